@@ -1,0 +1,1 @@
+"""An ECS that really runs your tasks, in front of moto."""

@@ -1,0 +1,1 @@
+"""PostgreSQL to landing Parquet to the raw schema of the lakehouse."""

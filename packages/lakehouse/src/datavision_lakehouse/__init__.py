@@ -1,0 +1,1 @@
+"""Opens the DuckLake lakehouse of an environment."""

@@ -1,0 +1,1 @@
+"""The Airflow provider, pins, releases and the datavision command."""

@@ -1,0 +1,1 @@
+"""The entry point of every DataVision image: signals, result, resource use."""

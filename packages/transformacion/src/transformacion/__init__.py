@@ -1,0 +1,1 @@
+"""The dbt project over the lakehouse, and the RFM report."""
