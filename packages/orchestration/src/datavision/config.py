@@ -1,0 +1,259 @@
+"""The configuration of one environment: `config/<env>.toml`, overridden by `DATAVISION_<SECTION>__<KEY>`.
+
+Every infrastructure parameter lives there and nowhere else: DAGs and modules know none of them.
+"""
+
+import os
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from datavision.errors import ConfigError
+
+ENVIRONMENTS = ("local", "dev", "prod")
+Capacity = Literal["on-demand", "spot", "spot-then-on-demand"]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Aws(_Section):
+    """Where AWS is."""
+
+    region: str
+    account_id: str = Field(pattern=r"^\d{12}$")
+    endpoint_url: str | None = None
+    """The embedded cloud's address; unset on AWS."""
+
+
+class Size(_Section):
+    """A named Fargate size: CPU units (1024 = one vCPU) and MiB."""
+
+    cpu: int
+    memory: int
+
+
+class Launch(_Section):
+    """The launch budget, apart from Airflow's tries."""
+
+    attempts: int = Field(6, ge=1)
+    total_seconds: Seconds = 1800
+    backoff_initial_seconds: Seconds = 2
+    backoff_max_seconds: Seconds = 120
+    start_deadline_seconds: Seconds = 600
+    """A task that is not RUNNING by then is stopped and launched again."""
+
+
+class Wait(_Section):
+    """How the shared poll loop asks DescribeTasks."""
+
+    min_interval_seconds: Seconds = 1
+    max_interval_seconds: Seconds = 15
+    calls_per_second: Annotated[float, Field(gt=0, le=20)] = 10
+    """Half of the API's 20/s, so that people and other tools have room (ECS service quotas, November 2026)."""
+
+
+class Ecs(_Section):
+    """The cluster and the network that tasks run in."""
+
+    cluster: str
+    network_stack: str
+    """CloudFormation stack whose outputs `PrivateSubnets` and `TaskSecurityGroup` place the tasks."""
+    subnets: tuple[str, ...] = ()
+    """Set to override the stack's output."""
+    security_groups: tuple[str, ...] = ()
+    platform_version: str = "1.4.0"
+    cpu_architecture: Literal["X86_64", "ARM64"] = "X86_64"
+    capacity: Capacity = "on-demand"
+    execution_role: str
+    launch: Launch = Launch()
+    wait: Wait = Wait()
+
+
+class Images(_Section):
+    """The registry, and what a release demands of an image."""
+
+    repository_prefix: str = "datavision"
+    engine: Literal["auto", "docker", "podman", "process"] = "auto"
+    base_image: str
+    """Base image of the Dockerfiles, by digest where the registry gives one."""
+    scan_gate: Literal["off", "CRITICAL", "HIGH", "MEDIUM"] = "CRITICAL"
+    """A finding of this severity or a higher one stops the release."""
+    keep_releases: int = Field(10, ge=1)
+    keep_days: int = Field(180, ge=1)
+
+
+class Storage(_Section):
+    """Buckets, by name; `results` holds task results and audit records."""
+
+    raw_bucket: str
+    lakehouse_bucket: str
+    reports_bucket: str
+    results_bucket: str
+    landing_path: str
+    """Folder or s3:// prefix of the landing files."""
+    reports_path: str
+    lakehouse_path: str
+
+
+class Secrets(_Section):
+    """References into Secrets Manager (name or ARN), never values."""
+
+    source_url: str
+    lakehouse_catalog_url: str
+
+
+class Module(_Section):
+    """What one business module's tasks get unless a DAG asks for more."""
+
+    task_role: str
+    size: str = "small"
+    max_memory: int = 30720
+    """MiB; the ceiling for retries after an out-of-memory kill."""
+    stop_timeout_seconds: Annotated[int, Field(ge=2, le=120)] = 30
+    capacity: Capacity | None = None
+    environment: dict[str, str] = {}
+    secrets: tuple[Literal["source_url", "lakehouse_catalog_url"], ...] = ()
+
+
+class Alerts(_Section):
+    """Who hears of failures."""
+
+    email_to: tuple[str, ...]
+    email_from: str
+    smtp_conn_id: str = "smtp_default"
+
+
+class Observability(_Section):
+    """Where container logs go."""
+
+    log_group: str
+
+
+class Config(BaseSettings):
+    """One environment's configuration, validated; unknown keys and missing values are errors."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="DATAVISION_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    env: Literal["local", "dev", "prod"]
+    aws: Aws
+    ecs: Ecs
+    images: Images
+    storage: Storage
+    secrets: Secrets
+    alerts: Alerts
+    observability: Observability
+    sizes: dict[str, Size]
+    modules: dict[str, Module]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file (whose values come in as init arguments)."""
+        return env_settings, init_settings
+
+    def registry(self) -> str:
+        """Return the ECR registry host of this environment's account."""
+        return f"{self.aws.account_id}.dkr.ecr.{self.aws.region}.amazonaws.com"
+
+    def repository(self, module: str) -> str:
+        """Return the ECR repository name of a module, e.g. `datavision/ingesta`."""
+        return f"{self.images.repository_prefix}/{module}"
+
+    def task_family(self, module: str) -> str:
+        """Return the task definition family of a module, e.g. `datavision-dev-ingesta`."""
+        return f"{self.images.repository_prefix}-{self.env}-{module}"
+
+
+def config_dir() -> Path:
+    """Return the folder of the configuration files: `DATAVISION_CONFIG_DIR`, or `config/` of the repository."""
+    if named := os.environ.get("DATAVISION_CONFIG_DIR"):
+        return Path(named)
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "config" / "local.toml").is_file():
+            return folder / "config"
+    raise ConfigError(
+        f"No config/ folder in {here} or above it. Run this inside the repository, or set DATAVISION_CONFIG_DIR."
+    )
+
+
+def current_env() -> str:
+    """Return the environment's name: `DATAVISION_ENV`, or `local`."""
+    return os.environ.get("DATAVISION_ENV") or "local"
+
+
+def load(env: str | None = None) -> Config:
+    """Read and validate the configuration of `env` (default: `current_env()`).
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or has an unknown, missing or invalid value; it names the file,
+            the key and what was expected.
+    """
+    name = env or current_env()
+    if name not in ENVIRONMENTS:
+        raise ConfigError(f"There is no environment {name!r}. Use one of: {', '.join(ENVIRONMENTS)}.")
+    return _load(name, config_dir() / f"{name}.toml", _overrides())
+
+
+def _overrides() -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("DATAVISION_")))
+
+
+@cache
+def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Config:
+    try:
+        values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist. Copy config/local.toml and adapt it.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+    unknown = sorted(
+        key
+        for key, _ in overrides
+        if "__" in key and key.removeprefix("DATAVISION_").split("__")[0].lower() not in Config.model_fields
+    )
+    unknown = [key for key in unknown if key.split("__")[0] not in _MODULE_SECTIONS]
+    if unknown:
+        raise ConfigError(
+            f"{unknown[0]} overrides nothing: its section is not one of {', '.join(sorted(Config.model_fields))}."
+        )
+    try:
+        return Config(**{**values, "env": name})
+    except ValidationError as error:
+        raise ConfigError(_explain(path, error)) from None
+
+
+_MODULE_SECTIONS = frozenset(
+    f"DATAVISION_{section}"
+    for section in ("SOURCE", "LAKEHOUSE", "LANDING", "REPORTS", "INGESTA", "TRANSFORMACION", "LOCAL")
+)
+"""Sections read by the modules and the local stack, not by this configuration."""
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        variable = "DATAVISION_" + "__".join(str(part).upper() for part in item["loc"])
+        found = "" if item["type"] == "missing" else f" (found {item['input']!r})"
+        lines.append(f"{path}: {key}: {item['msg']}{found}; set it there or with {variable}")
+    return "\n".join(lines) + "."

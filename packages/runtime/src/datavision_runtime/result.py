@@ -1,0 +1,66 @@
+"""The result a command hands to the entry point, and from there to Airflow's XCom."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+RESULT_FILE_VARIABLE = "DATAVISION_RESULT_FILE"
+RESULT_URI_VARIABLE = "DATAVISION_RESULT_URI"
+MAX_RESULT_BYTES = 48 * 1024
+"""Size limit of a result: it ends in Airflow's database, so it stays small (the image contract)."""
+
+
+class ResultError(ValueError):
+    """The result is not a JSON object of at most 48 KiB."""
+
+
+def write_result(result: Mapping[str, Any]) -> None:
+    """Leave `result` where `datavision-run` collects it; nothing happens outside a container.
+
+    Writing again replaces the earlier result. The file appears complete or not at all.
+
+    Raises:
+        ResultError: `result` cannot be written as a JSON object of at most 48 KiB.
+    """
+    target = os.environ.get(RESULT_FILE_VARIABLE)
+    if not target:
+        return
+    try:
+        text = json.dumps(dict(result), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ResultError(
+            f"The result is not valid JSON ({error}). Use strings, numbers, lists and objects."
+        ) from error
+    check_size(len(text.encode()))
+    path = Path(target)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def read_result(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in `path`, or None when the command left nothing.
+
+    Raises:
+        ResultError: the file holds something else than a JSON object of at most 48 KiB.
+    """
+    if not path.exists():
+        return None
+    check_size(path.stat().st_size)
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ResultError(f"The result file is not valid JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ResultError(f"The result file holds a JSON {type(value).__name__}; it must hold an object.")
+    return value
+
+
+def check_size(size: int) -> None:
+    """Raise `ResultError` when `size` bytes are more than a result may have."""
+    if size > MAX_RESULT_BYTES:
+        raise ResultError(
+            f"The result has {size} bytes, at most {MAX_RESULT_BYTES} fit. Put large data in a bucket and return its path."
+        )
