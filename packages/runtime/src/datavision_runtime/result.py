@@ -62,5 +62,5 @@ def check_size(size: int) -> None:
     """Raise `ResultError` when `size` bytes are more than a result may have."""
     if size > MAX_RESULT_BYTES:
         raise ResultError(
-            f"The result has {size} bytes, at most {MAX_RESULT_BYTES} fit. Put large data in a bucket and return its path."
+            f"The result has {size} bytes, at most {MAX_RESULT_BYTES} fit. Put data in a bucket and return its path."
         )

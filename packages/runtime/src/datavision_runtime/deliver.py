@@ -1,0 +1,31 @@
+"""Delivers the report to S3."""
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30)
+
+
+class DeliveryError(Exception):
+    """The report could not be written to S3."""
+
+
+def deliver(uri: str, report: str) -> None:
+    """Write `report` to `uri` (`s3://bucket/key`), trying again on passing faults.
+
+    Raises:
+        DeliveryError: the URI is malformed, or S3 did not take it.
+    """
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or not key:
+        raise DeliveryError(f"The result URI {uri!r} is not s3://bucket/key; the task definition or operator sets it.")
+    try:
+        client = boto3.client("s3", config=_CONFIG)
+        client.put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")
+    except (BotoCoreError, ClientError) as error:
+        raise DeliveryError(
+            f"The result could not be written to {uri}: {error}. The task's role needs s3:PutObject there; "
+            "the work itself is done, and repeating it is safe."
+        ) from error

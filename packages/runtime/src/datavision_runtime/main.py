@@ -1,0 +1,158 @@
+"""`datavision-run COMMAND…`: PID 1 of every image.
+
+It starts the command, passes signals on, reaps orphans, measures, and delivers the result to `DATAVISION_RESULT_URI`.
+Its exit code is the command's (128 + N when signal N ended it), or 2 when there is nothing it could start.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+from datavision_runtime import exit_codes
+from datavision_runtime.deliver import DeliveryError, deliver
+from datavision_runtime.result import RESULT_FILE_VARIABLE, RESULT_URI_VARIABLE, ResultError, read_result
+from datavision_runtime.usage import UsageSampler
+
+FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is delivered: the command's own result and what the entry point measured.
+
+    Seconds are wall and CPU time of the command and its children; memory and written bytes are in bytes; times are
+    ISO 8601 in UTC.
+    """
+
+    result: dict[str, Any] | None
+    exit_code: int
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
+    bytes_written: int
+    started_at: str
+    finished_at: str
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command given as arguments and exit with its code."""
+    command = list(sys.argv[1:] if arguments is None else arguments)
+    if not command:
+        _say("usage: datavision-run COMMAND [ARGUMENT…]")
+        raise SystemExit(exit_codes.USAGE)
+    with tempfile.TemporaryDirectory(prefix="datavision-run-") as folder:
+        raise SystemExit(run(command, Path(folder) / "result.json", os.environ.get(RESULT_URI_VARIABLE) or None))
+
+
+def run(command: Sequence[str], result_file: Path, uri: str | None) -> int:
+    """Run `command`, deliver its report to `uri` (if any), and return the exit code to leave with."""
+    started_at, start = _now(), time.monotonic()
+    sampler = UsageSampler()
+    with SignalForwarder() as signals:
+        try:
+            child = subprocess.Popen(
+                command, env={**os.environ, RESULT_FILE_VARIABLE: str(result_file)}, start_new_session=True
+            )
+        except OSError as error:
+            _say(f"cannot start {command[0]!r}: {error.strerror}. Check the command that the DAG returns.")
+            return exit_codes.USAGE
+        signals.to_group(child.pid)
+        sampler.start()
+        exit_code = _wait(child)
+    usage = sampler.stop()
+    cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
+    try:
+        result = read_result(result_file)
+    except ResultError as error:
+        _say(f"{error} Correct what the command writes to ${RESULT_FILE_VARIABLE}.")
+        result, exit_code = None, exit_code or exit_codes.USAGE
+    report = Report(
+        result=result,
+        exit_code=exit_code,
+        wall_seconds=round(time.monotonic() - start, 3),
+        cpu_seconds=round(cpu.ru_utime + cpu.ru_stime, 3),
+        peak_memory_bytes=usage.peak_memory_bytes,
+        bytes_written=usage.bytes_written,
+        started_at=started_at,
+        finished_at=_now(),
+    )
+    return _deliver(report, uri)
+
+
+def _deliver(report: Report, uri: str | None) -> int:
+    if uri is None:
+        return report.exit_code
+    try:
+        deliver(uri, json.dumps(asdict(report), ensure_ascii=False))
+    except DeliveryError as error:
+        _say(str(error))
+        return report.exit_code or exit_codes.FAILURE
+    return report.exit_code
+
+
+class SignalForwarder:
+    """Passes signals on to the command's group; one that arrives before there is a command waits for it."""
+
+    def __init__(self) -> None:
+        self._group: int | None = None
+        self._early: list[int] = []
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._previous = {number: signal.signal(number, self._forward) for number in FORWARDED}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def to_group(self, group: int) -> None:
+        """From now on signals go to `group`; so do those that came before."""
+        self._group = group
+        for number in self._early:
+            self._forward(number, None)
+
+    def _forward(self, number: int, _: FrameType | None) -> None:
+        if self._group is None:
+            self._early.append(number)
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._group, number)
+
+
+def _wait(child: "subprocess.Popen[bytes]") -> int:
+    """Wait for the command, reaping what it left to us, and return its exit code (128 + N for signal N)."""
+    while True:
+        pid, status = os.wait()
+        if pid == child.pid:
+            child.returncode = os.waitstatus_to_exitcode(status)
+            break
+    _end_group(child.pid)
+    return child.returncode if child.returncode >= 0 else 128 - child.returncode
+
+
+def _end_group(group: int) -> None:
+    """End what the command left running: a container dies with its first process."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"datavision-run: {text}\n")
+    sys.stderr.flush()
