@@ -1,0 +1,133 @@
+"""Opening the lakehouse."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from datavision_lakehouse.errors import ConfigurationError, LakehouseError, NotInitialized, Unavailable
+from datavision_lakehouse.extensions import OFFLINE, load_extensions
+from datavision_lakehouse.history import resolve
+from datavision_lakehouse.postgres import sql_text
+from datavision_lakehouse.resources import DUCKDB_SHARE, memory_available
+from datavision_lakehouse.settings import LakehouseSettings
+from datavision_lakehouse.storage import allow_s3, is_s3
+
+LAKE: Final = "lake"
+"""The name under which the lakehouse is attached, and of the DuckDB secret that opens it."""
+
+
+def connect(
+    settings: LakehouseSettings, *, read_only: bool = False, at: str | int | None = None
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB instance of its own with the lakehouse attached as the current database `lake`.
+
+    Write through the returned connection only, never through `.cursor()` of it: DuckLake 1.0 corrupts its catalog when
+    two connections of one instance write. Other processes, or other calls of this function, may write at the same time.
+
+    `at` opens an earlier state, read-only: a load id, a snapshot number, or a moment in ISO format
+    (see `datavision_lakehouse.history.find_snapshot`).
+
+    Raises ConfigurationError, NotInitialized (only when reading), UnknownLoad or Unavailable.
+    """
+    connection = duckdb.connect(config=instance_options(settings))
+    try:
+        prepare(connection, settings)
+        if at is None:
+            attach(connection, settings, read_only=read_only)
+        else:
+            attach(connection, settings, read_only=True)
+            _reattach_at(connection, at)
+        connection.execute(f"USE {LAKE}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def instance_options(settings: LakehouseSettings) -> dict[str, str | bool | int | float | list[str]]:
+    """Options for `duckdb.connect`: offline, memory and spill folder bounded to what the container has."""
+    limit = settings.memory_limit or int(memory_available() * DUCKDB_SHARE)
+    spill = Path(tempfile.gettempdir()) / f"datavision-spill-{os.getpid()}"
+    options: dict[str, str | bool | int | float | list[str]] = {
+        **OFFLINE,
+        "memory_limit": f"{limit}B",
+        "temp_directory": str(spill),
+    }
+    if settings.threads is not None:
+        options["threads"] = settings.threads
+    return options
+
+
+def prepare(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings) -> None:
+    """Load the extensions and put all credentials into the instance's memory; attaches nothing."""
+    load_extensions(connection)
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    if is_s3(settings.data_path):
+        allow_s3(connection)
+    catalog = settings.catalog
+    connection.execute(catalog.secret_sql("lake_catalog"))
+    connection.execute(
+        f"CREATE OR REPLACE TEMPORARY SECRET {LAKE} (TYPE ducklake, METADATA_PATH {sql_text(catalog.option_string)}, "
+        f"DATA_PATH {sql_text(settings.data_path + '/')}, "
+        "METADATA_PARAMETERS MAP {'TYPE': 'postgres', 'SECRET': 'lake_catalog'})"
+    )
+    connection.execute(f"SET ducklake_default_data_inlining_row_limit = {settings.inline_rows}")
+    # Another process's commit is no error: DuckLake checks for real conflicts and tries again by itself.
+    connection.execute("SET ducklake_max_retry_count = 30")
+
+
+def attach(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings, *, read_only: bool = False) -> None:
+    """Attach the lakehouse as `lake` to an instance that went through `prepare`, creating it when it is new."""
+    if not (read_only or is_s3(settings.data_path)):
+        _make_folder(Path(settings.data_path))
+    try:
+        connection.execute(f"ATTACH 'ducklake:{LAKE}' AS {LAKE}{' (READ_ONLY)' if read_only else ''}")
+    except duckdb.Error as error:
+        raise _explained(error, settings) from None
+
+
+def _reattach_at(connection: duckdb.DuckDBPyConnection, at: str | int) -> None:
+    snapshot = resolve(connection, at)
+    connection.execute(f"DETACH {LAKE}")
+    connection.execute(f"ATTACH 'ducklake:{LAKE}' AS {LAKE} (READ_ONLY, SNAPSHOT_VERSION {snapshot})")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The lakehouse's folder {folder} cannot be made ({error.strerror}). "
+            "Set DATAVISION_LAKEHOUSE__DATA_PATH to a folder that this user can write."
+        ) from None
+
+
+def _explained(error: duckdb.Error, settings: LakehouseSettings) -> LakehouseError:
+    text, catalog = str(error), settings.catalog
+    if "does not match existing data path" in text:
+        recorded = re.search(r'in the catalog "([^"]+)"', text)
+        return ConfigurationError(
+            f"The lakehouse at {catalog} keeps its data in {recorded.group(1) if recorded else 'another place'}, "
+            f"not in {settings.data_path}. Set DATAVISION_LAKEHOUSE__DATA_PATH to that place, "
+            "or name another catalog database."
+        )
+    if "creating a new DuckLake is explicitly disabled" in text:
+        return NotInitialized(f"The lakehouse at {catalog} holds nothing yet. Run the daily pipeline first: make run.")
+    if "password authentication failed" in text or "no password supplied" in text:
+        return ConfigurationError(
+            f"The lakehouse catalog refused the password of {catalog}. Correct DATAVISION_LAKEHOUSE__CATALOG_URL."
+        )
+    if re.search(r'(database|role) "[^"]*" does not exist', text):
+        return ConfigurationError(
+            f"The lakehouse catalog {catalog} does not exist on that server. Create it, or correct "
+            "DATAVISION_LAKEHOUSE__CATALOG_URL."
+        )
+    reason = text.rsplit("failed: ", 1)[-1].splitlines()[0]
+    return Unavailable(
+        f"The lakehouse catalog {catalog} cannot be opened: {reason}. "
+        "Check that the database is up and that its network lets this task in, then run again."
+    )
