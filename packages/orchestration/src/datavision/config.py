@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from datavision.errors import ConfigError
+from datavision.state import project_root, state_dir
 
 ENVIRONMENTS = ("local", "dev", "prod")
 Capacity = Literal["on-demand", "spot", "spot-then-on-demand"]
@@ -97,9 +98,14 @@ class Storage(_Section):
     reports_bucket: str
     results_bucket: str
     landing_path: str
-    """Folder or s3:// prefix of the landing files."""
+    """Folder or s3:// prefix of the landing files; a relative folder lies in the state folder (also the next two)."""
     reports_path: str
     lakehouse_path: str
+
+    @field_validator("landing_path", "reports_path", "lakehouse_path")
+    @classmethod
+    def _absolute(cls, path: str) -> str:
+        return path if "://" in path else str(state_dir() / path)
 
 
 class Secrets(_Section):
@@ -185,15 +191,8 @@ class Config(BaseSettings):
 
 def config_dir() -> Path:
     """Return the folder of the configuration files: `DATAVISION_CONFIG_DIR`, or `config/` of the repository."""
-    if named := os.environ.get("DATAVISION_CONFIG_DIR"):
-        return Path(named)
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / "config" / "local.toml").is_file():
-            return folder / "config"
-    raise ConfigError(
-        f"No config/ folder in {here} or above it. Run this inside the repository, or set DATAVISION_CONFIG_DIR."
-    )
+    named = os.environ.get("DATAVISION_CONFIG_DIR")
+    return Path(named) if named else project_root() / "config"
 
 
 def current_env() -> str:

@@ -1,0 +1,175 @@
+"""Airflow's own four services on this machine: API server, scheduler, DAG processor, triggerer.
+
+They are the real ones on PostgreSQL with a git bundle, so that deferral, retries and callbacks are those of production.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+
+from datavision.local.cloud import console_script
+from datavision.local.processes import Service, StartError, free_port, stop_all
+
+START_SECONDS = 180
+PARALLEL_TASKS = 4
+"""Worker processes; tasks wait deferred, so a few serve many."""
+
+
+@dataclass(frozen=True)
+class AirflowSettings:
+    """What the local Airflow needs to know."""
+
+    state: Path
+    database_url: str
+    """SQLAlchemy URL of the metadata database."""
+    bundle_repository: Path
+    """Bare git repository with `dags/`."""
+    scheduled: bool
+    """Whether DAGs also run by their schedules, or only when triggered."""
+    smtp_port: int | None = None
+
+
+class Airflow:
+    """The running services."""
+
+    def __init__(self, url: str, services: list[Service]) -> None:
+        self.url = url
+        self._services = services
+
+    def stop(self) -> None:
+        """Stop all services and what they started."""
+        stop_all(self._services)
+
+
+def start_airflow(settings: AirflowSettings, base_env: Mapping[str, str]) -> Airflow:
+    """Migrate the metadata database if need be, start the services and wait until all are healthy.
+
+    Raises:
+        StartError: one of them did not start.
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    env = {**base_env, **airflow_environment(settings, port)}
+    home = settings.state / "airflow"
+    migrate(home, env)
+    airflow = console_script("airflow")
+    services: list[Service] = []
+    try:
+        for name, *arguments in (
+            ("api-server", "--host", "127.0.0.1", "--port", str(port)),
+            ("dag-processor",),
+            ("scheduler", "--skip-serve-logs"),
+            ("triggerer", "--skip-serve-logs"),
+        ):
+            log = settings.state / "logs" / f"airflow-{name}.log"
+            services.append(Service(f"Airflow's {name}", [airflow, name, *arguments], env, log))
+        services[0].wait_until(lambda: _healthy(url, services), START_SECONDS, poll_seconds=0.25)
+    except BaseException:
+        stop_all(services)
+        raise
+    return Airflow(url, services)
+
+
+def migrate(home: Path, env: Mapping[str, str]) -> None:
+    """Bring the metadata database to this Airflow's schema; remembered, because the check alone takes seconds."""
+    marker = home / "migrated"
+    wanted = f"{version('apache-airflow')} {env['AIRFLOW__DATABASE__SQL_ALCHEMY_CONN'].rpartition('/')[2]}"
+    if marker.exists() and marker.read_text() == wanted:
+        return
+    log = home.parent / "logs" / "airflow-migrate.log"
+    service = Service("airflow db migrate", [console_script("airflow"), "db", "migrate"], env, log)
+    try:
+        code = service.wait(START_SECONDS)
+    finally:
+        service.stop()
+    if code != 0:
+        raise StartError(f"airflow db migrate failed. {service.tail()}")
+    marker.write_text(wanted)
+
+
+def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
+    """Return Airflow's configuration as environment variables."""
+    home = settings.state / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    keys = _keys(home / "keys.json")
+    bundle = {
+        "name": "datavision",
+        "classpath": "airflow.providers.git.bundles.git.GitDagBundle",
+        "kwargs": {
+            "repo_url": str(settings.bundle_repository),
+            "tracking_ref": "main",
+            "subdir": "dags",
+            "refresh_interval": 5,
+        },
+    }
+    env = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": settings.database_url,
+        "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+        "AIRFLOW__CORE__PARALLELISM": str(PARALLEL_TASKS),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "no-dags"),
+        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
+        "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
+        "AIRFLOW__API__SECRET_KEY": keys["api"],
+        "AIRFLOW__API__WORKERS": "1",
+        "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{port}",
+        "AIRFLOW__API__EXPOSE_CONFIG": "False",
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
+        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(settings.scheduled),
+        "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "XDG_RUNTIME_DIR": str(_private(home / "run")),
+    }
+    if settings.smtp_port is not None:
+        env["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(
+            {
+                "conn_type": "smtp",
+                "host": "127.0.0.1",
+                "port": settings.smtp_port,
+                "extra": {"disable_ssl": True, "disable_tls": True},
+            }
+        )
+    return env
+
+
+def _healthy(url: str, services: list[Service]) -> bool:
+    for service in services:
+        if service.exited():
+            raise StartError(f"{service.name} ended while starting. {service.tail()}")
+    try:
+        health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return False
+    parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+    return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+
+def _keys(path: Path) -> dict[str, str]:
+    """Return this state folder's signing keys, made once and readable by the owner only."""
+    if not path.exists():
+        from cryptography.fernet import Fernet
+
+        keys = {"fernet": Fernet.generate_key().decode(), "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(keys))
+    loaded: dict[str, str] = json.loads(path.read_text())
+    return loaded
+
+
+def _private(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder

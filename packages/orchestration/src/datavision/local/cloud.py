@@ -1,0 +1,73 @@
+"""The embedded cloud as a child process: `fargate-local serve` with its state in the state folder."""
+
+import json
+import os
+import shutil
+import sys
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from datavision.local.processes import Service, free_port
+
+START_SECONDS = 60
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+"""Accepted by the embedded cloud, worthless anywhere else."""
+
+
+def start_cloud(state: Path, env: Mapping[str, str]) -> tuple[Service, str]:
+    """Start the embedded cloud and return it with its endpoint URL."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [
+        console_script("fargate-local"), "serve",
+        "--port", str(port),
+        "--state-dir", str(state / "cloud"),
+        "--store", str(image_store(state)),
+    ]  # fmt: skip
+    service = Service("The embedded cloud", command, env, state / "logs" / "cloud.log")
+    try:
+        service.wait_until(lambda: _answers(url), START_SECONDS)
+    except BaseException:
+        service.stop()
+        raise
+    return service, url
+
+
+def image_store(state: Path) -> Path:
+    """Return the folder of the `process` runtime's images."""
+    return state / "images"
+
+
+def console_script(name: str) -> str:
+    """Return the path of a command installed beside this Python."""
+    return shutil.which(name, path=str(Path(sys.executable).parent)) or name
+
+
+def _answers(url: str) -> bool:
+    request = urllib.request.Request(  # noqa: S310 - our own loopback address
+        url,
+        data=json.dumps({}).encode(),
+        headers={
+            "X-Amz-Target": "AmazonEC2ContainerServiceV20141113.ListClusters",
+            "Content-Type": "application/x-amz-json-1.1",
+        },
+    )
+    with suppress(OSError), urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310
+        return bool(answer.status == 200)
+    return False
+
+
+def aws_environment(url: str, region: str) -> dict[str, str]:
+    """Return the variables that send every AWS client to the embedded cloud."""
+    bypass = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost")))
+    return {
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": bypass,
+        "no_proxy": bypass,
+    }

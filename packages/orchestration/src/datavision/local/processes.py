@@ -1,0 +1,136 @@
+"""Child processes that end with us: own session each, own log file, the whole group stopped."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from datavision.errors import UserError
+
+STOP_SECONDS = 20
+_PR_SET_PDEATHSIG = 1
+
+
+class StartError(UserError):
+    """A part of the local stack did not start; the text ends with the last lines of its log."""
+
+    exit_code = 1
+
+
+class Service:
+    """A running child process and everything it started."""
+
+    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
+        """Start `command` with `env` as its whole environment, its output going to the file `log`."""
+        self.name = name
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also its group's and session's."""
+        return self._process.pid
+
+    def exited(self) -> bool:
+        """Tell whether it has ended by itself."""
+        return self._process.poll() is not None
+
+    def wait(self, seconds: float) -> int:
+        """Wait for it to end by itself and return its exit code.
+
+        Raises:
+            StartError: it still runs after `seconds`.
+        """
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            raise StartError(f"{self.name} still runs after {seconds:.0f} s. {self.tail()}") from None
+
+    def wait_until(self, ready: Callable[[], bool], seconds: float, poll_seconds: float = 0.1) -> None:
+        """Wait until `ready()`.
+
+        Raises:
+            StartError: it ended first, or `seconds` passed.
+        """
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if self.exited():
+                raise StartError(f"{self.name} ended while starting. {self.tail()}")
+            if time.monotonic() > deadline:
+                raise StartError(f"{self.name} was not ready after {seconds:.0f} s. {self.tail()}")
+            time.sleep(poll_seconds)
+
+    def tail(self, lines: int = 8) -> str:
+        """Return the end of the log for an error message."""
+        text = self.log.read_text(encoding="utf-8", errors="replace").rstrip()
+        return f"Its log is {self.log}; the last lines are:\n" + "\n".join(text.splitlines()[-lines:])
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Ask it to end, wait, and end by force what is left of its session."""
+        members = session_members(self.pid)
+        self.terminate()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        _, alive = psutil.wait_procs(members, timeout=seconds if members else 0)
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=5)
+
+
+def stop_all(services: Sequence[Service]) -> None:
+    """Stop services together: asked at once, awaited in order."""
+    for service in services:
+        service.terminate()
+    for service in services:
+        service.stop()
+
+
+def session_members(session: int) -> list[psutil.Process]:
+    """Return the living processes of a session, and their descendants that opened sessions of their own."""
+    members: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if process.pid == session or os.getsid(process.pid) == session:
+                members[process.pid] = process
+                for child in process.children(recursive=True):
+                    members[child.pid] = child
+    return list(members.values())
+
+
+def free_port() -> int:
+    """Return a TCP port that was free on 127.0.0.1 a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this child when its parent dies, even by `kill -9`."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
