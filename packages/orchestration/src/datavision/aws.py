@@ -1,0 +1,28 @@
+"""boto3 clients of one environment."""
+
+from typing import Any
+
+import boto3
+from botocore.config import Config as ClientConfig
+
+from datavision.config import Config
+
+_RETRIES = ClientConfig(retries={"mode": "standard", "total_max_attempts": 6})
+
+
+def client(config: Config, service: str) -> Any:
+    """Return a boto3 client for `service` in the environment's region.
+
+    On the embedded cloud (`aws.endpoint_url` is set) the credentials are made up, so that a user's own AWS profile is
+    neither needed nor used by accident.
+    """
+    if config.aws.endpoint_url is None:
+        return boto3.client(service, region_name=config.aws.region, config=_RETRIES)
+    return boto3.client(
+        service,
+        region_name=config.aws.region,
+        endpoint_url=config.aws.endpoint_url,
+        aws_access_key_id="embedded",
+        aws_secret_access_key="embedded",  # noqa: S106 - no real account has it
+        config=_RETRIES,
+    )
