@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from datavision.errors import ConfigError
@@ -128,6 +128,14 @@ class Module(_Section):
     secrets: tuple[Literal["source_url", "lakehouse_catalog_url"], ...] = ()
 
 
+class Airflow(_Section):
+    """Where `datavision run` finds this environment's Airflow; the local one is started by itself."""
+
+    api_url: str | None = None
+    token: SecretStr | None = None
+    """An API token; give it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
+
+
 class Alerts(_Section):
     """Who hears of failures."""
 
@@ -159,6 +167,7 @@ class Config(BaseSettings):
     images: Images
     storage: Storage
     secrets: Secrets
+    airflow: Airflow = Airflow()
     alerts: Alerts
     observability: Observability
     sizes: dict[str, Size]

@@ -3,9 +3,10 @@
 They are the real ones on PostgreSQL with a git bundle, so that deferral, retries and callbacks are those of production.
 """
 
+import base64
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -47,7 +48,7 @@ class Airflow:
 
 
 def start_airflow(settings: AirflowSettings, base_env: Mapping[str, str]) -> Airflow:
-    """Migrate the metadata database if need be, start the services and wait until all are healthy.
+    """Start the services on a migrated database and wait until all are healthy.
 
     Raises:
         StartError: one of them did not start.
@@ -55,8 +56,6 @@ def start_airflow(settings: AirflowSettings, base_env: Mapping[str, str]) -> Air
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {**base_env, **airflow_environment(settings, port)}
-    home = settings.state / "airflow"
-    migrate(home, env)
     airflow = console_script("airflow")
     services: list[Service] = []
     try:
@@ -75,13 +74,19 @@ def start_airflow(settings: AirflowSettings, base_env: Mapping[str, str]) -> Air
     return Airflow(url, services)
 
 
-def migrate(home: Path, env: Mapping[str, str]) -> None:
-    """Bring the metadata database to this Airflow's schema; remembered, because the check alone takes seconds."""
-    marker = home / "migrated"
-    wanted = f"{version('apache-airflow')} {env['AIRFLOW__DATABASE__SQL_ALCHEMY_CONN'].rpartition('/')[2]}"
+def migrate_database(settings: AirflowSettings, base_env: Mapping[str, str], report: Callable[[str], None]) -> None:
+    """Bring the metadata database to this Airflow's schema; remembered, because the check alone takes seconds.
+
+    Raises:
+        StartError: the migration failed.
+    """
+    marker = settings.state / "airflow" / "migrated"
+    wanted = version("apache-airflow")
     if marker.exists() and marker.read_text() == wanted:
         return
-    log = home.parent / "logs" / "airflow-migrate.log"
+    report("creating Airflow's database")
+    env = {**base_env, **airflow_environment(settings, port=0)}
+    log = settings.state / "logs" / "airflow-migrate.log"
     service = Service("airflow db migrate", [console_script("airflow"), "db", "migrate"], env, log)
     try:
         code = service.wait(START_SECONDS)
@@ -160,9 +165,8 @@ def _healthy(url: str, services: list[Service]) -> bool:
 def _keys(path: Path) -> dict[str, str]:
     """Return this state folder's signing keys, made once and readable by the owner only."""
     if not path.exists():
-        from cryptography.fernet import Fernet
-
-        keys = {"fernet": Fernet.generate_key().decode(), "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}
+        fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        keys = {"fernet": fernet, "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}
         path.touch(mode=0o600)
         path.write_text(json.dumps(keys))
     loaded: dict[str, str] = json.loads(path.read_text())

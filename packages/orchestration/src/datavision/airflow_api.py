@@ -1,0 +1,192 @@
+"""The calls of Airflow's REST API (v2) that running a pipeline needs."""
+
+import time
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from datavision.errors import UserError
+
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+class AirflowError(UserError):
+    """Airflow is out of reach, or refused what was asked."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task instance as Airflow sees it; seconds are None until it has started."""
+
+    task_id: str
+    map_index: int
+    state: str | None
+    try_number: int
+    seconds: float | None
+
+    @property
+    def label(self) -> str:
+        """The task's name, with its index when mapped."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+class AirflowApi:
+    """A session with one Airflow."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        """Connect to `url`; without a token one is asked for, which only an all-admins Airflow (the local one) grants."""
+        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._client.headers["Authorization"] = f"Bearer {token or self._open_token()}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def wait_for_dag(self, dag_id: str, bundle_version: str | None, seconds: float) -> None:
+        """Wait until the DAG processor has parsed `dag_id` from `bundle_version` (a commit; None: any).
+
+        Raises:
+            AirflowError: it did not within `seconds`; the text holds the import error if there is one.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self._call("GET", f"/api/v2/dags/{dag_id}", allow=(404,))
+            if answer.status_code == httpx.codes.OK:
+                dag = answer.json()
+                if bundle_version in (None, dag["bundle_version"]) and not dag["has_import_errors"]:
+                    return
+            if time.monotonic() > deadline:
+                raise AirflowError(self._why_missing(dag_id, seconds))
+            time.sleep(0.5)
+
+    def trigger(self, dag_id: str, conf: dict[str, Any]) -> str:
+        """Start a run and return its id.
+
+        Raises:
+            AirflowError: Airflow refused, for instance because a parameter is invalid.
+        """
+        answer = self._call(
+            "POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf}, allow=(400, 404, 422)
+        )
+        if answer.status_code != httpx.codes.OK:
+            raise AirflowError(f"Airflow did not start {dag_id}: {_detail(answer)}")
+        return str(answer.json()["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the run's state: queued, running, success or failed."""
+        return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
+        """Return the run's task instances, in the order they started (those that have not, last)."""
+        answer = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 500})
+        items = sorted(answer.json()["task_instances"], key=lambda item: (item["start_date"] or "9999", item["id"]))
+        return [
+            TaskState(item["task_id"], item["map_index"], item["state"], item["try_number"], item["duration"])
+            for item in items
+        ]
+
+    def task_ids(self, dag_id: str) -> list[str]:
+        """Return the DAG's task ids in topological order."""
+        tasks = self._call("GET", f"/api/v2/dags/{dag_id}/tasks").json()["tasks"]
+        after = {task["task_id"]: task["downstream_task_ids"] for task in tasks}
+        return topological(after)
+
+    def result(self, dag_id: str, run_id: str, task: TaskState) -> dict[str, Any]:
+        """Return what the task gave back through XCom; empty when it gave no object."""
+        answer = self._call(
+            "GET",
+            f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/xcomEntries/return_value",
+            params={"map_index": task.map_index, "deserialize": False},
+            allow=(404,),
+        )
+        value = answer.json().get("value") if answer.status_code == httpx.codes.OK else None
+        return value if isinstance(value, dict) else {}
+
+    def last_log_lines(self, dag_id: str, run_id: str, task: TaskState, lines: int = 15) -> list[str]:
+        """Return the end of the log of the task's last try."""
+        answer = self._call(
+            "GET",
+            f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{max(task.try_number, 1)}",
+            params={"map_index": task.map_index, "full_content": True},
+            headers={"Accept": "application/json"},
+            allow=(404,),
+        )
+        if answer.status_code != httpx.codes.OK:
+            return []
+        content = answer.json().get("content", [])
+        events = [item["event"] if isinstance(item, dict) else str(item) for item in content]
+        return [line for event in events for line in str(event).splitlines()][-lines:]
+
+    def _why_missing(self, dag_id: str, seconds: float) -> str:
+        errors = self._call("GET", "/api/v2/importErrors").json()["import_errors"]
+        if errors:
+            return f"Airflow cannot import {errors[0]['filename']}:\n{errors[0]['stack_trace'].rstrip()}"
+        return f"Airflow did not load {dag_id} within {seconds:.0f} s. Check the name: `ls dags/`."
+
+    def _open_token(self) -> str:
+        answer = self._client.get("/auth/token")
+        if answer.status_code != httpx.codes.CREATED:
+            raise AirflowError(
+                f"{self._client.base_url} wants a token ({answer.status_code}). Set DATAVISION_AIRFLOW__TOKEN."
+            )
+        return str(answer.json()["access_token"])
+
+    def _call(self, method: str, path: str, *, allow: tuple[int, ...] = (), **arguments: Any) -> httpx.Response:
+        # Every call here may be repeated but POST: a trigger that went through must not be sent twice.
+        attempts = Retrying(
+            retry=retry_if_exception_type((httpx.TransportError, _ServerBusyError)),
+            stop=stop_after_delay(0 if method == "POST" else 60),
+            wait=wait_exponential(multiplier=0.2, max=5),
+            reraise=True,
+        )
+        try:
+            return attempts(self._once, method, path, allow, **arguments)
+        except httpx.TransportError as error:
+            raise AirflowError(f"{self._client.base_url} does not answer: {error}. Is Airflow running?") from error
+
+    def _once(self, method: str, path: str, allow: tuple[int, ...], **arguments: Any) -> httpx.Response:
+        answer = self._client.request(method, path, **arguments)
+        if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
+            raise _ServerBusyError(f"Airflow answered {answer.status_code} to {method} {path}: {answer.text[:300]}")
+        if answer.is_error and answer.status_code not in allow:
+            raise AirflowError(f"Airflow answered {answer.status_code} to {method} {path}: {_detail(answer)}")
+        return answer
+
+
+class _ServerBusyError(AirflowError):
+    """Airflow's API answered 5xx."""
+
+
+def topological(after: dict[str, list[str]]) -> list[str]:
+    """Order the keys of `after` (task → tasks that follow it) so that each comes before what follows it."""
+    waiting = {task: 0 for task in after}
+    for followers in after.values():
+        for follower in followers:
+            waiting[follower] += 1
+    ready = [task for task, count in waiting.items() if count == 0]
+    ordered: list[str] = []
+    while ready:
+        task = ready.pop(0)
+        ordered.append(task)
+        for follower in after[task]:
+            waiting[follower] -= 1
+            if waiting[follower] == 0:
+                ready.append(follower)
+    return ordered
+
+
+def _detail(answer: httpx.Response) -> str:
+    try:
+        detail = answer.json().get("detail", answer.text)
+    except ValueError:
+        detail = answer.text
+    return str(detail)[:1000]

@@ -1,0 +1,111 @@
+"""Shows a run: live while it goes on, as a table when it has ended."""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from datavision.airflow_api import FINISHED, TaskState
+from datavision.cli.output import err, out, step
+from datavision.run import RunOutcome, TaskOutcome
+
+_SIGNS = {
+    "success": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "upstream_failed": ("✗", "red"),
+    "skipped": ("–", "dim"),
+    "up_for_retry": ("↻", "yellow"),
+    "deferred": ("…", "cyan"),
+    "running": ("…", "cyan"),
+    "queued": ("·", "dim"),
+    "scheduled": ("·", "dim"),
+}
+
+
+class RunProgress:
+    """A live list of tasks on a terminal; elsewhere a line whenever a task changes its state."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._started: dict[str, float] = {}
+        self._states: dict[str, str | None] = {}
+        self._live = Live(console=err, refresh_per_second=4, transient=True) if err.is_terminal else None
+
+    def __enter__(self) -> Self:
+        step(f"running {self._pipeline}")
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def update(self, run_id: str, tasks: list[TaskState]) -> None:
+        """Show the present states."""
+        for task in tasks:
+            if task.state in ("running", "deferred"):
+                self._started.setdefault(task.label, time.monotonic())
+        if self._live:
+            self._live.update(self._table(run_id, tasks))
+            return
+        for task in tasks:
+            if task.state in FINISHED | {"up_for_retry"} and self._states.get(task.label) != task.state:
+                step(f"{self._pipeline}.{task.label}: {task.state}{_seconds(task.seconds)}")
+            self._states[task.label] = task.state
+
+    def _table(self, run_id: str, tasks: list[TaskState]) -> Table:
+        table = Table(box=None, show_header=False, title=f"{self._pipeline}  {run_id}", title_justify="left")
+        for task in tasks:
+            sign, colour = _SIGNS.get(task.state or "", ("·", "dim"))
+            seconds = task.seconds if task.state in FINISHED else time.monotonic() - self._started.get(task.label, time.monotonic())
+            table.add_row(Text(sign, colour), task.label, task.state or "", f"{seconds or 0:.0f} s")
+        return table
+
+
+def print_outcome(outcome: RunOutcome) -> None:
+    """Print what ran, and the end of the log of what failed."""
+    colour = "green" if outcome.succeeded else "red"
+    table = Table(title=f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s", title_justify="left")
+    table.add_column("task")
+    table.add_column("image")
+    for name in ("seconds", "peak MiB", "rows", "cost $"):
+        table.add_column(name, justify="right")
+    table.add_column("result")
+    for task in outcome.tasks:
+        table.add_row(*_row(task))
+    out.print(table)
+    for task in outcome.tasks:
+        for report in _reports(task.result):
+            out.print(f"report: {report}", soft_wrap=True)
+        if task.log:
+            out.print(f"the last lines of {task.task.label}:", *task.log, sep="\n  ", markup=False, highlight=False)
+
+
+def _row(outcome: TaskOutcome) -> tuple[str, ...]:
+    measured: dict[str, Any] = outcome.result.get("measured", {})
+    launch: dict[str, Any] = outcome.result.get("launch", {})
+    peak, cost, rows = measured.get("peak_memory_bytes"), launch.get("cost_usd"), outcome.result.get("rows")
+    return (
+        outcome.task.label,
+        str(launch.get("image", "")),
+        f"{outcome.task.seconds or 0:.1f}",
+        f"{peak / 2**20:.0f}" if peak else "",
+        f"{rows:,}" if isinstance(rows, int) else "",
+        f"{cost:.5f}" if cost else "",
+        outcome.task.state or "",
+    )
+
+
+def _reports(result: dict[str, Any]) -> list[str]:
+    path = result.get("report")
+    return [str(path)] if path else []
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f" after {seconds:.1f} s"

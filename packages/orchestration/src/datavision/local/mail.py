@@ -1,0 +1,35 @@
+"""A mailbox on 127.0.0.1: what Airflow's alerts would send lands as `.eml` files in the state folder."""
+
+import itertools
+import time
+from pathlib import Path
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from datavision.local.processes import free_port
+
+
+class Mailbox:
+    """An SMTP server in a thread of this process; every message becomes a file of `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self.port = free_port()
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._controller.start()
+
+    def stop(self) -> None:
+        """Stop listening; the messages stay."""
+        self._controller.stop()
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
+        """Keep one message."""
+        name = f"{time.strftime('%Y%m%dT%H%M%S')}-{next(self._numbers):03d}.eml"
+        (self._folder / name).write_bytes(envelope.original_content or b"")
+        return "250 OK"

@@ -1,0 +1,188 @@
+"""The whole platform on this machine: source, embedded cloud, a release of the working tree, Airflow.
+
+What runs is written to `.datavision/stack.json` while it runs, so that other commands find it.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from datavision.config import Config, load
+from datavision.errors import UserError
+from datavision.infra import deploy, put_secret_values
+from datavision.local.airflow import Airflow, AirflowSettings, migrate_database, start_airflow
+from datavision.local.cloud import aws_environment, start_cloud
+from datavision.local.mail import Mailbox
+from datavision.local.postgres import EmbeddedPostgres
+from datavision.local.source.load import load_if_empty
+from datavision.release.local import bundle_repository, release_local
+from datavision.state import project_root, state_dir
+
+Report = Callable[[str], None]
+
+_PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "UV", "UV_CACHE_DIR", "XDG_CACHE_HOME")
+_PASSED_ON_PREFIXES = ("DATAVISION_", "SSL_", "REQUESTS_CA", "CURL_CA", "LC_")
+
+
+class StackError(UserError):
+    """The local stack cannot be started, or does not run."""
+
+
+@dataclass(frozen=True)
+class RunningStack:
+    """Where the parts of a running stack are."""
+
+    pid: int
+    cloud_url: str
+    source_url: str
+    airflow_url: str | None = None
+    bundle_version: str | None = None
+
+    @property
+    def config(self) -> Config:
+        """The `local` configuration with the embedded cloud's address in it."""
+        config = load("local")
+        return config.model_copy(update={"aws": config.aws.model_copy(update={"endpoint_url": self.cloud_url})})
+
+
+def running_stack() -> RunningStack | None:
+    """Return the stack that runs for this state folder, or None."""
+    path = state_dir() / "stack.json"
+    if not path.exists():
+        return None
+    with (state_dir() / "stack.lock").open("a") as lock:
+        if _take(lock.fileno()):  # nobody holds it: what the file says is from a stack that was killed
+            return None
+    return RunningStack(**json.loads(path.read_text()))
+
+
+@contextmanager
+def local_stack(
+    report: Report, *, airflow: bool = True, scheduled: bool = False, release: bool = True
+) -> Iterator[RunningStack]:
+    """Start the stack and stop all of it at the end of the block.
+
+    `report` gets a sentence for each step. The working tree is released to `local` unless `release` is false; DAGs run
+    by their schedules only if `scheduled`.
+
+    Raises:
+        StackError: one runs already for this state folder.
+        UserError: a part did not start, or the release failed; nothing is left running.
+    """
+    state = state_dir()
+    state.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as cleanup:
+        lock = cleanup.enter_context((state / "stack.lock").open("a"))
+        if not _take(lock.fileno()):
+            raise StackError("A local stack already runs for this folder. Use it, or stop it with Ctrl-C where it runs.")
+        yield cleanup.enter_context(_started(state, report, airflow=airflow, scheduled=scheduled, release=release))
+
+
+@contextmanager
+def _started(
+    state: Path, report: Report, *, airflow: bool, scheduled: bool, release: bool
+) -> Iterator[RunningStack]:
+    with ExitStack() as cleanup:
+        report("starting PostgreSQL and the embedded cloud")
+        postgres = cleanup.enter_context(EmbeddedPostgres(state / "postgres"))
+        env = child_environment(state)
+        cloud, cloud_url = start_cloud(state, env)
+        cleanup.callback(cloud.stop)
+        stack = RunningStack(os.getpid(), cloud_url, source_url(postgres))
+        env |= aws_environment(cloud_url, stack.config.aws.region)
+        env["DATAVISION_AWS__ENDPOINT_URL"] = cloud_url
+        with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
+            # Only what starts no long-lived process goes to threads: the kernel ends a child with the thread it came from.
+            loading = pool.submit(_load_source, postgres, report)
+            releasing = pool.submit(_release, stack, postgres, report) if release else None
+            if airflow:
+                settings = _airflow_settings(state, postgres, scheduled=scheduled, mailbox=_mailbox(state, cleanup))
+                services = _airflow(settings, env, releasing, report)
+                cleanup.callback(services.stop)
+                stack = RunningStack(**{**asdict(stack), "airflow_url": services.url})
+            loading.result()
+            if releasing is not None:
+                stack = RunningStack(**{**asdict(stack), "bundle_version": releasing.result()})
+        path = state / "stack.json"
+        path.write_text(json.dumps(asdict(stack)))
+        path.chmod(0o600)
+        cleanup.callback(path.unlink, missing_ok=True)
+        yield stack
+        report("stopping")
+
+
+def _airflow(
+    settings: AirflowSettings, env: dict[str, str], releasing: "Future[str] | None", report: Report
+) -> Airflow:
+    migrate_database(settings, env, report)
+    if releasing is not None and not (settings.bundle_repository / "HEAD").exists():
+        releasing.result()  # the first time there is no bundle for Airflow to open yet
+    report("starting Airflow: API server, scheduler, DAG processor, triggerer")
+    return start_airflow(settings, env)
+
+
+def _airflow_settings(state: Path, postgres: EmbeddedPostgres, *, scheduled: bool, mailbox: Mailbox) -> AirflowSettings:
+    return AirflowSettings(
+        state=state,
+        database_url=postgres.url("airflow").replace("postgresql://", "postgresql+psycopg2://", 1),
+        bundle_repository=bundle_repository(state),
+        scheduled=scheduled,
+        smtp_port=mailbox.port,
+    )
+
+
+def _mailbox(state: Path, cleanup: ExitStack) -> Mailbox:
+    mailbox = Mailbox(state / "mail")
+    mailbox.start()
+    cleanup.callback(mailbox.stop)
+    return mailbox
+
+
+def _load_source(postgres: EmbeddedPostgres, report: Report) -> None:
+    if "DATAVISION_SOURCE__URL" not in os.environ:
+        load_if_empty(postgres.url("source"), report)
+
+
+def _release(stack: RunningStack, postgres: EmbeddedPostgres, report: Report) -> str:
+    """Deploy, fill in the secrets, release the working tree; returns the commit that Airflow's bundle must show."""
+    config = stack.config
+    for name, action in deploy(config).items():
+        if action != "unchanged":
+            report(f"{action} {name}")
+    put_secret_values(
+        config, {"source_url": stack.source_url, "lakehouse_catalog_url": postgres.url("lakehouse")}
+    )
+    return release_local(config, report)
+
+
+def source_url(postgres: EmbeddedPostgres) -> str:
+    """Return the URL of the source: `DATAVISION_SOURCE__URL`, or the embedded server's database."""
+    return os.environ.get("DATAVISION_SOURCE__URL") or postgres.url("source")
+
+
+def child_environment(state: Path) -> dict[str, str]:
+    """Return what child processes see of our environment: nothing of the user's AWS or Airflow settings."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES) or name.lower().endswith("_proxy")
+    }
+    return {
+        **kept,
+        "DATAVISION_ENV": "local",
+        "DATAVISION_CONFIG_DIR": os.environ.get("DATAVISION_CONFIG_DIR") or str(project_root() / "config"),
+        "DATAVISION_STATE_DIR": str(state),
+    }
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
