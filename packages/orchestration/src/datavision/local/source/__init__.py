@@ -1,0 +1,1 @@
+"""The source database of a laptop: a believable business, made from a seed and moved on day by day."""
