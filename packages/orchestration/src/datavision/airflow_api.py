@@ -39,7 +39,7 @@ class AirflowApi:
     """A session with one Airflow."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        """Connect to `url`; without a token one is asked for, which only an all-admins Airflow (the local one) grants."""
+        """Connect to `url`; without a token one is asked for, which only the local Airflow grants."""
         self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
         self._client.headers["Authorization"] = f"Bearer {token or self._open_token()}"
 
@@ -168,7 +168,7 @@ class _ServerBusyError(AirflowError):
 
 def topological(after: dict[str, list[str]]) -> list[str]:
     """Order the keys of `after` (task → tasks that follow it) so that each comes before what follows it."""
-    waiting = {task: 0 for task in after}
+    waiting = dict.fromkeys(after, 0)
     for followers in after.values():
         for follower in followers:
             waiting[follower] += 1

@@ -63,7 +63,11 @@ class RunProgress:
         table = Table(box=None, show_header=False, title=f"{self._pipeline}  {run_id}", title_justify="left")
         for task in tasks:
             sign, colour = _SIGNS.get(task.state or "", ("·", "dim"))
-            seconds = task.seconds if task.state in FINISHED else time.monotonic() - self._started.get(task.label, time.monotonic())
+            seconds = (
+                task.seconds
+                if task.state in FINISHED
+                else time.monotonic() - self._started.get(task.label, time.monotonic())
+            )
             table.add_row(Text(sign, colour), task.label, task.state or "", f"{seconds or 0:.0f} s")
         return table
 
@@ -71,7 +75,9 @@ class RunProgress:
 def print_outcome(outcome: RunOutcome) -> None:
     """Print what ran, and the end of the log of what failed."""
     colour = "green" if outcome.succeeded else "red"
-    table = Table(title=f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s", title_justify="left")
+    table = Table(
+        title=f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s", title_justify="left"
+    )
     table.add_column("task")
     table.add_column("image")
     for name in ("seconds", "peak MiB", "rows", "cost $"):

@@ -21,11 +21,14 @@ EPILOG = "Example: [bold]datavision run pipeline_fact_rfm --param fecha_rfm=2026
 
 def run(
     pipelines: Annotated[list[str], typer.Argument(help="DAG ids, run one after the other.", metavar="PIPELINE…")],
-    param: Annotated[list[str] | None, typer.Option(help="A parameter of the run, as key=value; may be repeated.")] = None,
+    param: Annotated[
+        list[str] | None, typer.Option(help="A parameter of the run, as key=value; may be repeated.")
+    ] = None,
     release: Annotated[str | None, typer.Option(help="Run this release's images instead of the pinned ones.")] = None,
     env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
     build: Annotated[
-        bool, typer.Option("--build", help="In local: release the working tree first (always done when nothing is pinned).")
+        bool,
+        typer.Option("--build", help="In local: release the working tree first (always done when nothing is pinned)."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:

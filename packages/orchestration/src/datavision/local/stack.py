@@ -79,14 +79,14 @@ def local_stack(
     with ExitStack() as cleanup:
         lock = cleanup.enter_context((state / "stack.lock").open("a"))
         if not _take(lock.fileno()):
-            raise StackError("A local stack already runs for this folder. Use it, or stop it with Ctrl-C where it runs.")
+            raise StackError(
+                "A local stack already runs for this folder. Use it, or stop it with Ctrl-C where it runs."
+            )
         yield cleanup.enter_context(_started(state, report, airflow=airflow, scheduled=scheduled, release=release))
 
 
 @contextmanager
-def _started(
-    state: Path, report: Report, *, airflow: bool, scheduled: bool, release: bool
-) -> Iterator[RunningStack]:
+def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, release: bool) -> Iterator[RunningStack]:
     with ExitStack() as cleanup:
         report("starting PostgreSQL and the embedded cloud")
         postgres = cleanup.enter_context(EmbeddedPostgres(state / "postgres"))
@@ -97,7 +97,7 @@ def _started(
         env |= aws_environment(cloud_url, stack.config.aws.region)
         env["DATAVISION_AWS__ENDPOINT_URL"] = cloud_url
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
-            # Only what starts no long-lived process goes to threads: the kernel ends a child with the thread it came from.
+            # No long-lived process is started in these threads: the kernel ends a child with its thread.
             loading = pool.submit(_load_source, postgres, report)
             releasing = pool.submit(_release, stack, postgres, report) if release else None
             if airflow:
@@ -154,9 +154,7 @@ def _release(stack: RunningStack, postgres: EmbeddedPostgres, report: Report) ->
     for name, action in deploy(config).items():
         if action != "unchanged":
             report(f"{action} {name}")
-    put_secret_values(
-        config, {"source_url": stack.source_url, "lakehouse_catalog_url": postgres.url("lakehouse")}
-    )
+    put_secret_values(config, {"source_url": stack.source_url, "lakehouse_catalog_url": postgres.url("lakehouse")})
     return release_local(config, report)
 
 

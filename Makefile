@@ -1,0 +1,38 @@
+# make run | up | test | lint | bench | clean. Needs Python 3.11 or newer, git and make; uv comes from PyPI when it is missing.
+UV_VERSION := 0.13.9
+UV := $(or $(shell command -v uv),.uv/bin/uv)
+RUN := $(UV) run --no-sync
+WORKERS ?= 2
+export PATH := $(CURDIR)/.uv/bin:$(PATH)
+
+.PHONY: run up test lint bench clean
+
+run: .uv-ready
+	$(UV) sync --frozen --no-dev --inexact --quiet
+	$(RUN) datavision run --build pipeline_suscripciones pipeline_fact_rfm
+
+up: .uv-ready
+	$(UV) sync --frozen --no-dev --inexact --quiet
+	$(RUN) datavision up
+
+test: .uv-ready
+	$(UV) sync --frozen --quiet
+	$(RUN) pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+lint: .uv-ready
+	$(UV) sync --frozen --quiet
+	$(RUN) pre-commit run --all-files
+
+bench: .uv-ready
+	$(UV) sync --frozen --quiet
+	$(RUN) python -m bench
+
+clean: .uv-ready
+	[ ! -x .venv/bin/datavision ] || $(RUN) datavision clean
+	rm -rf .datavision .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: .uv-ready
+.uv-ready:
+	@command -v $(UV) >/dev/null || { \
+	  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed as python3."; exit 2; }; \
+	  python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }

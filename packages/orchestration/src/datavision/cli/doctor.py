@@ -1,0 +1,41 @@
+"""`datavision doctor`."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from datavision.cli.connect import environment
+from datavision.cli.output import out
+from datavision.config import current_env
+from datavision.doctor import Finding, examine_environment, examine_machine, pipelines_of
+from datavision.state import project_root
+
+
+def doctor(
+    env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check everything a run needs; the exit code is 1 when something is missing.
+
+    Example: datavision doctor --env dev
+    """
+    findings: list[Finding] = list(examine_machine()) if env == "local" else []
+    with environment(env) as config:
+        findings += examine_environment(config, pipelines_of(project_root() / "dags"))
+    if as_json:
+        out.print_json(json.dumps([asdict(finding) for finding in findings]))
+    else:
+        out.print(_table(findings))
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table(box=None, show_header=False)
+    for finding in findings:
+        sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
+        table.add_row(sign, finding.check, finding.detail, finding.remedy)
+    return table

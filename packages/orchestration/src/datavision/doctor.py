@@ -1,0 +1,126 @@
+"""Checks everything a run needs, and says what to do about what is missing."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from datavision.aws import client
+from datavision.config import Config
+from datavision.errors import UserError
+from datavision.infra import network
+from datavision.pins import read_pin
+from datavision.state import project_root, state_dir
+
+FREE_BYTES_WANTED = 5 * 2**30
+"""Images, Airflow's environment and the sample data take about half of it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check; `remedy` is empty when all is well."""
+
+    check: str
+    detail: str
+    remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing needs doing."""
+        return not self.remedy
+
+
+def examine_machine() -> Iterator[Finding]:
+    """Check what the embedded stack needs of this machine."""
+    version = sys.version.split()[0]
+    fit = sys.version_info >= (3, 11)
+    yield Finding("python", version, "" if fit else "Install Python 3.11 or newer.")
+    git = shutil.which("git")
+    yield Finding("git", git or "not found", "" if git else "Install git; pins are commits.")
+    state = state_dir()
+    state.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(state).free
+    enough = free >= FREE_BYTES_WANTED
+    yield Finding(
+        "disk", f"{free / 2**30:.0f} GiB free in {state}", "" if enough else "Free some space: 5 GiB are wanted."
+    )
+
+
+def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Finding]:
+    """Check what runs in `config`'s environment need of AWS; pins are looked up for `pipelines`."""
+    deploy = f"Run `datavision infra deploy --env {config.env}`."
+    yield _attempt("account", deploy, lambda: _account(config))
+    yield _attempt("cluster", deploy, lambda: _cluster(config))
+    yield _attempt("network", deploy, lambda: ", ".join(network(config).subnets))
+    storage = config.storage
+    for bucket in (storage.raw_bucket, storage.lakehouse_bucket, storage.reports_bucket, storage.results_bucket):
+        yield _attempt(f"bucket {bucket}", deploy, lambda name=bucket: _bucket(config, name))
+    for key in ("source_url", "lakehouse_catalog_url"):
+        remedy = f"Run `datavision infra secret {key} --env {config.env}`."
+        yield _attempt(f"secret {key}", remedy, lambda name=key: _secret(config, getattr(config.secrets, name)))
+    for pipeline in pipelines:
+        remedy = f"Run `datavision release --env {config.env}`."
+        yield _attempt(f"pin {pipeline}", remedy, lambda name=pipeline: _pin(config, name))
+
+
+def pipelines_of(dags_folder: Path) -> list[str]:
+    """Return the pipelines of a `dags/` folder: one per `pipeline_*.py`."""
+    return sorted(path.stem for path in dags_folder.glob("pipeline_*.py"))
+
+
+def _attempt(check: str, remedy: str, probe: Callable[[], str]) -> Finding:
+    try:
+        return Finding(check, probe())
+    except (UserError, BotoCoreError, ClientError) as error:
+        return Finding(check, str(error), remedy)
+
+
+def _account(config: Config) -> str:
+    found = str(client(config, "sts").get_caller_identity()["Account"])
+    if found != config.aws.account_id:
+        raise UserError(
+            f"the credentials are for account {found}, config/{config.env}.toml says {config.aws.account_id}"
+        )
+    return found
+
+
+def _cluster(config: Config) -> str:
+    found = client(config, "ecs").describe_clusters(clusters=[config.ecs.cluster])["clusters"]
+    if not found or found[0]["status"] != "ACTIVE":
+        raise UserError(f"cluster {config.ecs.cluster} does not exist")
+    return config.ecs.cluster
+
+
+def _bucket(config: Config, name: str) -> str:
+    client(config, "s3").head_bucket(Bucket=name)
+    return "reachable"
+
+
+def _secret(config: Config, name: str) -> str:
+    # Only that it has a value: the value itself stays where it is.
+    stages: dict[str, Any] = (
+        client(config, "secretsmanager").describe_secret(SecretId=name).get("VersionIdsToStages", {})
+    )
+    if not stages:
+        raise UserError(f"{name} has no value yet")
+    return name
+
+
+def _pin(config: Config, pipeline: str) -> str:
+    pin = read_pin(_dags_folder(config), config.env, pipeline)
+    for image in pin.images.values():
+        client(config, "ecr").describe_images(repositoryName=image.repository, imageIds=[{"imageDigest": image.digest}])
+        definition = client(config, "ecs").describe_task_definition(taskDefinition=image.task_definition)[
+            "taskDefinition"
+        ]
+        if definition["status"] != "ACTIVE":
+            raise UserError(f"task definition {image.task_definition} is {definition['status']}")
+    return f"release {pin.version}"
+
+
+def _dags_folder(config: Config) -> Path:
+    return project_root() / "dags"
