@@ -1,0 +1,141 @@
+"""`datavision-run` as a container's PID 1 sees it: a real process around a real command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psutil
+import pytest
+from moto.server import ThreadedMotoServer
+
+RUN = [sys.executable, "-c", "from datavision_runtime.main import main; main()"]
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[dict[str, str]]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    env = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    s3(env).create_bucket(Bucket="results")
+    yield env
+    server.stop()
+
+
+def s3(env: dict[str, str]) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=env["AWS_ENDPOINT_URL"],
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        region_name="us-east-1",
+    )
+
+
+def run(*command: str, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([*RUN, *command], env={**os.environ, **env}, capture_output=True, text=True, timeout=60)
+
+
+def delivered(aws: dict[str, str], key: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(s3(aws).get_object(Bucket="results", Key=key)["Body"].read())
+    return loaded
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3])
+def test_the_exit_code_is_the_commands_own(code: int) -> None:
+    assert run("sh", "-c", f"exit {code}").returncode == code
+
+
+def test_a_command_ended_by_a_signal_exits_with_128_plus_its_number() -> None:
+    assert run("sh", "-c", "kill -9 $$").returncode == 137
+
+
+def test_a_command_that_does_not_exist_is_a_usage_error_in_one_line() -> None:
+    done = run("no-such-command")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        "datavision-run: cannot start 'no-such-command': No such file or directory. "
+        "Check the command that the DAG returns."
+    ]
+
+
+def test_no_command_at_all_is_a_usage_error() -> None:
+    done = run()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage: datavision-run COMMAND" in done.stderr
+
+
+def test_the_result_and_what_was_measured_reach_s3(aws: dict[str, str]) -> None:
+    code = "from datavision_runtime import write_result; b = bytearray(200 << 20); write_result({'rows': 7})"
+    done = run(sys.executable, "-c", code, DATAVISION_RESULT_URI="s3://results/a/b.json", **aws)
+    assert done.returncode == 0, done.stderr
+    report = delivered(aws, "a/b.json")
+    assert report["result"] == {"rows": 7}
+    assert report["exit_code"] == 0
+    assert report["wall_seconds"] > 0
+    assert report["cpu_seconds"] > 0
+    assert report["started_at"] < report["finished_at"]
+
+
+def test_peak_memory_is_that_of_the_whole_tree(aws: dict[str, str]) -> None:
+    child = f"{sys.executable} -c 'b = bytearray(100 << 20); import time; time.sleep(1)'"
+    run("sh", "-c", f"{child} & {child} & wait", DATAVISION_RESULT_URI="s3://results/tree.json", **aws)
+    assert delivered(aws, "tree.json")["peak_memory_bytes"] > 200 << 20
+
+
+def test_a_failed_command_delivers_its_report_too(aws: dict[str, str]) -> None:
+    assert run("sh", "-c", "exit 3", DATAVISION_RESULT_URI="s3://results/failed.json", **aws).returncode == 3
+    report = delivered(aws, "failed.json")
+    assert (report["exit_code"], report["result"]) == (3, None)
+
+
+def test_a_result_that_cannot_be_delivered_fails_the_task_and_says_why(aws: dict[str, str]) -> None:
+    done = run("true", DATAVISION_RESULT_URI="s3://no-such-bucket/x.json", **aws)
+    assert done.returncode == 1
+    assert "could not be written to s3://no-such-bucket/x.json" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [("[1]", "must hold an object"), ("{", "not valid JSON"), ('{"a": "' + "x" * 50_000 + '"}', "at most 49152 fit")],
+)
+def test_a_malformed_result_is_a_usage_error_that_names_the_problem(content: str, problem: str) -> None:
+    write = f"import os, pathlib; pathlib.Path(os.environ['DATAVISION_RESULT_FILE']).write_text({content!r})"
+    done = run(sys.executable, "-c", write)
+    assert done.returncode == 2
+    assert problem in done.stderr
+
+
+def test_sigterm_reaches_the_command_which_decides_how_to_end(tmp_path: Path) -> None:
+    ready = tmp_path / "ready"
+    script = f"trap 'exit 42' TERM; touch {ready}; while :; do sleep 0.05; done"
+    process = subprocess.Popen([*RUN, "sh", "-c", script])
+    while not ready.exists():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 42
+
+
+def test_what_the_command_leaves_running_ends_with_it(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    assert run("sh", "-c", f"sleep 300 & echo $! > {pid_file}").returncode == 0
+    pid = int(pid_file.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_nothing_is_left_in_the_temporary_folder(tmp_path: Path) -> None:
+    assert run("true", TMPDIR=str(tmp_path)).returncode == 0
+    assert list(tmp_path.iterdir()) == []

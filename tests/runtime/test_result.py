@@ -1,0 +1,35 @@
+"""What a module may hand back."""
+
+from pathlib import Path
+
+import pytest
+
+from datavision_runtime import ResultError, read_result, write_result
+
+
+def test_outside_a_container_writing_a_result_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATAVISION_RESULT_FILE", raising=False)
+    write_result({"rows": 1})
+
+
+def test_a_later_result_replaces_the_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "result.json"
+    monkeypatch.setenv("DATAVISION_RESULT_FILE", str(target))
+    write_result({"rows": 1})
+    write_result({"rows": 2, "tabla": "categoría"})
+    assert read_result(target) == {"rows": 2, "tabla": "categoría"}
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
+def test_what_json_cannot_hold_is_refused(value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAVISION_RESULT_FILE", str(tmp_path / "result.json"))
+    with pytest.raises(ResultError, match="not valid JSON"):
+        write_result({"value": value})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_over_48_kib_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAVISION_RESULT_FILE", str(tmp_path / "result.json"))
+    with pytest.raises(ResultError, match="at most 49152 fit"):
+        write_result({"value": "x" * 48 * 1024})
