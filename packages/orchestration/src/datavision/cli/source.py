@@ -1,0 +1,84 @@
+"""`datavision source`: the business in the source database."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from datavision.cli.output import err, out, step
+from datavision.state import state_dir
+
+app = typer.Typer(help="The source database: load a business into it, move it on by days.", no_args_is_help=True)
+
+
+@app.command()
+def load(
+    accounts: Annotated[int, typer.Option(help="Number of accounts.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed, size and date make the same rows.")] = 42,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The business's present day, which has yet to begin. Default: today."),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace what the source holds.")] = False,
+) -> None:
+    """Load two years of business: the eight tables with keys and indexes, all at once.
+
+    Works on the embedded PostgreSQL, or on the one that DATAVISION_SOURCE__URL names.
+
+    Example: datavision source load --accounts 20000 --seed 42 --until 2026-11-01
+    """
+    from datavision.local import source
+    from datavision.local.source.load import today
+
+    day = until.date() if until else today()
+    with _url() as url, _bar() as bar:
+        task = bar.add_task("making rows", total=None)
+        rows = source.load(
+            url,
+            accounts=accounts,
+            seed=seed,
+            until=day,
+            replace=replace,
+            progress=lambda table, done, total: bar.update(task, description=table, completed=done, total=total),
+        )
+    table = Table("table", title=f"the source at the beginning of {day}", title_justify="left")
+    table.add_column("rows", justify="right")
+    for name, count in rows.items():
+        table.add_row(name, f"{count:,}")
+    out.print(table)
+
+
+@app.command()
+def advance(days: Annotated[int, typer.Option(help="How many days the business moves on.")] = 1) -> None:
+    """Move the business on: new, changed, late, corrected and deleted rows of each day.
+
+    Example: datavision source advance --days 1
+    """
+    from datavision.local import source
+
+    def passed(day: date) -> None:
+        step(f"the business has reached {day}")
+
+    with _url() as url:
+        source.advance(url, days, passed)
+
+
+@contextmanager
+def _url() -> Iterator[str]:
+    if named := os.environ.get("DATAVISION_SOURCE__URL"):
+        yield named
+        return
+    from datavision.local.postgres import EmbeddedPostgres
+
+    with EmbeddedPostgres(state_dir() / "postgres") as server:
+        yield server.url("source")
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)

@@ -1,0 +1,39 @@
+"""What the local stack does about the source when it starts."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Final
+
+from datavision.local.source.database import advance, counts, load, standing
+
+ACCOUNTS: Final = 20_000
+SEED: Final = 42
+
+_CATCH_UP_DAYS: Final = 60
+
+
+def today() -> date:
+    """The business's present day: days begin at midnight UTC."""
+    return datetime.now(UTC).date()
+
+
+def load_if_empty(url: str, report: Callable[[str], object]) -> None:
+    """Load the default business into an empty source; one that was left alone for some weeks is brought up to today.
+
+    A source that this project did not make, or that is older, stays as it is.
+    """
+    present = counts(url)
+    if not present or not any(present.values()):
+        report(f"loading the source: {ACCOUNTS:,} accounts, two years")
+        rows = load(url, accounts=ACCOUNTS, seed=SEED, until=today())
+        report(f"the source holds {sum(rows.values()):,} rows")
+        return
+    now = standing(url)
+    if now is None:
+        return
+    behind = (today() - now.day).days
+    if 0 < behind <= _CATCH_UP_DAYS:
+        report(f"moving the source on by {behind} days to today")
+        advance(url, behind)
+    elif behind > 0:
+        report(f"the source ends at {now.day}: bring it up to today with datavision source advance --days {behind}")
