@@ -12,7 +12,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from datavision.aws import client
 from datavision.config import Config
 from datavision.errors import UserError
-from datavision.infra import network
 from datavision.pins import read_pin
 from datavision.state import project_root, state_dir
 
@@ -55,7 +54,7 @@ def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Findin
     deploy = f"Run `datavision infra deploy --env {config.env}`."
     yield _attempt("account", deploy, lambda: _account(config))
     yield _attempt("cluster", deploy, lambda: _cluster(config))
-    yield _attempt("network", deploy, lambda: ", ".join(network(config).subnets))
+    yield _attempt("network", deploy, lambda: _network(config))
     storage = config.storage
     for bucket in (storage.raw_bucket, storage.lakehouse_bucket, storage.reports_bucket, storage.results_bucket):
         yield _attempt(f"bucket {bucket}", deploy, lambda name=bucket: _bucket(config, name))
@@ -93,6 +92,19 @@ def _cluster(config: Config) -> str:
     if not found or found[0]["status"] != "ACTIVE":
         raise UserError(f"cluster {config.ecs.cluster} does not exist")
     return config.ecs.cluster
+
+
+def _network(config: Config) -> str:
+    ec2 = client(config, "ec2")
+    subnets = config.ecs.subnets or _stack_subnets(config)
+    found = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
+    return ", ".join(f"{subnet['SubnetId']} ({subnet['AvailabilityZone']})" for subnet in found)
+
+
+def _stack_subnets(config: Config) -> list[str]:
+    (stack,) = client(config, "cloudformation").describe_stacks(StackName=config.ecs.network_stack)["Stacks"]
+    outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+    return str(outputs["PrivateSubnets"]).split(",")
 
 
 def _bucket(config: Config, name: str) -> str:

@@ -1,5 +1,1 @@
-"""The `datavision` command."""
-
-from datavision.cli.app import main
-
-__all__ = ["main"]
+"""The `datavision` command: `app` puts it together, each other module holds one sub-command."""

@@ -1,0 +1,97 @@
+"""Configuration files and the variables that override them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from datavision.config import ENVIRONMENTS, load
+from datavision.errors import ConfigError
+
+
+@pytest.fixture
+def folder(tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `config/` that a test may change."""
+    copy = tmp_path / "config"
+    shutil.copytree(repository / "config", copy)
+    monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(copy))
+    monkeypatch.setenv("DATAVISION_STATE_DIR", str(tmp_path / "state"))
+    return copy
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_environment_has_a_valid_file(env: str, folder: Path) -> None:
+    config = load(env)
+    assert config.env == env
+    assert set(config.modules) == {"ingesta", "transformacion"}
+    for module in config.modules.values():
+        assert module.size in config.sizes
+
+
+def test_a_variable_overrides_one_value_and_leaves_its_neighbours(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = load("local")
+    monkeypatch.setenv("DATAVISION_ECS__LAUNCH__ATTEMPTS", "9")
+    after = load("local")
+    assert after.ecs.launch.attempts == 9
+    assert after.ecs.launch.total_seconds == before.ecs.launch.total_seconds
+    assert after.ecs.cluster == before.ecs.cluster
+
+
+def test_relative_paths_lie_in_the_state_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load("local").storage.landing_path == str(tmp_path / "state" / "landing")
+    monkeypatch.setenv("DATAVISION_STORAGE__LANDING_PATH", "s3://bucket/landing")
+    assert load("local").storage.landing_path == "s3://bucket/landing"
+
+
+def test_an_unknown_key_names_file_and_key(folder: Path) -> None:
+    (folder / "local.toml").write_text((folder / "local.toml").read_text() + "\n[modules.ingesta.tamano]\n")
+    with pytest.raises(ConfigError, match=r"local\.toml: modules\.ingesta\.tamano: Extra inputs are not permitted"):
+        load("local")
+
+
+def test_a_missing_value_names_file_key_and_variable(folder: Path) -> None:
+    text = (folder / "local.toml").read_text().replace('cluster = "datavision-local"', "")
+    (folder / "local.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"local\.toml: ecs\.cluster: Field required.*DATAVISION_ECS__CLUSTER"):
+        load("local")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("DATAVISION_ECS__LAUNCH__ATTEMPTS", "many", r"ecs\.launch\.attempts: .*integer.*found 'many'"),
+        ("DATAVISION_AWS__ACCOUNT_ID", "12", r"aws\.account_id"),
+        ("DATAVISION_ECS__CLUSTRE", "x", r"ecs\.clustre: Extra inputs are not permitted"),
+        ("DATAVISION_NETWORK__CLUSTER", "x", r"DATAVISION_NETWORK__CLUSTER overrides nothing"),
+    ],
+)
+def test_a_wrong_variable_is_named(
+    variable: str, value: str, message: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigError, match=message):
+        load("local")
+
+
+def test_a_file_that_is_not_toml_is_said(folder: Path) -> None:
+    (folder / "local.toml").write_text("[aws\n")
+    with pytest.raises(ConfigError, match=r"local\.toml is not valid TOML"):
+        load("local")
+
+
+def test_an_unknown_environment_lists_the_known_ones(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no environment 'produccion'\. Use one of: local, dev, prod"):
+        load("produccion")
+
+
+def test_outside_the_repository_the_error_says_where_to_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="not inside the DataVision repository"):
+        load("local")
+
+
+def test_modules_own_variables_are_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAVISION_SOURCE__URL", "postgresql://somewhere/else")
+    assert load("local").env == "local"

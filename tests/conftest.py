@@ -1,0 +1,31 @@
+"""What every test gets: an environment of its own, so that a user's settings neither help nor hurt."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
+# Airflow reads its home when it is first imported, by whichever test does so.
+os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="datavision-airflow-home-")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _clean_environment() -> Iterator[None]:
+    """Take the user's AWS and DataVision settings out of the way for the whole session."""
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.startswith(("DATAVISION_", "AWS_")) and name not in ("AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED"):
+            patch.delenv(name)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The folder of this repository."""
+    return REPOSITORY
