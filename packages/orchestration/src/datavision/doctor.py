@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,18 +53,18 @@ def examine_machine() -> Iterator[Finding]:
 def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Finding]:
     """Check what runs in `config`'s environment need of AWS; pins are looked up for `pipelines`."""
     deploy = f"Run `datavision infra deploy --env {config.env}`."
-    yield _attempt("account", deploy, lambda: _account(config))
-    yield _attempt("cluster", deploy, lambda: _cluster(config))
-    yield _attempt("network", deploy, lambda: _network(config))
+    yield _attempt("account", deploy, partial(_account, config))
+    yield _attempt("cluster", deploy, partial(_cluster, config))
+    yield _attempt("network", deploy, partial(_network, config))
     storage = config.storage
     for bucket in (storage.raw_bucket, storage.lakehouse_bucket, storage.reports_bucket, storage.results_bucket):
-        yield _attempt(f"bucket {bucket}", deploy, lambda name=bucket: _bucket(config, name))
+        yield _attempt(f"bucket {bucket}", deploy, partial(_bucket, config, bucket))
     for key in ("source_url", "lakehouse_catalog_url"):
         remedy = f"Run `datavision infra secret {key} --env {config.env}`."
-        yield _attempt(f"secret {key}", remedy, lambda name=key: _secret(config, getattr(config.secrets, name)))
+        yield _attempt(f"secret {key}", remedy, partial(_secret, config, getattr(config.secrets, key)))
     for pipeline in pipelines:
         remedy = f"Run `datavision release --env {config.env}`."
-        yield _attempt(f"pin {pipeline}", remedy, lambda name=pipeline: _pin(config, name))
+        yield _attempt(f"pin {pipeline}", remedy, partial(_pin, config, pipeline))
 
 
 def pipelines_of(dags_folder: Path) -> list[str]:

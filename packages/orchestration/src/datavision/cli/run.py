@@ -80,7 +80,7 @@ def _airflow(env: str, *, build: bool) -> Iterator[tuple[AirflowApi, str | None]
         settings = load(env).airflow
         if settings.api_url is None:
             raise ConfigError(f"config/{env}.toml has no airflow.api_url. Set it to Airflow's address.")
-        with AirflowApi(settings.api_url, settings.token and settings.token.get_secret_value()) as api:
+        with AirflowApi(settings.api_url, settings.token.get_secret_value() if settings.token else None) as api:
             yield api, None
         return
     from datavision.local.stack import local_stack, running_stack
