@@ -1,0 +1,3 @@
+{% macro existe_relacion(relacion) -%}
+    {{ return(not execute or load_relation(relacion) is not none) }}
+{%- endmacro %}

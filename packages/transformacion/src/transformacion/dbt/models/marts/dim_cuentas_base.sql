@@ -1,0 +1,21 @@
+with
+    versiones as (select * from {{ ref("snp_cuentas") }}),
+
+    intervalos as ({{ intervalos_scd2("versiones", "id_cuenta") }}),
+
+    dimension as (
+        select
+            dbt_scd_id as id_dim_cuenta,
+            id_cuenta,
+            nombre_cuenta,
+            correo_electronico,
+            fecha_creacion,
+            fecha_actualizacion,
+            valido_desde,
+            valido_hasta,
+            es_actual
+        from intervalos
+    )
+
+select *
+from dimension

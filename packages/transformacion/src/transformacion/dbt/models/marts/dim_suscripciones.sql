@@ -1,0 +1,21 @@
+with
+    versiones as (select * from {{ ref("snp_suscripciones") }}),
+
+    intervalos as ({{ intervalos_scd2("versiones", "id_suscripcion") }}),
+
+    dimension as (
+        select
+            dbt_scd_id as id_dim_suscripcion,
+            id_suscripcion,
+            nombre_suscripcion,
+            max_contenidos_mensuales,
+            fecha_creacion,
+            fecha_actualizacion,
+            valido_desde,
+            valido_hasta,
+            es_actual
+        from intervalos
+    )
+
+select *
+from dimension

@@ -1,0 +1,19 @@
+{% snapshot snp_contenidos %}
+    {{ config(unique_key="id_contenido") }}
+
+    {{
+        con_fecha_version(
+            ref("stg_contents"),
+            "id_contenido",
+            [
+                "id_cuenta",
+                "titulo",
+                "descripcion",
+                "tipo_contenido",
+                "categoria",
+                "duracion",
+                "fecha_creacion",
+            ],
+        )
+    }}
+{% endsnapshot %}

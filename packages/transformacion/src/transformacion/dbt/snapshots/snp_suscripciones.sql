@@ -1,0 +1,11 @@
+{% snapshot snp_suscripciones %}
+    {{ config(unique_key="id_suscripcion") }}
+
+    {{
+        con_fecha_version(
+            ref("stg_subscriptions"),
+            "id_suscripcion",
+            ["nombre_suscripcion", "max_contenidos_mensuales", "fecha_creacion"],
+        )
+    }}
+{% endsnapshot %}

@@ -1,0 +1,18 @@
+"""Everything this package raises on purpose.
+
+TransformacionError    a message for people that ends with the next step
+├── UsageError         the command line or the project is wrong: exit code 2
+└── ReportError        the report could not be written: exit code 1
+"""
+
+
+class TransformacionError(Exception):
+    """The root of the tree; the message holds no secret."""
+
+
+class UsageError(TransformacionError):
+    """What was asked cannot work, however often it is tried."""
+
+
+class ReportError(TransformacionError):
+    """The report's destination did not take it."""

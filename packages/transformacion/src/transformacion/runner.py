@@ -1,0 +1,95 @@
+"""dbt in this process, on the lakehouse."""
+
+import random
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import typer
+
+from transformacion.errors import UsageError
+from transformacion.outcome import Step, merged, needs_another_try, step_from_dbt
+from transformacion.workspace import Workspace, workspace
+
+_ANNOUNCED: Final = ("model", "snapshot", "source")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one dbt command did."""
+
+    steps: list[Step] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def run_dbt(command: Sequence[str], *, attempts: int = 1) -> Run:
+    """Run one dbt command (`["build", "--select", "marts"]`) to its end.
+
+    Steps that lost against another process's write are tried again, up to `attempts` times in all, with what depends
+    on them. dbt's own messages go to stderr. Raises UsageError when the command or the project is wrong, and whatever
+    stopped dbt otherwise.
+    """
+    started = time.monotonic()
+    with workspace() as space:
+        steps = _invoke(command, space)
+        if not steps:
+            raise UsageError(
+                f"Nothing in the dbt project matches `{' '.join(command)}`. "
+                "See what there is: transformacion list --resource-type model"
+            )
+        for attempt in range(1, attempts):
+            if not needs_another_try(steps):
+                break
+            time.sleep(random.uniform(0.5, 1.5) * 2**attempt)  # noqa: S311 - spreads retries, guards nothing
+            steps = merged(steps, _invoke(["retry"], space))
+    return Run(steps, time.monotonic() - started)
+
+
+def list_nodes(arguments: Sequence[str]) -> list[str]:
+    """The names `dbt list` gives for these arguments. Raises UsageError when they are wrong."""
+    with workspace() as space:
+        names = _result(["list", "--quiet", *arguments], space)
+    return [str(name) for name in names]
+
+
+def _invoke(command: Sequence[str], space: Workspace) -> list[Step]:
+    result = _result(command, space)
+    return [step_from_dbt(item) for item in getattr(result, "results", ())]
+
+
+def _result(command: Sequence[str], space: Workspace) -> Any:
+    # Importing dbt takes seconds: --help and a misspelled option should not wait for it.
+    from dbt.cli.main import dbtRunner
+
+    with redirect_stdout(sys.stderr):
+        answer = dbtRunner(callbacks=[_progress]).invoke([*command, *space.arguments()])
+    if answer.exception is not None:
+        raise _explained(answer.exception)
+    return answer.result
+
+
+def _progress(event: Any) -> None:
+    if event.info.name != "NodeFinished":
+        return
+    node, seconds = event.data.node_info, event.data.run_result.execution_time
+    if node.resource_type in _ANNOUNCED or node.node_status not in ("pass", "success"):
+        typer.echo(f"{node.node_status:8} {node.resource_type} {node.node_name} {seconds:.1f} s", err=True)
+
+
+def _explained(error: BaseException) -> BaseException:
+    from dbt.cli.exceptions import DbtUsageException
+    from dbt.exceptions import InvalidSelectorError, ParsingError
+    from dbt_common.exceptions import CompilationError, DbtConfigError, DbtValidationError
+
+    wrong = (
+        DbtUsageException,
+        CompilationError,
+        DbtConfigError,
+        DbtValidationError,
+        InvalidSelectorError,
+        ParsingError,
+    )
+    return UsageError(f"{error}".strip()) if isinstance(error, wrong) else error

@@ -1,0 +1,74 @@
+"""The dbt project as installed, and a private folder for what dbt writes."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from datavision_lakehouse import dbt_profile
+
+PROJECT: Final = Path(__file__).parent / "dbt"
+"""The dbt project: package data, which may be read-only."""
+
+_PARTIAL_PARSE: Final = "partial_parse.msgpack"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where one command keeps its profile, its artefacts and its log."""
+
+    folder: Path
+
+    @property
+    def target(self) -> Path:
+        """dbt's artefacts: manifest, run results, compiled SQL."""
+        return self.folder / "target"
+
+    def arguments(self) -> list[str]:
+        """The dbt options that keep every file it writes inside this folder."""
+        return [
+            *("--project-dir", str(PROJECT)),
+            *("--profiles-dir", str(self.folder)),
+            *("--target-path", str(self.target)),
+            *("--log-path", str(self.folder / "logs")),
+            *("--log-level-file", "none"),
+            *("--log-level", "warn"),
+        ]
+
+
+@contextmanager
+def workspace() -> Iterator[Workspace]:
+    """A fresh folder under the temporary directory, gone at the end.
+
+    Two commands at a time never share a file; what dbt parsed is handed on from one to the next.
+    """
+    with tempfile.TemporaryDirectory(prefix="transformacion-") as name:
+        space = Workspace(Path(name))
+        space.target.mkdir()
+        profile = {"datavision": {"target": "lago", "outputs": {"lago": dbt_profile()}}}
+        (space.folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
+        kept = _parse_cache()
+        if kept.is_file():
+            shutil.copyfile(kept, space.target / _PARTIAL_PARSE)
+        yield space
+        _keep(space.target / _PARTIAL_PARSE, kept)
+
+
+def _parse_cache() -> Path:
+    return Path(tempfile.gettempdir()) / f"transformacion-parse-{os.getuid()}" / _PARTIAL_PARSE
+
+
+def _keep(parsed: Path, kept: Path) -> None:
+    if not parsed.is_file():
+        return
+    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    if kept.parent.stat().st_uid != os.getuid():
+        return
+    arriving = kept.with_suffix(f".{os.getpid()}")
+    shutil.copyfile(parsed, arriving)
+    arriving.replace(kept)
