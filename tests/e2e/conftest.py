@@ -1,0 +1,93 @@
+"""One running platform for all end-to-end tests: `datavision up` on a small business, in a state folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+ACCOUNTS = 2_000
+UP_SECONDS = 420
+DATAVISION = Path(sys.executable).parent / "datavision"
+
+
+@dataclass
+class Platform:
+    """What a user has: the command, and the addresses that `datavision up` printed."""
+
+    repository: Path
+    state: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of a command: ours, and the state folder."""
+        return {**os.environ, "DATAVISION_STATE_DIR": str(self.state), "NO_COLOR": "1"}
+
+    @property
+    def stack(self) -> dict[str, Any]:
+        """What the running stack says of itself."""
+        loaded: dict[str, Any] = json.loads((self.state / "stack.json").read_text())
+        return loaded
+
+    def call(self, *arguments: str, seconds: float = 300) -> "subprocess.CompletedProcess[str]":
+        """Run `datavision …` and return what it did."""
+        return subprocess.run(
+            [DATAVISION, *arguments], cwd=self.repository, env=self.env, capture_output=True, text=True, timeout=seconds
+        )
+
+    def run(self, pipeline: str, *arguments: str) -> dict[str, Any]:
+        """Run a pipeline to success and return its outcome."""
+        done = self.call("run", pipeline, "--json", *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        outcome: dict[str, Any] = json.loads(done.stdout)[0]
+        return outcome
+
+    def sql(self, query: str, *arguments: str) -> list[dict[str, Any]]:
+        """Read the lakehouse as a script would."""
+        done = self.call("sql", query, "--format", "json", *arguments)
+        assert done.returncode == 0, done.stderr
+        rows: list[dict[str, Any]] = json.loads(done.stdout)
+        return rows
+
+    def source(self, query: str) -> list[tuple[Any, ...]]:
+        """Read the source itself."""
+        with psycopg.connect(self.stack["source_url"]) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A running stack, stopped by Ctrl-C at the end, after which nothing of it may be left."""
+    found = Platform(repository, tmp_path_factory.mktemp("platform") / "state")
+    loaded = found.call("source", "load", "--accounts", str(ACCOUNTS), "--seed", "7")
+    assert loaded.returncode == 0, loaded.stderr
+    log = found.state / "up.log"
+    with log.open("w") as output:
+        up = subprocess.Popen([DATAVISION, "up"], cwd=repository, env=found.env, stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + UP_SECONDS
+        while not (found.state / "stack.json").exists():
+            assert up.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        yield found
+    finally:
+        started = _tree(up.pid)
+        up.send_signal(signal.SIGINT)
+        assert up.wait(90) == 0, log.read_text()
+        _, alive = psutil.wait_procs(started, timeout=10)
+        assert not alive, f"left running: {[process.cmdline() for process in alive]}"
+
+
+def _tree(pid: int) -> list[psutil.Process]:
+    root = psutil.Process(pid)
+    return [root, *root.children(recursive=True)]

@@ -1,0 +1,104 @@
+"""The daily pipeline through Airflow and ECS, twice with a day of business between, and a third time without."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+from tests.e2e.conftest import Platform
+
+pytestmark = pytest.mark.xdist_group("e2e")
+
+KEYS = {
+    "accounts": "account_id",
+    "subscriptions": "subscription_id",
+    "accounts_subscription": "account_subscription_id",
+    "contents": "content_id",
+    "content_attributes": "content_id, attribute_name",
+    "subscription_payments": "payment_id",
+    "premium_features": "feature_id",
+    "account_premium_features": "account_feature_id",
+}
+
+
+def counts(platform: Platform) -> dict[str, int]:
+    query = " union all ".join(f"select '{table}' as t, count(*) as n from raw_datavision.{table}" for table in KEYS)
+    return {row["t"]: row["n"] for row in platform.sql(query)}
+
+
+def source_counts(platform: Platform) -> dict[str, int]:
+    return {table: platform.source(f"select count(*) from {table}")[0][0] for table in KEYS}
+
+
+@pytest.fixture(scope="module")
+def days(platform: Platform) -> dict[str, Any]:
+    """Three runs; after each, what the lakehouse held."""
+    seen: dict[str, Any] = {}
+    for name, before in (("first", None), ("second", ("source", "advance", "--days", "1")), ("third", None)):
+        if before:
+            assert platform.call(*before).returncode == 0
+        outcome = platform.run("pipeline_suscripciones")
+        seen[name] = {"outcome": outcome, "raw": counts(platform), "source": source_counts(platform)}
+        versions = "select count(*) as n from marts.dim_cuentas_base"
+        seen[name]["versions"] = platform.sql(versions)[0]["n"]
+    return seen
+
+
+@pytest.mark.parametrize("run", ["first", "second", "third"])
+def test_row_counts_equal_the_source_after_every_run(run: str, days: dict[str, Any]) -> None:
+    assert days[run]["raw"] == days[run]["source"]
+    assert min(days[run]["raw"].values()) > 0
+
+
+def test_a_day_of_business_changed_something(days: dict[str, Any]) -> None:
+    assert days["second"]["raw"] != days["first"]["raw"]
+    assert days["second"]["versions"] > days["first"]["versions"]
+
+
+def test_a_run_without_change_adds_nothing(days: dict[str, Any]) -> None:
+    assert days["third"]["raw"] == days["second"]["raw"]
+    assert days["third"]["versions"] == days["second"]["versions"]
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_no_key_is_there_twice(table: str, days: dict[str, Any], platform: Platform) -> None:
+    query = (
+        f"select count(*) as n from (select {KEYS[table]} from raw_datavision.{table} group by all having count(*) > 1)"
+    )
+    assert platform.sql(query) == [{"n": 0}]
+
+
+def test_each_entity_has_one_current_version_and_no_overlap(days: dict[str, Any], platform: Platform) -> None:
+    current = "select count(*) as n from marts.dim_cuentas_base where es_actual"
+    assert platform.sql(current)[0]["n"] == days["third"]["source"]["accounts"]
+    overlaps = """
+        select count(*) as n from marts.dim_cuentas_base a join marts.dim_cuentas_base b
+        on a.id_cuenta = b.id_cuenta and a.valido_desde < b.valido_desde and a.valido_hasta >= b.valido_desde
+    """
+    assert platform.sql(overlaps) == [{"n": 0}]
+
+
+def test_every_task_ran_in_the_pinned_image_and_was_measured(days: dict[str, Any]) -> None:
+    fargate = [task for task in days["first"]["outcome"]["tasks"] if task["result"].get("measured")]
+    assert len(fargate) >= 5
+    for task in fargate:
+        assert task["result"]["measured"]["exit_code"] == 0
+        assert task["result"]["measured"]["peak_memory_bytes"] > 1 << 20
+
+
+def test_the_report_is_one_html_file_that_opens_offline(days: dict[str, Any], platform: Platform) -> None:
+    reports = sorted((platform.state / "reports").rglob("*.html"))
+    assert reports
+    html = reports[-1].read_text()
+    assert "<html" in html
+    assert 'src="http' not in html
+
+
+def test_fact_rfm_of_a_date_is_there_once_after_it_ran_twice(days: dict[str, Any], platform: Platform) -> None:
+    today = platform.source("select max(created_at)::date from accounts")[0][0]
+    assert isinstance(today, date)
+    for _ in range(2):
+        platform.run("pipeline_fact_rfm", "--param", f"fecha_rfm={today}")
+    columns = "count(*) as n, count(distinct id_dim_cuenta) as d, count(distinct segmento_rfm) as s"
+    (row,) = platform.sql(f"select {columns} from marts.fact_rfm")
+    assert row["n"] == row["d"] > 0
+    assert row["s"] >= 5
