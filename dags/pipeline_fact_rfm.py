@@ -1,0 +1,69 @@
+"""# Segmentación RFM
+
+**Qué hace.** Calcula `fact_rfm` para una fecha y actualiza lo que depende de ella (`dim_cuentas`); luego rehace el
+reporte. Varias fechas conviven; correr una fecha otra vez la reemplaza.
+
+**Cuándo.** A pedido, con formulario; `pipeline_completo` la corre el 1 de enero y el 1 de julio.
+
+**Formulario.** `fecha_rfm` (vacía: el día de la ejecución), `modelos` (selección de dbt), `reconstruir` (recalcula
+todas las fechas) y `release` (vacío: la versión fijada).
+
+**Qué escribe.** `marts.fact_rfm`, `marts.dim_cuentas` y el reporte.
+
+**Si está en rojo.**
+1. Código 2: la fecha o los modelos del formulario no son válidos; lanzar otra ejecución con los correctos.
+2. Código 3: falló una prueba de los datos, nombrada en el log. Si falta una carga: correr `pipeline_suscripciones`.
+3. Otro fallo: limpiar la tarea (Clear); repetir una fecha no duplica nada.
+4. Si empezó con una versión nueva: `datavision rollback pipeline_fact_rfm`.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Param, dag, task
+
+from datavision.dags import dag_defaults, run_day, tables, transformacion_command
+
+DEFAULTS = dag_defaults()
+FORM = {
+    "fecha_rfm": Param(
+        default=None,
+        type=["null", "string"],
+        format="date",
+        title="Fecha RFM",
+        description="Fecha de la segmentación; vacía: el día de la ejecución.",
+    ),
+    "modelos": Param(
+        default="fact_rfm+",
+        type="string",
+        minLength=1,
+        title="Modelos",
+        description="Selección de dbt, separada por espacios.",
+    ),
+    "reconstruir": Param(
+        default=False, type="boolean", title="Reconstruir", description="Recalcula desde cero todas las fechas."
+    ),
+}
+
+
+@dag(schedule=None, doc_md=__doc__, tags=["a pedido", "rfm"], **DEFAULTS | {"params": FORM | DEFAULTS["params"]})
+def pipeline_fact_rfm() -> None:
+    """Build the graph."""
+
+    @task.fargate(
+        module="transformacion",
+        execution_timeout=timedelta(hours=1),
+        outlets=tables("marts", "fact_rfm", "dim_cuentas"),
+    )
+    def fact_rfm(params: dict[str, Any], dag_run: Any) -> list[str]:
+        options = ["--select", *params["modelos"].split(), "--fecha-rfm", str(params["fecha_rfm"] or run_day(dag_run))]
+        return transformacion_command("build", *options, *(["--reconstruir"] if params["reconstruir"] else []))
+
+    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=10))
+    def reporte() -> list[str]:
+        return transformacion_command("reporte")
+
+    fact_rfm() >> reporte()
+
+
+pipeline_fact_rfm()

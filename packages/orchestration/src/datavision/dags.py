@@ -1,0 +1,82 @@
+"""What the DAG files share: defaults, schedules, form fields, assets, and the modules' command lines."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airflow.sdk import Asset, CronTriggerTimetable, Param
+
+from datavision.alerts import failure_alert, retry_alert
+from datavision.config import current_env
+
+ZONE = "America/Argentina/Buenos_Aires"
+OWNER = "datos"
+RELEASE = "release"
+SOURCE_TABLES = (
+    "accounts",
+    "subscriptions",
+    "accounts_subscription",
+    "contents",
+    "content_attributes",
+    "subscription_payments",
+    "premium_features",
+    "account_premium_features",
+)
+MARTS = ("dim_cuentas_base", "dim_cuentas", "dim_suscripciones", "dim_contenidos", "fact_suscripciones_cuentas")
+"""What the daily run builds; fact_rfm has its own pipeline."""
+
+
+def dag_defaults() -> dict[str, Any]:
+    """Return the arguments every DAG has: one run at a time, no catch-up, retries, alerts, and the `release` field."""
+    return {
+        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "params": {RELEASE: release_field()},
+        "default_args": {
+            "owner": OWNER,
+            "retries": 3,
+            "retry_delay": timedelta(minutes=5),
+            "retry_exponential_backoff": True,
+            "max_retry_delay": timedelta(minutes=30),
+            "on_failure_callback": failure_alert(),
+            "on_retry_callback": retry_alert(),
+        },
+        "user_defined_macros": {"run_day": run_day},
+    }
+
+
+def cron(expression: str) -> CronTriggerTimetable:
+    """Return a schedule in the business's time zone."""
+    return CronTriggerTimetable(expression, timezone=ZONE)
+
+
+def release_field() -> Param:
+    """Return the form field that asks for another release than the pinned one, for one run."""
+    return Param(
+        default=None,
+        type=["null", "string"],
+        title="Release",
+        description="Versión con la que corre solo esta ejecución; vacío: la fijada (pin).",
+    )
+
+
+def run_day(dag_run: Any) -> date:
+    """Return the run's day in the business's time zone; manual runs have no logical date, so `run_after` decides."""
+    moment: datetime = dag_run.run_after
+    return moment.astimezone(ZoneInfo(ZONE)).date()
+
+
+def tables(schema: str, *names: str) -> list[Asset]:
+    """Return the assets of lakehouse tables, named `schema.table`."""
+    return [Asset(f"{schema}.{name}") for name in names]
+
+
+def ingesta_command(*options: str) -> list[str]:
+    """Return the command line of the ingestion."""
+    return ["python", "/app/ingesta/ingesta_datavision.py", "--env", current_env(), *options]
+
+
+def transformacion_command(step: str, *options: str) -> list[str]:
+    """Return the command line of a step of the transformation."""
+    return ["transformacion", step, "--env", current_env(), *options]

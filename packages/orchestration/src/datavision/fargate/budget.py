@@ -1,0 +1,29 @@
+"""The launch budget: how often and how long a launch may be repeated inside one Airflow try."""
+
+from dataclasses import dataclass
+
+from tenacity import RetryCallState, Retrying, stop_after_attempt, stop_after_delay, wait_exponential_jitter
+
+from datavision.config import Launch
+
+
+@dataclass(frozen=True)
+class LaunchBudget:
+    """Attempts, total time and jittered exponential backoff, from `[ecs.launch]`."""
+
+    limits: Launch
+
+    def next_delay(self, attempts: int, elapsed_seconds: float) -> float | None:
+        """Return seconds before the next launch after `attempts` so far, or None when the budget is spent."""
+        state = RetryCallState(Retrying(), None, (), {})
+        state.attempt_number = attempts
+        state.outcome_timestamp = state.start_time + elapsed_seconds
+        stop = stop_after_attempt(self.limits.attempts) | stop_after_delay(self.limits.total_seconds)
+        if stop(state):
+            return None
+        wait = wait_exponential_jitter(
+            initial=self.limits.backoff_initial_seconds,
+            max=self.limits.backoff_max_seconds,
+            jitter=self.limits.backoff_initial_seconds,
+        )
+        return wait(state)

@@ -1,0 +1,22 @@
+"""How long to wait before asking about a task again."""
+
+SHARE_OF_DISTANCE = 0.2
+"""Ask again after a fifth of the time to the usual end: few questions early, many near it."""
+SHARE_OF_AGE = 0.04
+"""Without a usual duration: late by at most this share of the run."""
+
+
+def poll_interval(
+    *, running_seconds: float | None, usual_seconds: float | None, min_interval: float, max_interval: float
+) -> float:
+    """Return seconds until the next look at a task.
+
+    Fast until it runs (`running_seconds` is None), fast around its usual duration, slower between and long after.
+    """
+    if running_seconds is None:
+        return min_interval
+    if usual_seconds is None:
+        wait = running_seconds * SHARE_OF_AGE
+    else:
+        wait = abs(usual_seconds - running_seconds) * SHARE_OF_DISTANCE
+    return min(max(wait, min_interval), max_interval)

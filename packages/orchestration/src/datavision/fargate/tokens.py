@@ -1,0 +1,73 @@
+"""Names derived from what a launch is for, so that the same launch always has the same names."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+TAG_PREFIX = "datavision:"
+_TAG_FORBIDDEN = re.compile(r"[^\w .:/=+@-]", re.ASCII)
+
+
+@dataclass(frozen=True)
+class TaskKey:
+    """One Airflow task instance, whatever its try."""
+
+    env: str
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+
+    @property
+    def label(self) -> str:
+        """The task's name with its map index, e.g. `cargar[3]`."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+    @property
+    def file_stem(self) -> str:
+        """The same, fit for an object key."""
+        return self.task_id if self.map_index < 0 else f"{self.task_id}-{self.map_index}"
+
+
+def client_token(key: TaskKey, try_number: int, launch: int, digest: str, generation: int = 0) -> str:
+    """Return the clientToken of a launch: 64 hexadecimal characters, the most RunTask takes.
+
+    `generation` tells a run that a user cleared from the one before, when both count the same try.
+    """
+    parts = (*map(str, (key.env, key.dag_id, key.run_id, key.task_id, key.map_index)), str(try_number), str(launch))
+    return hashlib.sha256("\0".join((*parts, digest, str(generation))).encode()).hexdigest()
+
+
+def result_key(key: TaskKey, token: str) -> str:
+    """Return the object key of a launch's result; each launch has its own, so that no stale one is taken."""
+    return f"results/{key.env}/{key.dag_id}/{key.run_id}/{key.file_stem}/{token}.json"
+
+
+def started_by(env: str) -> str:
+    """Return the `startedBy` of all our tasks in `env`; ListTasks finds them by it."""
+    return f"datavision-{env}"
+
+
+def tags(key: TaskKey, try_number: int, launch: int, release: str, token: str) -> list[dict[str, str]]:
+    """Return the ECS tags that say which task instance a container belongs to."""
+    values = {
+        "env": key.env,
+        "dag": key.dag_id,
+        "run": key.run_id,
+        "task": key.task_id,
+        "map-index": str(key.map_index),
+        "try": str(try_number),
+        "launch": str(launch),
+        "release": release,
+        "token": token,
+    }
+    return [{"key": TAG_PREFIX + name, "value": _TAG_FORBIDDEN.sub("_", value)[:256]} for name, value in values.items()]
+
+
+def read_tags(task_tags: list[dict[str, str]]) -> dict[str, str]:
+    """Return our tags of a described task, without their prefix."""
+    return {
+        tag["key"].removeprefix(TAG_PREFIX): tag.get("value", "")
+        for tag in task_tags
+        if tag["key"].startswith(TAG_PREFIX)
+    }

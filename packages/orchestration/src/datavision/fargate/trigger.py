@@ -1,0 +1,116 @@
+"""Waits for a container in the triggerer, and stops it when a user clears, fails or deletes its task."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from datavision.fargate.classify import StopReason
+from datavision.fargate.clients import Cloud, async_client
+from datavision.fargate.follow import Follower
+from datavision.fargate.logs import LogStream
+from datavision.fargate.poll import poll_loop
+from datavision.fargate.watch import Watch
+
+KILL_SECONDS = 25.0
+"""Airflow gives on_kill 30 s."""
+
+
+class FargateTrigger(BaseTrigger):
+    """Fires once, with the stopped task (None: ECS forgot it) and how far its log was forwarded.
+
+    All settings travel in the arguments: the triggerer reads no configuration.
+    """
+
+    def __init__(
+        self,
+        *,
+        cloud: dict[str, Any],
+        cluster: str,
+        watch: dict[str, Any],
+        calls_per_second: float,
+        log_group: str,
+        log_stream: str,
+        results_bucket: str,
+        position_key: str,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed
+        self.cloud = cloud
+        self.cluster = cluster
+        self.watch = watch
+        self.calls_per_second = calls_per_second
+        self.log_group = log_group
+        self.log_stream = log_stream
+        self.results_bucket = results_bucket
+        self.position_key = position_key
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return (
+            "datavision.fargate.trigger.FargateTrigger",
+            {
+                "cloud": self.cloud,
+                "cluster": self.cluster,
+                "watch": self.watch,
+                "calls_per_second": self.calls_per_second,
+                "log_group": self.log_group,
+                "log_stream": self.log_stream,
+                "results_bucket": self.results_bucket,
+                "position_key": self.position_key,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait for the container through the shared poll loop, forwarding its log meanwhile."""
+        watch = Watch.of(self.watch)
+        cloud = Cloud(**self.cloud)
+        follower = Follower(
+            cloud,
+            LogStream(self.log_group, self.log_stream),
+            watch,
+            self.results_bucket,
+            self.position_key,
+            lambda line: self.log.info("%s", line),
+        )
+        following = asyncio.create_task(follower.run())
+        try:
+            task = await poll_loop(cloud, self.cluster, self.calls_per_second).wait(watch)
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+        yield TriggerEvent({"task": task, "log_position": follower.position})  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Stop the container, and wait as long as Airflow allows for ECS to say so."""
+        arn = self.watch["arn"]
+        async with asyncio.timeout(KILL_SECONDS), async_client(Cloud(**self.cloud), "ecs") as ecs:
+            await ecs.stop_task(cluster=self.cluster, task=arn, reason=StopReason.KILLED.value)
+            self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
+            while True:
+                answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[arn])
+                if all(task["lastStatus"] == "STOPPED" for task in answer["tasks"]):
+                    self.log.info("%s has stopped", arn)
+                    return
+                await asyncio.sleep(1)
+
+
+class PauseTrigger(BaseTrigger):
+    """Fires after `seconds`, counted from `since` (Unix seconds), so that a restart does not prolong it."""
+
+    def __init__(self, *, since: float, seconds: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed
+        self.since = since
+        self.seconds = seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return "datavision.fargate.trigger.PauseTrigger", {"since": self.since, "seconds": self.seconds}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait."""
+        await asyncio.sleep(max(self.since + self.seconds - time.time(), 0))
+        yield TriggerEvent({})  # type: ignore[no-untyped-call]
