@@ -81,11 +81,15 @@ class Images(_Section):
     """The registry, and what a release demands of an image."""
 
     repository_prefix: str = "datavision"
+    registry: str | None = None
+    """Host (and port) of another OCI registry that images are pushed to and pulled from; unset: ECR of the account."""
     engine: Literal["auto", "docker", "podman", "process"] = "auto"
     base_image: str
     """Base image of the Dockerfiles, by digest where the registry gives one."""
     scan_gate: Literal["off", "CRITICAL", "HIGH", "MEDIUM"] = "CRITICAL"
     """A finding of this severity or a higher one stops the release."""
+    canary: bool = True
+    """Whether each new image must first run its module's `doctor` as a real task."""
     keep_releases: int = Field(10, ge=1)
     keep_days: int = Field(180, ge=1)
 
@@ -186,8 +190,8 @@ class Config(BaseSettings):
         return env_settings, init_settings
 
     def registry(self) -> str:
-        """Return the ECR registry host of this environment's account."""
-        return f"{self.aws.account_id}.dkr.ecr.{self.aws.region}.amazonaws.com"
+        """Return the registry host: `images.registry`, else ECR of this environment's account."""
+        return self.images.registry or f"{self.aws.account_id}.dkr.ecr.{self.aws.region}.amazonaws.com"
 
     def repository(self, module: str) -> str:
         """Return the ECR repository name of a module, e.g. `datavision/ingesta`."""

@@ -42,14 +42,6 @@ class Stack:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class Network:
-    """Where tasks run."""
-
-    subnets: tuple[str, ...]
-    security_groups: tuple[str, ...]
-
-
 def templates_dir() -> Path:
     """Return the folder of the CloudFormation templates."""
     return project_root() / "infra"
@@ -143,43 +135,6 @@ def _deploy(config: Config, cloudformation: Any, stack: Stack, current: Mapping[
     except WaiterError as error:
         raise InfraError(_explain(config, stack, verb, _first_failure(cloudformation, stack.name))) from error
     return "created" if current is None else "updated"
-
-
-def outputs(config: Config, stack_name: str) -> dict[str, str]:
-    """Return the outputs of a stack.
-
-    Raises:
-        InfraError: the stack does not exist.
-    """
-    try:
-        (stack,) = client(config, "cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            raise InfraError(
-                f"Stack {stack_name} does not exist in {config.aws.region}. "
-                f"Run `datavision infra deploy --env {config.env}`."
-            ) from None
-        raise
-    return {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
-
-
-def network(config: Config) -> Network:
-    """Return the subnets and security groups that tasks get: from the configuration, else from the network stack.
-
-    Raises:
-        InfraError: the network stack does not exist or lacks an output.
-    """
-    if config.ecs.subnets and config.ecs.security_groups:
-        return Network(config.ecs.subnets, config.ecs.security_groups)
-    found = outputs(config, config.ecs.network_stack)
-    try:
-        subnets, group = found["PrivateSubnets"], found["TaskSecurityGroup"]
-    except KeyError as missing:
-        raise InfraError(
-            f"Stack {config.ecs.network_stack} has no output {missing}. "
-            f"Run `datavision infra deploy --env {config.env}`, or set ecs.subnets and ecs.security_groups."
-        ) from None
-    return Network(config.ecs.subnets or tuple(subnets.split(",")), config.ecs.security_groups or (group,))
 
 
 def put_secret_values(config: Config, values: Mapping[str, str]) -> list[str]:

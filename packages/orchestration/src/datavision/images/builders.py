@@ -1,0 +1,81 @@
+"""Chooses how images are built: with docker, podman, or as folders for the `process` runtime."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Literal, Protocol
+
+from datavision.config import Config
+from datavision.images.errors import ImageError
+from datavision.images.process import ProcessBuilder
+from datavision.images.recipe import Stamp
+from datavision.images.registry import RegisteredImage, Registry
+from datavision.images.source import ModuleSource
+
+EngineChoice = Literal["auto", "docker", "podman", "process"]
+
+
+class Builder(Protocol):
+    """Builds a module's image and pushes it."""
+
+    engine: str
+
+    def recipe(self) -> dict[str, str]:
+        """Return what decides a build's outcome beside the source."""
+
+    def build(self, source: ModuleSource, stamp: Stamp) -> str:
+        """Build and return a handle for `push`.
+
+        Raises:
+            BuildError: a step failed; the text is its output.
+        """
+
+    def push(self, built: str, repository: str, tag: str) -> RegisteredImage:
+        """Push what `build` returned and return the image as the registry has it."""
+
+    def available(self, image: RegisteredImage) -> bool:
+        """Say whether the image's content is there, not only its record in the registry."""
+
+    def discard(self, digest: str) -> None:
+        """Remove what this machine keeps of an image that has left the registry."""
+
+
+def open_builder(config: Config, project: Path, state: Path, choice: EngineChoice | None = None) -> Builder:
+    """Return the builder of the configured engine, or of `choice`.
+
+    Raises:
+        ImageError: the engine is not there, or cannot serve this environment.
+    """
+    engine = _resolve(config, choice or config.images.engine)
+    registry = Registry(config)
+    if engine == "process":
+        if config.aws.endpoint_url is None:
+            raise ImageError(
+                f"The process engine makes images for the embedded cloud only; {config.env} runs on AWS. "
+                "Use --engine docker or --engine podman."
+            )
+        return ProcessBuilder(project, state, registry)
+    from datavision.images.containers import ContainerBuilder
+
+    return ContainerBuilder(config, project, registry, engine)
+
+
+def _resolve(config: Config, choice: EngineChoice) -> Literal["docker", "podman", "process"]:
+    if choice == "process":
+        return choice
+    candidates: tuple[Literal["docker", "podman"], ...] = ("docker", "podman") if choice == "auto" else (choice,)
+    for engine in candidates:
+        if _answers(engine):
+            return engine
+    if choice == "auto" and config.aws.endpoint_url is not None:
+        return "process"
+    raise ImageError(
+        f"No container engine answers (tried: {', '.join(candidates)}). Start Docker or install podman, "
+        "and check with `docker info` or `podman info`."
+    )
+
+
+def _answers(engine: str) -> bool:
+    if shutil.which(engine) is None:
+        return False
+    return subprocess.run([engine, "info"], capture_output=True, check=False).returncode == 0

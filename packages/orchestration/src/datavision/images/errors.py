@@ -1,0 +1,22 @@
+"""Errors of building and keeping images.
+
+ImageError
+├── BuildError     a build step failed; carries the step's output
+└── RegistryError  the registry lacks an image, or holds another one than expected
+"""
+
+from datavision.errors import UserError
+
+
+class ImageError(UserError):
+    """An image cannot be built, found or used."""
+
+
+class BuildError(ImageError):
+    """A build step failed; the text is the step, its output, and nothing else."""
+
+    exit_code = 1
+
+
+class RegistryError(ImageError):
+    """The registry lacks an image, or holds another one than expected."""

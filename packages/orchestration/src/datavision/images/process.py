@@ -1,0 +1,124 @@
+"""Builds images for the `process` runtime of fargate-local: a folder with code and a relocatable environment."""
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from datavision.images.errors import ImageError
+from datavision.images.recipe import ENTRYPOINT, Stamp, labels
+from datavision.images.registry import RegisteredImage, Registry, manifest_digest
+from datavision.images.source import ModuleSource
+from datavision.images.uv import compile_bytecode, create_environment, install_dependencies, install_members
+
+
+class ProcessBuilder:
+    """Builds into fargate-local's image store; a push is the manifest alone, put into the embedded registry."""
+
+    engine = "process"
+
+    def __init__(self, project: Path, state: Path, registry: Registry) -> None:
+        """Keep images in `state/images`, environments to start from in `state/environments`."""
+        self._project = project
+        self._state = state
+        self._registry = registry
+        self._store = _open_store(state / "images")
+
+    def recipe(self) -> dict[str, str]:
+        """Return what decides a build's outcome beside the source."""
+        return {"engine": self.engine, "python": platform.python_version(), "machine": platform.machine()}
+
+    def build(self, source: ModuleSource, stamp: Stamp) -> str:
+        """Build `source` into the store and return the manifest.
+
+        Raises:
+            BuildError: uv failed.
+        """
+        self._state.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".build-", dir=self._state) as scratch:
+            folder = Path(scratch) / "image"
+            environment = folder / "app" / ".venv"
+            environment.parent.mkdir(parents=True)
+            _link_tree(self._dependencies(source), environment)
+            install_members(self._project, environment, source.package, list(source.members))
+            compile_bytecode(folder)
+            for path in source.shipped_files():
+                target = folder / "app" / source.module / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source.folder / path, target)
+            return str(self._store.commit(folder, _config(source, stamp)).manifest)
+
+    def push(self, manifest: str, repository: str, tag: str) -> RegisteredImage:
+        """Put the image's manifest into the registry and return the image as the registry has it."""
+        present = self._registry.find(repository, tag=tag)
+        if present is not None and present.digest != manifest_digest(manifest) and not self.available(present):
+            # Its folder was removed by hand: the record alone helps nobody and would block the tag.
+            self._registry.delete(repository, [present.digest])
+        return self._registry.put(repository, tag, manifest)
+
+    def available(self, image: RegisteredImage) -> bool:
+        """Say whether the image's content is there, not only its record in the registry."""
+        return bool(self._store.has(image.digest))
+
+    def folder(self, digest: str) -> Path:
+        """Return the image's folder."""
+        return Path(self._store.path(digest))
+
+    def discard(self, digest: str) -> None:
+        """Remove the image's folder."""
+        shutil.rmtree(self.folder(digest), ignore_errors=True)
+
+    def _dependencies(self, source: ModuleSource) -> Path:
+        """Return the environment with the lock's part for this module, made once per lock part and interpreter."""
+        third_party = "\n".join(line for line in source.requirements.splitlines() if not line.startswith("./"))
+        key = hashlib.sha256(f"{sys.version}\0{third_party}".encode()).hexdigest()[:24]
+        cache = self._state / "environments"
+        ready = cache / key
+        if not ready.exists():
+            cache.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".part-", dir=cache) as scratch:
+                environment = Path(scratch) / "app" / ".venv"
+                create_environment(self._project, environment, sys.executable)
+                install_dependencies(self._project, environment, source.package)
+                compile_bytecode(Path(scratch))
+                try:
+                    environment.rename(ready)
+                except OSError:  # another build was quicker; its environment is the same
+                    if not ready.exists():
+                        raise
+        os.utime(ready)
+        return ready
+
+
+def _open_store(path: Path) -> Any:
+    try:
+        from fargate_local.images import ImageStore
+    except ImportError:
+        raise ImageError(
+            "The process engine needs fargate-local. Install datavision-orchestration[local], or use --engine podman."
+        ) from None
+    return ImageStore(path)
+
+
+def _config(source: ModuleSource, stamp: Stamp) -> dict[str, Any]:
+    return {
+        "Entrypoint": list(ENTRYPOINT),
+        "Cmd": [],
+        "Env": [
+            "PATH=/app/.venv/bin:/usr/local/bin:/usr/bin:/bin",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "PYTHONUNBUFFERED=1",
+        ],
+        "WorkingDir": "/app",
+        "User": "10001:10001",
+        "Labels": labels(source, stamp),
+    }
+
+
+def _link_tree(origin: Path, target: Path) -> None:
+    """Copy a folder by hard links: images never change their files, and half a gigabyte need not be written twice."""
+    shutil.copytree(origin, target, symlinks=True, copy_function=os.link)

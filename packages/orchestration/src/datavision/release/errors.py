@@ -1,0 +1,41 @@
+"""Errors of releases.
+
+ReleaseError
+├── DirtyTreeError   uncommitted changes outside `local`
+├── LockedError      another release, promotion or rollback holds the environment
+├── GateError        scan findings at or above the configured severity
+├── CanaryError      a new image failed its doctor
+└── UnknownRelease   no such version in the history of a pipeline
+"""
+
+from datavision.errors import UserError
+
+
+class ReleaseError(UserError):
+    """A release, promotion or rollback cannot go on; nothing that runs was changed."""
+
+
+class DirtyTreeError(ReleaseError):
+    """The working tree has changes that no commit holds."""
+
+
+class LockedError(ReleaseError):
+    """Somebody else is changing this environment's pins."""
+
+    exit_code = 1
+
+
+class GateError(ReleaseError):
+    """The registry's scan found what the configuration forbids."""
+
+    exit_code = 1
+
+
+class CanaryError(ReleaseError):
+    """A new image did not pass its own doctor."""
+
+    exit_code = 1
+
+
+class UnknownRelease(ReleaseError):  # noqa: N818 - reads as the sentence it stands for
+    """The version was never pinned here."""

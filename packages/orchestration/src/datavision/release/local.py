@@ -1,0 +1,18 @@
+"""The release that `make run` makes: the working tree to `local`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from datavision.config import Config
+from datavision.release.history import bundle_path
+from datavision.release.steps import release
+
+
+def bundle_repository(state: Path) -> Path:
+    """Return the bare repository that the local Airflow has as its git bundle (branch `main`, subfolder `dags`)."""
+    return bundle_path(state)
+
+
+def release_local(config: Config, report: Callable[[str], None]) -> str:
+    """Release the working tree and return the bundle's commit that holds its DAGs and pins."""
+    return release(config, report=report).commit

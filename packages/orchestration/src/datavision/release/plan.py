@@ -1,0 +1,101 @@
+"""What a release would do: found out first, changing nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from datavision.config import Config
+from datavision.images.builders import Builder
+from datavision.images.recipe import source_tag
+from datavision.images.registry import RegisteredImage, Registry
+from datavision.images.source import ModuleSource, read_source
+from datavision.pins import Pin, PinnedImage, parse_pin
+from datavision.release import versions
+from datavision.release.git import PinRepository
+from datavision.release.history import TAG_PREFIX, current_pins, last_release, path_in_repository, pipelines
+
+
+@dataclass(frozen=True)
+class ModulePlan:
+    """One module: its source, and the image that was made from it, if there is one."""
+
+    source: ModuleSource
+    repository: str
+    source_tag: str
+    image: RegisteredImage | None
+
+    @property
+    def module(self) -> str:
+        """The module's name."""
+        return self.source.module
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A release before it begins."""
+
+    env: str
+    version: str
+    """Of the release, should there be something to release."""
+    previous: Pin | None
+    """What the newest release of this environment pinned."""
+    pins: Mapping[str, Pin]
+    """What is pinned now, by pipeline."""
+    pipelines: tuple[str, ...]
+    modules: tuple[ModulePlan, ...]
+
+    @property
+    def previous_images(self) -> Mapping[str, PinnedImage]:
+        """The images of the newest release, by module; empty when there is none."""
+        return self.previous.images if self.previous else {}
+
+    @property
+    def to_build(self) -> tuple[str, ...]:
+        """Modules whose image does not exist yet."""
+        return tuple(m.module for m in self.modules if m.image is None)
+
+
+def make_plan(config: Config, project: Path, repo: PinRepository, builder: Builder, bump: versions.Bump) -> Plan:
+    """Look at the working tree, the registry and the pins, and return what a release would do.
+
+    Raises:
+        UserError: a module, a repository or a pin is not as it must be.
+    """
+    registry = Registry(config)
+    modules = tuple(_module(config, project, registry, builder, name) for name in config.modules)
+    released = versions.latest(tag.removeprefix(TAG_PREFIX) for tag in repo.tags())
+    names = tuple(pipelines(project))
+    return Plan(
+        env=config.env,
+        version=versions.next_version(released, bump, lambda version: _taken(registry, modules, version)),
+        previous=_previous(repo, config.env, names),
+        pins=current_pins(repo, config.env, list(names)),
+        pipelines=names,
+        modules=modules,
+    )
+
+
+def _module(config: Config, project: Path, registry: Registry, builder: Builder, name: str) -> ModulePlan:
+    source = read_source(project, name)
+    tag = source_tag(source, builder.recipe())
+    repository = config.repository(name)
+    image = registry.find(repository, tag=tag)
+    if image is not None and not builder.available(image):
+        image = None
+    return ModulePlan(source, repository, tag, image)
+
+
+def _taken(registry: Registry, modules: tuple[ModulePlan, ...], version: str) -> bool:
+    """Say whether a module's repository has `version` on another image than the one to be released."""
+    for module in modules:
+        present = registry.find(module.repository, tag=version)
+        if present is not None and (module.image is None or present.digest != module.image.digest):
+            return True
+    return False
+
+
+def _previous(repo: PinRepository, env: str, names: tuple[str, ...]) -> Pin | None:
+    commit = last_release(repo, env)
+    texts = [repo.read(commit, path_in_repository(env, name)) for name in names] if commit else []
+    pins = [parse_pin(text, f"{commit}: pin of {env}") for text in texts if text]
+    return max(pins, key=lambda pin: versions.parse(pin.version) or (0, 0, 0), default=None)

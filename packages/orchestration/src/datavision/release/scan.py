@@ -1,0 +1,68 @@
+"""The registry's scan of an image, as a gate."""
+
+import time
+from typing import Any
+
+from datavision.aws import client
+from datavision.config import Config
+from datavision.release.errors import GateError
+
+SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM")
+WAIT_SECONDS = 900
+_MAX_POLL_SECONDS = 10
+
+
+def forbidden(counts: dict[str, int], gate: str) -> dict[str, int]:
+    """Return the counts of findings at or above the severity `gate` (`off`: none)."""
+    if gate == "off":
+        return {}
+    severities = SEVERITIES[: SEVERITIES.index(gate) + 1]
+    return {severity: counts[severity] for severity in severities if counts.get(severity)}
+
+
+def check_scan(config: Config, repository: str, digest: str) -> None:
+    """Wait for an image's scan and compare it with the gate.
+
+    Raises:
+        GateError: there are findings at or above `images.scan_gate`, or the scan failed or did not end in 15 minutes.
+    """
+    gate = config.images.scan_gate
+    if gate == "off":
+        return
+    findings = _findings(config, repository, digest)
+    worst = forbidden(findings.get("findingSeverityCounts", {}), gate)
+    if worst:
+        names = [f["name"] for f in findings.get("findings", []) if f.get("severity") in worst][:10]
+        counts = ", ".join(f"{count} {severity}" for severity, count in worst.items())
+        raise GateError(
+            f"The scan of {repository}@{digest} found {counts} (gate: {gate}): {', '.join(names)}. "
+            "Nothing that runs was changed. Use a newer base image or lock and release again, or set images.scan_gate."
+        )
+
+
+def _findings(config: Config, repository: str, digest: str) -> dict[str, Any]:
+    registry = client(config, "ecr")
+    image = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
+    deadline = time.monotonic() + WAIT_SECONDS
+    pause = 0.1
+    while True:
+        try:
+            answer = registry.describe_image_scan_findings(**image)
+        except registry.exceptions.ScanNotFoundException:
+            registry.start_image_scan(**image)
+            answer = {"imageScanStatus": {"status": "PENDING"}}
+        status = answer["imageScanStatus"]["status"]
+        if status in {"COMPLETE", "ACTIVE"}:
+            findings: dict[str, Any] = answer.get("imageScanFindings", {})
+            return findings
+        if status not in {"IN_PROGRESS", "PENDING"}:
+            why = answer["imageScanStatus"].get("description", "no reason given")
+            raise GateError(
+                f"The scan of {repository}@{digest} ended as {status}: {why}. Scan it again, or set images.scan_gate."
+            )
+        if time.monotonic() > deadline:
+            raise GateError(
+                f"The scan of {repository}@{digest} has not ended in {WAIT_SECONDS // 60} minutes. Release again later."
+            )
+        time.sleep(pause)
+        pause = min(pause * 2, _MAX_POLL_SECONDS)

@@ -1,0 +1,46 @@
+"""Release versions: MAJOR.MINOR.PATCH, tagged `vMAJOR.MINOR.PATCH` in git."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+Bump = Literal["major", "minor", "patch"]
+FIRST = "0.1.0"
+_VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
+
+
+def parse(text: str) -> tuple[int, int, int] | None:
+    """Return the three numbers of `1.2.3`, or None when `text` is no version."""
+    match = _VERSION.match(text)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def latest(candidates: Iterable[str]) -> str | None:
+    """Return the highest version among `candidates`; what is no version is left out."""
+    known = [(parsed, text) for text in candidates if (parsed := parse(text)) is not None]
+    return max(known)[1] if known else None
+
+
+def bumped(version: str, bump: Bump) -> str:
+    """Return the version after `version`."""
+    parsed = parse(version)
+    if parsed is None:
+        raise ValueError(f"{version!r} is not MAJOR.MINOR.PATCH")
+    major, minor, patch = parsed
+    return {
+        "major": f"{major + 1}.0.0",
+        "minor": f"{major}.{minor + 1}.0",
+        "patch": f"{major}.{minor}.{patch + 1}",
+    }[bump]
+
+
+def next_version(released: str | None, bump: Bump, taken: Callable[[str], bool]) -> str:
+    """Return the version of the next release.
+
+    `taken` says whether a version is in use in the registry by another image: a release that died after its push and
+    was then changed must not reuse its tags.
+    """
+    version = FIRST if released is None else bumped(released, bump)
+    while taken(version):
+        version = bumped(version, "patch")
+    return version
