@@ -85,6 +85,11 @@ class AirflowApi:
         """Return the run's state: queued, running, success or failed."""
         return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"])
 
+    def has_run(self, dag_id: str, run_id: str) -> bool:
+        """Tell whether the run exists; a deleted one does not."""
+        answer = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", allow=(404,))
+        return answer.status_code == httpx.codes.OK
+
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Return the run's task instances, in the order they started (those that have not, last)."""
         answer = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances", params={"limit": 500})

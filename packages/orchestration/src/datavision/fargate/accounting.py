@@ -68,8 +68,17 @@ def _billed_seconds(task: Mapping[str, Any], delivery: Delivery | None) -> float
 
 
 def failed_checks(delivery: Delivery | BadDelivery | None) -> tuple[str, ...]:
-    """Return the failing checks that a quality gate left in its result under `failed_checks`."""
-    if not isinstance(delivery, Delivery) or not delivery.result:
+    """Return the failing checks that a quality gate left in its result: of ingesta's `quality`, of dbt `tests_failed`."""
+    result = delivery.result if isinstance(delivery, Delivery) else None
+    if not result:
         return ()
-    checks = delivery.result.get("failed_checks", [])
-    return tuple(str(check) for check in checks) if isinstance(checks, list) else ()
+    findings = [item for item in _mappings(result.get("quality")) if item.get("outcome") == "error"]
+    tests = _mappings(result.get("tests_failed"))
+    return (
+        *(f"{item.get('table')}: {item.get('check')}: {item.get('detail')}" for item in findings),
+        *(f"{item.get('name')}: {item.get('rows')} rows" for item in tests),
+    )
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

@@ -16,6 +16,7 @@ from datavision import config as configuration
 from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
 from datavision.fargate import logs
+from datavision.fargate.assets import event_extra
 from datavision.fargate.clients import Cloud
 from datavision.fargate.job import Finished, Job, Pausing, Step, Waiting
 from datavision.fargate.lifecycle import Lifecycle
@@ -239,13 +240,7 @@ class FargateOperator(BaseOperator):
         """Say on every asset that this task wrote what it came from."""
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra = {
-                    "rows": done.result.get("rows"),
-                    "release": done.audit.release,
-                    "image": f"{done.audit.image}:{done.audit.tag}",
-                    "digest": done.audit.digest,
-                    "task": done.audit.task_arn,
-                }
+                context["outlet_events"][outlet].extra = event_extra(outlet.name, done.result, done.audit)
 
 
 def pinned_image(dags_folder: Path, pipeline: str, module: str) -> dict[str, str]:

@@ -1,0 +1,68 @@
+"""`datavision reap`: containers that nobody waits for any more."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from datavision.airflow_api import AirflowApi
+from datavision.cli.output import out
+from datavision.config import Config, current_env, load
+from datavision.errors import ConfigError, UserError
+from datavision.reap import GRACE_SECONDS, NamedStates, Reaped
+from datavision.reap import reap as stop_leftovers
+
+EPILOG = "Example: [bold]datavision reap --env prod --dry-run[/]"
+
+
+def reap(
+    env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
+    grace: Annotated[float, typer.Option(help="Leave containers alone that are younger, in seconds.")] = GRACE_SECONDS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be stopped.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Stop containers whose Airflow task is no longer alive, and say how long they ran and what that cost.
+
+    Example: datavision reap --dry-run
+    """
+    config, url, token = _airflow(env)
+    with AirflowApi(url, token) as api:
+        found = stop_leftovers(config, lambda dag, run: _states(api, dag, run), dry_run=dry_run, grace_seconds=grace)
+    if as_json:
+        out.print_json(json.dumps([asdict(item) for item in found]))
+    else:
+        out.print(_table(found, dry_run=dry_run) if found else "Nothing to stop: every container has its task.")
+
+
+def _airflow(env: str) -> tuple[Config, str, str | None]:
+    if env != "local":
+        config = load(env)
+        if config.airflow.api_url is None:
+            raise ConfigError(f"config/{env}.toml has no airflow.api_url. Set it to Airflow's address.")
+        token = config.airflow.token
+        return config, config.airflow.api_url, token.get_secret_value() if token else None
+    from datavision.local.stack import running_stack
+
+    stack = running_stack()
+    if stack is None or stack.airflow_url is None:
+        raise UserError("No local stack runs, so there is nothing to reap. Start it with `datavision up`.")
+    return stack.config, stack.airflow_url, None
+
+
+def _states(api: AirflowApi, dag_id: str, run_id: str) -> NamedStates:
+    tasks = api.tasks(dag_id, run_id) if api.has_run(dag_id, run_id) else []
+    named = {task.task_id if task.map_index < 0 else f"{task.task_id}_{task.map_index}": task.state for task in tasks}
+    return NamedStates(named)
+
+
+def _table(found: list[Reaped], *, dry_run: bool) -> Table:
+    table = Table(title="Would be stopped" if dry_run else "Stopped")
+    for column in ("task", "run", "why", "seconds", "cost $", "container"):
+        table.add_column(column)
+    for item in found:
+        table.add_row(
+            item.task, item.run_id, item.why, f"{item.seconds:.0f}", f"{item.cost_usd:.4f}", item.arn.rsplit("/", 1)[-1]
+        )
+    return table

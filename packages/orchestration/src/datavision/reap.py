@@ -1,0 +1,152 @@
+"""Finds containers of ours whose Airflow task is no longer alive, and stops them.
+
+They come from a kill that nobody could carry out: a task failed or deleted while the triggerer was away.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from datavision.config import Config
+from datavision.fargate.classify import StopReason
+from datavision.fargate.clients import Cloud, client
+from datavision.fargate.cost import cost_usd
+from datavision.fargate.sizes import FargateSize
+from datavision.fargate.tasks import DESCRIBE_LIMIT
+from datavision.fargate.tokens import TaskKey, read_tags, started_by
+from datavision.fargate.watch import condensed
+
+GRACE_SECONDS = 120.0
+"""Younger containers are left alone: Airflow may be stopping them itself at this moment."""
+
+DELETED = "deleted"
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed", DELETED})
+
+
+@dataclass(frozen=True)
+class NamedStates:
+    """Task states under Airflow's own names: `task` for a plain task, `task_3` for index 3 of a mapped one."""
+
+    named: Mapping[str, str | None]
+
+    def of(self, task_id: str, map_index: int) -> str | None:
+        """Return the state of a task instance, DELETED when there is none (None is a state of its own: not yet)."""
+        return self.named.get(task_id if map_index < 0 else f"{task_id}_{map_index}", DELETED)
+
+
+States = Callable[[str, str], NamedStates]
+"""(dag id, run id) → the states of its task instances; empty when there is no such run."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running container of ours, and the task instance that launched it."""
+
+    arn: str
+    key: TaskKey
+    try_number: int
+    launch: int
+    created_at: float
+    size: FargateSize
+    spot: bool
+
+
+@dataclass(frozen=True)
+class Reaped:
+    """A container that was stopped (or would be), how long it ran and what that cost, and why it had to stop."""
+
+    arn: str
+    task: str
+    run_id: str
+    why: str
+    seconds: float
+    cost_usd: float
+
+
+def reap(
+    config: Config, states: States, *, dry_run: bool = False, grace_seconds: float = GRACE_SECONDS
+) -> list[Reaped]:
+    """Stop every container whose task is no longer alive, and return what was stopped."""
+    ecs, now = client(Cloud.of(config), "ecs"), time.time()
+    containers = [found for found in running(ecs, config) if now - found.created_at >= grace_seconds]
+    reaped = []
+    for container, why in leftovers(containers, states):
+        if not dry_run:
+            ecs.stop_task(cluster=config.ecs.cluster, task=container.arn, reason=StopReason.REAPED.value)
+        reaped.append(_report(container, why, now, config.ecs.cpu_architecture))
+    return reaped
+
+
+def leftovers(containers: Iterable[Container], states: States) -> list[tuple[Container, str]]:
+    """Return the containers that nobody waits for, each with the reason.
+
+    Of several containers of one live task instance only the newest launch is wanted.
+    """
+    found: list[tuple[Container, str]] = []
+    known: dict[tuple[str, str], NamedStates] = {}
+    wanted: set[TaskKey] = set()
+    for container in sorted(containers, key=lambda item: (item.try_number, item.launch), reverse=True):
+        key = container.key
+        run = (key.dag_id, key.run_id)
+        if run not in known:
+            known[run] = states(*run)
+        state = known[run].of(key.task_id, key.map_index)
+        if state in FINISHED:
+            found.append((container, f"its task is {state}"))
+        elif key in wanted:
+            found.append((container, "a later launch of the same task runs"))
+        else:
+            wanted.add(key)
+    return found
+
+
+def running(ecs: Any, config: Config) -> list[Container]:
+    """Return every container of this environment that runs or is about to, and is not being stopped."""
+    found = []
+    pages = ecs.get_paginator("list_tasks").paginate(
+        cluster=config.ecs.cluster,
+        startedBy=started_by(config.env),
+        PaginationConfig={"PageSize": DESCRIBE_LIMIT},
+    )
+    for page in pages:
+        if not page["taskArns"]:
+            continue
+        answer = ecs.describe_tasks(cluster=config.ecs.cluster, tasks=page["taskArns"], include=["TAGS"])
+        found += [_container(task, config.env) for task in answer["tasks"] if task.get("desiredStatus") != "STOPPED"]
+    return [container for container in found if container.key.dag_id]
+
+
+def _container(task: Mapping[str, Any], env: str) -> Container:
+    tags, small = read_tags(task.get("tags", [])), condensed(task)
+    key = TaskKey(env, tags.get("dag", ""), tags.get("run", ""), tags.get("task", ""), int(tags.get("map-index", "-1")))
+    return Container(
+        arn=str(task["taskArn"]),
+        key=key,
+        try_number=int(tags.get("try", "0")),
+        launch=int(tags.get("launch", "0")),
+        created_at=small.get("createdAt", 0.0),
+        size=FargateSize(int(task.get("cpu", 0)), int(task.get("memory", 0))),
+        spot=task.get("capacityProviderName") == "FARGATE_SPOT",
+    )
+
+
+def _report(container: Container, why: str, now: float, architecture: str) -> Reaped:
+    seconds = max(now - container.created_at, 0.0)
+    return Reaped(
+        arn=container.arn,
+        task=f"{container.key.dag_id}.{container.key.label}",
+        run_id=container.key.run_id,
+        why=why,
+        seconds=round(seconds, 1),
+        cost_usd=cost_usd(container.size, seconds, architecture, spot=container.spot),
+    )
+
+
+def states_in_worker(task_instance: Any) -> States:
+    """Return the states as a running Airflow task may ask for them."""
+
+    def states(dag_id: str, run_id: str) -> NamedStates:
+        return NamedStates(task_instance.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id, {}))
+
+    return states
