@@ -1,0 +1,63 @@
+"""One load at a time per lakehouse: an advisory lock in the catalog's database."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+
+from datavision_lakehouse import LakehouseSettings, Unavailable
+from datavision_lakehouse.extensions import OFFLINE, load_extensions
+from datavision_lakehouse.postgres import sql_text
+from ingesta.errors import LoadError
+
+_NUMBER: Final = 0x494E4745535441
+"""`INGESTA` in ASCII."""
+_POLL_SECONDS: Final = 1.0
+
+
+@contextmanager
+def load_lock(settings: LakehouseSettings, wait_seconds: float, report: Callable[[str], object]) -> Iterator[None]:
+    """Hold the lock inside the block; PostgreSQL frees it when this process dies, however it dies.
+
+    Raises LoadError when another load holds it for longer than `wait_seconds`.
+    """
+    catalog = settings.catalog
+    # An instance of its own: the one that writes the lakehouse must not have a second connection.
+    with duckdb.connect(config=dict(OFFLINE)) as connection:
+        load_extensions(connection, ("postgres_scanner",))
+        connection.execute(catalog.secret_sql("lock_login"))
+        try:
+            connection.execute(
+                f"ATTACH {sql_text(catalog.option_string)} AS lock (TYPE postgres, READ_ONLY, SECRET lock_login)"
+            )
+        except duckdb.Error as error:
+            reason = str(error).rsplit("failed: ", 1)[-1].splitlines()[0]
+            raise Unavailable(
+                f"The lakehouse catalog {catalog} cannot be opened: {reason}. "
+                "Check that it is up, and DATAVISION_LAKEHOUSE__CATALOG_URL."
+            ) from None
+        # A transaction pins one of the scanner's pooled connections, and with it the lock.
+        connection.execute("BEGIN")
+        _acquire(connection, wait_seconds, report)
+        yield
+
+
+def _acquire(connection: duckdb.DuckDBPyConnection, wait_seconds: float, report: Callable[[str], object]) -> None:
+    deadline = time.monotonic() + wait_seconds
+    waiting = False
+    query = f"FROM postgres_query('lock', 'SELECT pg_try_advisory_xact_lock({_NUMBER}) AS free')"
+    while True:
+        row = connection.execute(query).fetchone()
+        if row and row[0]:
+            return
+        if time.monotonic() >= deadline:
+            raise LoadError(
+                f"Another load of this lakehouse still runs after {wait_seconds:.0f} s. "
+                "Wait for it to end, then run again."
+            )
+        if not waiting:
+            report("waiting for another load of this lakehouse to end")
+            waiting = True
+        time.sleep(_POLL_SECONDS)

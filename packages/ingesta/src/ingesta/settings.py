@@ -1,0 +1,48 @@
+"""Ingesta's settings, from `DATAVISION_…` variables."""
+
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field
+
+from datavision_lakehouse import LakehouseSettings, LandingSettings, ModuleSettings, SourceSettings
+from datavision_lakehouse.settings import Section
+
+Level = Literal["error", "warning", "off"]
+CHECKS: Final = ("row_count", "duplicate_keys", "orphans", "freshness")
+
+
+def _known_checks(levels: dict[str, Level]) -> dict[str, Level]:
+    for name in levels:
+        if name.split(".", 1)[0] not in CHECKS:
+            raise ValueError(f"{name!r} is no check; write CHECK or CHECK.TABLE with one of: {', '.join(CHECKS)}")
+    return levels
+
+
+class IngestaSettings(Section):
+    """How a load behaves; every value has a default."""
+
+    source_schema: str = "public"
+    lag_days: int = Field(default=7, ge=0)
+    """Rows changed within this many days before the newest one loaded are read again."""
+    compare_rows: int = Field(default=10_000, ge=0)
+    """A table of at most this many rows is read whole and compared, which is cheaper than asking for changes."""
+    freshness_hours: float = Field(default=48, gt=0)
+    quality: Annotated[dict[str, Level], AfterValidator(_known_checks)] = Field(default={})
+    """Level of a check, e.g. `{"orphans": "warning", "orphans.contents": "off"}`; all are `error` by default."""
+    lock_seconds: float = Field(default=600, ge=0)
+    """How long to wait for another load of the same lakehouse to end."""
+    housekeeping: bool = True
+    """Whether a load ends with housekeeping of the lakehouse."""
+
+    def level(self, check: str, table: str) -> Level:
+        """The level of a check on a table: the most specific setting wins."""
+        return self.quality.get(f"{check}.{table}", self.quality.get(check, "error"))
+
+
+class Settings(ModuleSettings):
+    """Everything ingesta reads from its environment."""
+
+    source: SourceSettings
+    lakehouse: LakehouseSettings
+    landing: LandingSettings
+    ingesta: IngestaSettings = IngestaSettings()

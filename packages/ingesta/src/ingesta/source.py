@@ -1,0 +1,143 @@
+"""The PostgreSQL side: attached read-only, read in one snapshot."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+
+from datavision_lakehouse import ConfigurationError, SourceSettings
+from datavision_lakehouse.postgres import PostgresAddress, sql_text
+from ingesta.errors import IngestaError, LoadError, UsageError
+from ingesta.structure import Column, lake_column, quoted
+from ingesta.tables import Table
+
+SOURCE: Final = "source"
+
+
+class Source:
+    """The source database as seen from one DuckDB connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: SourceSettings, schema: str) -> None:
+        """Attach it. Raises UsageError or LoadError with the reason PostgreSQL gives."""
+        try:
+            self._address = settings.address
+        except ConfigurationError as error:
+            raise UsageError(str(error)) from None
+        self._connection = connection
+        self._schema = schema
+        connection.execute(self._address.secret_sql("source_login"))
+        options = sql_text(self._address.option_string)
+        try:
+            connection.execute(f"ATTACH {options} AS {SOURCE} (TYPE postgres, READ_ONLY, SECRET source_login)")
+        except duckdb.Error as error:
+            raise explained(error, self._address) from None
+
+    def __str__(self) -> str:
+        return str(self._address)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[str]:
+        """Read everything inside the block as of one moment; yields PostgreSQL's name of that snapshot.
+
+        The transaction is repeatable read, and the scanner's parallel readers import its exported snapshot.
+        """
+        self._connection.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            yield str(self._ask("SELECT pg_current_snapshot()::text AS answer")[0][0])
+        except duckdb.Error as error:
+            raise explained(error, self._address) from None
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    def columns(self, table: Table) -> tuple[Column, ...]:
+        """The table's columns in their order at the source.
+
+        Raises UsageError when the source has no such table, or the table lacks a column of its declaration.
+        """
+        where = f"{sql_text(self._schema)}, {sql_text(table.name)}"
+        types: dict[str, str] = dict(
+            self._ask(
+                "SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type FROM pg_attribute a "
+                "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+                f"WHERE (n.nspname, c.relname) = ({where}) AND a.attnum > 0 AND NOT a.attisdropped"
+            )
+        )
+        seen = self._connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            f"WHERE (database_name, schema_name, table_name) = ({sql_text(SOURCE)}, {where}) ORDER BY column_index"
+        ).fetchall()
+        if not seen:
+            raise UsageError(
+                f"The source {self._address} has no table {self._schema}.{table.name}. "
+                f"Create it there, or load the others with: --tables {self._others(table)}."
+            )
+        columns = tuple(lake_column(name, kind, types[name]) for name, kind in seen)
+        declared = (
+            *table.key,
+            *([table.cursor] if table.cursor else []),
+            *(c for f in table.foreign_keys for c in f.columns),
+        )
+        if missing := [name for name in declared if name not in types]:
+            raise UsageError(
+                f"Table {table.name!r} of the source has no column {missing[0]!r}, which its declaration in "
+                "ingesta/tables.py names. Correct the source or the declaration."
+            )
+        return columns
+
+    def relation(self, table: Table, columns: tuple[Column, ...]) -> str:
+        """An SQL relation with the table's rows in the lakehouse's types."""
+        name = f"{quoted(self._schema)}.{quoted(table.name)}"
+        if not any(column.cast_at_source for column in columns):
+            chosen = ", ".join(f"CAST({quoted(c.name)} AS {c.type}) AS {quoted(c.name)}" for c in columns)
+            return f"(SELECT {chosen} FROM {SOURCE}.{name})"
+        chosen = ", ".join(
+            f"{quoted(c.name)}::{c.cast_at_source} AS {quoted(c.name)}" if c.cast_at_source else quoted(c.name)
+            for c in columns
+        )
+        return f"(FROM postgres_query({sql_text(SOURCE)}, {sql_text(f'SELECT {chosen} FROM {name}')}))"
+
+    def _ask(self, query: str) -> list[tuple[str, str]]:
+        rows: list[tuple[str, str]] = self._connection.execute(
+            f"FROM postgres_query({sql_text(SOURCE)}, {sql_text(query)})"
+        ).fetchall()
+        return rows
+
+    def _others(self, table: Table) -> str:
+        found = self._connection.execute(
+            "SELECT string_agg(table_name, ' ' ORDER BY table_name) FROM duckdb_tables() "
+            f"WHERE database_name = {sql_text(SOURCE)} AND schema_name = {sql_text(self._schema)}"
+        ).fetchone()
+        return str(found[0]) if found and found[0] else f"… (schema {self._schema} is empty)"
+
+
+def explained(error: duckdb.Error, address: PostgresAddress) -> IngestaError:
+    """What a failure of the source means for the user; never repeats the password."""
+    text = str(error)
+    if "password authentication failed" in text or "no password supplied" in text:
+        return UsageError(f"The source refused the password of {address}. Correct DATAVISION_SOURCE__URL.")
+    if re.search(r'(database|role) "[^"]*" does not exist', text):
+        return UsageError(f"The source {address} does not exist on that server. Correct DATAVISION_SOURCE__URL.")
+    if "permission denied" in text:
+        what = re.search(r"permission denied for [^\n]*", text)
+        return UsageError(
+            f"The source says {what.group() if what else 'permission denied'}: grant SELECT to {address.user}."
+        )
+    if "could not translate host name" in text:
+        return UsageError(f"The source's host {address.host!r} is unknown. Correct DATAVISION_SOURCE__URL.")
+    if "No space left on device" in text:
+        return full_disk(error)
+    reason = text.rsplit("failed: ", 1)[-1].splitlines()[0].replace(address.password or "\0", "…")
+    return LoadError(
+        f"The source {address} cannot be read: {reason}. "
+        "Check that it is up and that its network lets this task in, then run again."
+    )
+
+
+def full_disk(error: Exception) -> LoadError:
+    """The sentence for a full disk, with the file that the database names."""
+    return LoadError(
+        f"No space left on the disk ({str(error).splitlines()[0]}). "
+        "Free some, or give the task more storage, then run again."
+    )

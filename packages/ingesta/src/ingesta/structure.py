@@ -1,0 +1,62 @@
+"""Columns: what the source has, what the lakehouse has, and whether they still go together. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ingesta.errors import UsageError
+
+LOADED_AT: Final = "_cargado_en"
+LOAD_ID: Final = "_id_carga"
+OWN_COLUMNS: Final = (LOADED_AT, LOAD_ID)
+
+_FREE_NUMERIC: Final = "DECIMAL(38,10)"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column and its type in the lakehouse; `cast_at_source` is set when PostgreSQL itself must convert it."""
+
+    name: str
+    type: str
+    cast_at_source: str | None = None
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
+    """The lakehouse's column for one of the source.
+
+    `scanner_type` is DuckDB's type for it, `source_type` PostgreSQL's. Enumerations become text. A numeric without a
+    precision, or with more than 38 digits, would become a float on the way: PostgreSQL makes it a decimal first.
+    """
+    if source_type.startswith("numeric") and scanner_type == "DOUBLE":
+        return Column(name, _FREE_NUMERIC, "numeric(38,10)")
+    return Column(name, "VARCHAR" if scanner_type.startswith("ENUM") else scanner_type)
+
+
+def added_columns(table: str, source: Sequence[Column], lake: Sequence[Column]) -> list[Column]:
+    """The source's columns that the lakehouse lacks.
+
+    Raises UsageError naming the column when one vanished from the source or changed its type there.
+    """
+    present = {column.name: column.type for column in lake if column.name not in OWN_COLUMNS}
+    offered = {column.name: column.type for column in source}
+    remedy = f"If that is intended, take the new structure with: --tables {table} --full-refresh."
+    for name, kind in present.items():
+        if name not in offered:
+            raise UsageError(f"Column {name!r} vanished from table {table!r} of the source. {remedy}")
+        if offered[name] != kind:
+            raise UsageError(
+                f"Column {name!r} of table {table!r} changed its type at the source: {kind} before, "
+                f"{offered[name]} now. {remedy}"
+            )
+    return [column for column in source if column.name not in present]
+
+
+def same_structure(source: Sequence[Column], lake: Sequence[Column]) -> bool:
+    """Whether the lakehouse's table can take the source's rows as it is."""
+    return {(c.name, c.type) for c in source} == {(c.name, c.type) for c in lake if c.name not in OWN_COLUMNS}
