@@ -128,8 +128,7 @@ class AirflowApi:
         if answer.status_code != httpx.codes.OK:
             return []
         content = answer.json().get("content", [])
-        events = [item["event"] if isinstance(item, dict) else str(item) for item in content]
-        return [line for event in events for line in str(event).splitlines()][-lines:]
+        return [line for item in content for line in log_lines(item)][-lines:]
 
     def _why_missing(self, dag_id: str, seconds: float) -> str:
         errors = self._call("GET", "/api/v2/importErrors").json()["import_errors"]
@@ -187,6 +186,14 @@ def topological(after: dict[str, list[str]]) -> list[str]:
             if waiting[follower] == 0:
                 ready.append(follower)
     return ordered
+
+
+def log_lines(item: Any) -> list[str]:
+    """Return the lines of one log record as the API gives it, with the exceptions it carries."""
+    if not isinstance(item, dict):
+        return str(item).splitlines()
+    errors = [f"{error['exc_type']}: {error['exc_value']}" for error in item.get("error_detail") or []]
+    return [line for text in (str(item["event"]), *errors) for line in text.splitlines()]
 
 
 def _detail(answer: httpx.Response) -> str:
