@@ -16,7 +16,7 @@ from transformacion.errors import TransformacionError, UsageError
 from transformacion.outcome import Step, exit_code, failed_checks, summary
 from transformacion.runner import Run, list_nodes, run_dbt
 from transformacion.settings import BuildSettings
-from transformacion.variables import dbt_variables
+from transformacion.variables import dbt_arguments, dbt_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -103,10 +103,11 @@ def main() -> None:
 def _dbt(command: Sequence[str], env: str, fecha_rfm: datetime | None = None, *, reconstruir: bool = False) -> None:
     with _explained():
         settings = settings_for(BuildSettings, env)
-        arguments = dbt_variables(command, fecha_rfm.date() if fecha_rfm else None, full_refresh=reconstruir)
+        arguments = dbt_arguments(command, full_refresh=reconstruir)
+        variables = dbt_environment(command, fecha_rfm.date() if fecha_rfm else None)
         # dbt would report an unreachable lakehouse as a riddle.
         connect(settings.lakehouse).close()
-        outcome = run_dbt(arguments, attempts=settings.transformacion.attempts)
+        outcome = run_dbt(arguments, variables=variables, attempts=settings.transformacion.attempts)
         _report(outcome, settings.lakehouse)
         raise typer.Exit(exit_code(outcome.steps))
 

@@ -1,10 +1,11 @@
 """dbt in this process, on the lakehouse."""
 
+import os
 import random
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ class Run:
     seconds: float = 0.0
 
 
-def run_dbt(command: Sequence[str], *, attempts: int = 1) -> Run:
+def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = None, attempts: int = 1) -> Run:
     """Run one dbt command (`["build", "--select", "marts"]`) to its end.
 
     Steps that lost against another process's write are tried again, up to `attempts` times in all, with what depends
@@ -33,7 +34,7 @@ def run_dbt(command: Sequence[str], *, attempts: int = 1) -> Run:
     stopped dbt otherwise.
     """
     started = time.monotonic()
-    with workspace() as space:
+    with workspace() as space, _environment(variables or {}):
         steps = _invoke(command, space)
         if not steps:
             raise UsageError(
@@ -55,6 +56,20 @@ def list_nodes(arguments: Sequence[str]) -> list[str]:
     return [str(name) for name in names]
 
 
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _invoke(command: Sequence[str], space: Workspace) -> list[Step]:
     result = _result(command, space)
     return [step_from_dbt(item) for item in getattr(result, "results", ())]
@@ -64,17 +79,31 @@ def _result(command: Sequence[str], space: Workspace) -> Any:
     # Importing dbt takes seconds: --help and a misspelled option should not wait for it.
     from dbt.cli.main import dbtRunner
 
-    with redirect_stdout(sys.stderr):
-        answer = dbtRunner(callbacks=[_progress]).invoke([*command, *space.arguments()])
+    try:
+        with redirect_stdout(sys.stderr):
+            answer = dbtRunner(callbacks=[_progress]).invoke([*command, *space.arguments()])
+    finally:
+        _disconnect()
     if answer.exception is not None:
         raise _explained(answer.exception)
     return answer.result
+
+
+def _disconnect() -> None:
+    # dbt-duckdb keeps its instance, with all its memory, for the life of the process.
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV is not None:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
 
 
 def _progress(event: Any) -> None:
     if event.info.name != "NodeFinished":
         return
     node, seconds = event.data.node_info, event.data.run_result.execution_time
+    if node.materialized == "ephemeral":
+        return
     if node.resource_type in _ANNOUNCED or node.node_status not in ("pass", "success"):
         typer.echo(f"{node.node_status:8} {node.resource_type} {node.node_name} {seconds:.1f} s", err=True)
 

@@ -1,22 +1,24 @@
-"""The dbt arguments behind our own options: pure functions."""
+"""What our own options mean to dbt: pure functions."""
 
-import json
 from collections.abc import Sequence
 from datetime import date
+from typing import Final
 
 from transformacion.errors import UsageError
 
+RFM_DATE_VARIABLE: Final = "DATAVISION_FECHA_RFM"
+"""How the date reaches the models. Unlike `--vars`, a new value does not make dbt parse the whole project again."""
 
-def dbt_variables(command: Sequence[str], fecha_rfm: date | None, *, full_refresh: bool = False) -> list[str]:
-    """The command with `--vars` and `--full-refresh` as our options ask.
 
-    Raises UsageError when the date is given both as an option and in `--vars`.
-    """
-    arguments = list(command)
-    if fecha_rfm is not None:
-        if any(argument == "--vars" or argument.startswith("--vars=") for argument in arguments):
-            raise UsageError("Give the date once: either --fecha-rfm or --vars, not both.")
-        arguments += ["--vars", json.dumps({"fecha_rfm": fecha_rfm.isoformat()})]
-    if full_refresh and "--full-refresh" not in arguments:
-        arguments.append("--full-refresh")
-    return arguments
+def dbt_arguments(command: Sequence[str], *, full_refresh: bool = False) -> list[str]:
+    """The command with `--full-refresh` when it is asked for."""
+    return [*command, "--full-refresh"] if full_refresh and "--full-refresh" not in command else list(command)
+
+
+def dbt_environment(command: Sequence[str], fecha_rfm: date | None) -> dict[str, str]:
+    """The variables for dbt. Raises UsageError when the date is given both as an option and in `--vars`."""
+    if fecha_rfm is None:
+        return {}
+    if any(argument == "--vars" or argument.startswith("--vars=") for argument in command):
+        raise UsageError("Give the date once: either --fecha-rfm or --vars, not both.")
+    return {RFM_DATE_VARIABLE: fecha_rfm.isoformat()}

@@ -1,8 +1,9 @@
 {% macro fecha_rfm() -%}
     {%- set zona = modules.pytz.timezone(var("zona_horaria")) -%}
-    {%- set fecha = var("fecha_rfm", none) or run_started_at.astimezone(
-        zona
-    ).strftime("%Y-%m-%d") -%}
+    {%- set hoy = run_started_at.astimezone(zona).strftime("%Y-%m-%d") -%}
+    {%- set fecha = (
+        var("fecha_rfm", none) or env_var("DATAVISION_FECHA_RFM", "") or hoy
+    ) -%}
     {%- if not modules.re.fullmatch(
         "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", fecha | string
     ) -%}

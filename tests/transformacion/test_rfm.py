@@ -1,0 +1,233 @@
+"""fact_rfm against a calculation that shares nothing with it but the rules."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from transformacion.workspace import PROJECT
+
+DATES = [date(2025, 8, 31), date(2025, 12, 31), date(2025, 3, 15)]
+SEGMENTS: list[tuple[str, Callable[[int, int, int], bool]]] = [
+    ("Campeones", lambda r, f, m: r >= 4 and f >= 4 and m >= 4),
+    ("Clientes Leales", lambda r, f, m: r >= 4 and f >= 3 and m >= 3),
+    ("Clientes de Alto Valor", lambda r, f, m: r >= 4 and m >= 4 and f < 3),
+    ("Clientes Potenciales", lambda r, f, m: r >= 4 and f >= 2 and m >= 2),
+    ("Nuevos Clientes", lambda r, f, m: r == 5 and f <= 2 and m <= 2),
+    ("No se pueden perder", lambda r, f, m: r <= 2 and f >= 4 and m >= 4),
+    ("Necesitan Atención", lambda r, f, m: r == 3 and f >= 4 and m >= 4),
+    ("En Riesgo", lambda r, f, m: r <= 3 and f >= 2 and m >= 2),
+    ("Perdidos", lambda r, f, m: r == 1 and f == 1 and m == 1),
+    ("Clientes Dormidos", lambda r, f, m: r <= 2 and f <= 2 and m <= 2),
+    ("Clientes Regulares", lambda r, f, m: True),
+]
+
+
+def six_months_before(day: date) -> date:
+    return (pd.Timestamp(day) - pd.DateOffset(months=6)).date()
+
+
+def quintiles(ordered: list[int]) -> dict[int, int]:
+    """Five buckets as equal as possible, the first ones one larger."""
+    size, larger = divmod(len(ordered), 5)
+    buckets: dict[int, int] = {}
+    position = 0
+    for bucket in range(1, 6):
+        for account in ordered[position : position + size + (bucket <= larger)]:
+            buckets[account] = bucket
+        position += size + (bucket <= larger)
+    return buckets
+
+
+def expected_rfm(tables: dict[str, pd.DataFrame], day: date) -> dict[int, dict[str, Any]]:
+    """The segmentation of one date by account, in plain Python over the source's tables."""
+    start = six_months_before(day)
+    plans, born = tables["accounts_subscription"], tables["accounts"]
+    old_enough = set(born.loc[born["created_at"].dt.date <= start, "account_id"])
+    end = pd.to_datetime(plans["end_date"])
+    active = plans[
+        (plans["start_date"].dt.date <= day) & (end.isna() | (end.dt.date >= day)) & (plans["subscription_id"] != 1)
+    ]
+    accounts = sorted(old_enough & set(active["account_id"]))
+
+    owner = dict(zip(plans["account_subscription_id"], plans["account_id"], strict=True))
+    payments = tables["subscription_payments"]
+    features, contents = tables["account_premium_features"], tables["contents"]
+    activity = [
+        *(
+            ("content", a, d.date(), Decimal(0))
+            for a, d in contents[["account_id", "created_at"]].itertuples(index=False)
+        ),
+        *(
+            ("payment", owner[s], d.date(), Decimal(f"{m:.2f}"))
+            for s, d, m in payments[["account_subscription_id", "payment_date", "amount"]].itertuples(index=False)
+        ),
+        *(
+            ("feature", a, d.date(), Decimal(f"{m:.2f}"))
+            for a, d, m in features[["account_id", "purchase_date", "amount_paid"]].itertuples(index=False)
+        ),
+    ]
+    last: dict[int, date] = {}
+    count: Counter[tuple[int, str]] = Counter()
+    paid: dict[tuple[int, str], Decimal] = {}
+    for kind, account, when, amount in activity:
+        if start <= when <= day:
+            last[account] = max(when, last.get(account, when))
+            count[account, kind] += 1
+            paid[account, kind] = paid.get((account, kind), Decimal(0)) + amount
+
+    def days(account: int) -> int:
+        return (day - last.get(account, start - timedelta(days=1))).days
+
+    def frequency(account: int) -> int:
+        return sum(count[account, kind] for kind in ("content", "payment", "feature"))
+
+    def money(account: int) -> Decimal:
+        return paid.get((account, "payment"), Decimal(0)) + paid.get((account, "feature"), Decimal(0))
+
+    recency_score = quintiles(sorted(accounts, key=lambda a: (-days(a), a)))
+    frequency_score = quintiles(sorted(accounts, key=lambda a: (frequency(a), a)))
+    monetary_score = quintiles(sorted(accounts, key=lambda a: (money(a), a)))
+    result = {}
+    for account in accounts:
+        scores = recency_score[account], frequency_score[account], monetary_score[account]
+        result[account] = {
+            "ultima_actividad": last.get(account),
+            "dias_desde_ultima_actividad": days(account),
+            "total_contenidos_creados": count[account, "content"],
+            "total_pagos_realizados": count[account, "payment"],
+            "total_features_compradas": count[account, "feature"],
+            "frecuencia_total": frequency(account),
+            "total_pagado_suscripciones": paid.get((account, "payment"), Decimal(0)),
+            "total_pagado_features": paid.get((account, "feature"), Decimal(0)),
+            "valor_monetario_total": money(account),
+            "recency_score": scores[0],
+            "frequency_score": scores[1],
+            "monetary_score": scores[2],
+            "rfm_score": "-".join(map(str, scores)),
+            "segmento_rfm": next(name for name, holds in SEGMENTS if holds(*scores)),
+        }
+    return result
+
+
+def stored_rfm(lake: Any, day: date) -> dict[int, dict[str, Any]]:
+    columns = [
+        "ultima_actividad", "dias_desde_ultima_actividad", "total_contenidos_creados", "total_pagos_realizados",
+        "total_features_compradas", "frecuencia_total", "total_pagado_suscripciones", "total_pagado_features",
+        "valor_monetario_total", "recency_score", "frequency_score", "monetary_score", "rfm_score", "segmento_rfm",
+    ]  # fmt: skip
+    rows = lake.rows(
+        f"select c.id_cuenta, {', '.join('f.' + column for column in columns)} from marts.fact_rfm f "
+        f"join marts.dim_cuentas_base c using (id_dim_cuenta) where f.id_dim_fecha_rfm = date '{day}'"
+    )
+    assert len({row[0] for row in rows}) == len(rows)
+    return {row[0]: dict(zip(columns, row[1:], strict=True)) for row in rows}
+
+
+def run_date(lake: Any, day: date, *more: str) -> None:
+    lake.dbt("run", "--select", "fact_rfm+", *more, fecha_rfm=day)
+
+
+@pytest.fixture(scope="module")
+def business(lake: Any, random_business: Callable[[int, int], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    tables = random_business(20260630, 5000)
+    lake.load(tables)
+    lake.dbt("build", "--exclude", "fact_rfm", "--exclude-resource-type", "unit_test")
+    return tables
+
+
+@pytest.fixture(scope="module")
+def three_dates(lake: Any, business: dict[str, pd.DataFrame]) -> dict[date, dict[int, dict[str, Any]]]:
+    for day in DATES:
+        run_date(lake, day)
+    return {day: expected_rfm(business, day) for day in DATES}
+
+
+def test_fact_rfm_equals_an_independent_calculation_for_three_dates_run_out_of_order(
+    lake: Any, three_dates: dict[date, dict[int, dict[str, Any]]]
+) -> None:
+    for day, expected in three_dates.items():
+        assert len(expected) > 500
+        assert stored_rfm(lake, day) == expected
+    assert {row["segmento_rfm"] for rows in three_dates.values() for row in rows.values()} == {n for n, _ in SEGMENTS}
+
+
+def everything(lake: Any) -> list[tuple[Any, ...]]:
+    return lake.rows("select * from marts.fact_rfm order by id_dim_fecha_rfm, id_dim_cuenta")
+
+
+def test_a_date_run_again_replaces_itself_and_nothing_else(
+    lake: Any, three_dates: dict[date, dict[int, dict[str, Any]]]
+) -> None:
+    before = everything(lake)
+    run_date(lake, DATES[1])
+    assert everything(lake) == before
+
+
+def test_each_account_carries_its_last_segment_and_the_one_before(
+    lake: Any, three_dates: dict[date, dict[int, dict[str, Any]]]
+) -> None:
+    def segment(account: int, position: int) -> tuple[str, date]:
+        dates = sorted((day for day, rows in three_dates.items() if account in rows), reverse=True)
+        if position >= len(dates):
+            return "Sin segmentación", date(1900, 1, 1)
+        return three_dates[dates[position]][account]["segmento_rfm"], dates[position]
+
+    rows = lake.rows(
+        "select id_cuenta, ultimo_segmento_rfm, fecha_ultimo_segmento_rfm, segmento_rfm_anterior, "
+        "fecha_segmento_rfm_anterior from marts.dim_cuentas"
+    )
+    assert len(rows) == 5000
+    assert [row[1:] for row in rows] == [(*segment(row[0], 0), *segment(row[0], 1)) for row in rows]
+
+
+def test_the_keys_of_fact_rfm_are_versions_valid_on_its_date(
+    lake: Any, three_dates: dict[date, dict[int, dict[str, Any]]]
+) -> None:
+    assert lake.rows(
+        "select count(*) from marts.fact_rfm f left join marts.dim_cuentas_base c on f.id_dim_cuenta = c.id_dim_cuenta "
+        "and f.id_dim_fecha_rfm between c.valido_desde and c.valido_hasta where c.id_dim_cuenta is null"
+    ) == [(0,)]
+
+
+def test_a_corrected_and_a_deleted_payment_change_the_date_that_is_run_again_and_full_refresh_changes_all(
+    lake: Any, business: dict[str, pd.DataFrame], three_dates: dict[date, dict[int, dict[str, Any]]]
+) -> None:
+    payments = business["subscription_payments"]
+    corrected = payments["payment_id"] % 3 == 0
+    changed = payments.assign(amount=payments["amount"].where(~corrected, payments["amount"] + 5000))
+    business = {**business, "subscription_payments": changed[changed["payment_id"] % 7 != 0]}
+    lake.load({"subscription_payments": business["subscription_payments"]})
+
+    run_date(lake, DATES[0])
+    assert stored_rfm(lake, DATES[0]) == expected_rfm(business, DATES[0])
+    assert stored_rfm(lake, DATES[1]) == three_dates[DATES[1]]
+
+    run_date(lake, DATES[0], "--full-refresh")
+    for day in DATES:
+        assert stored_rfm(lake, day) == expected_rfm(business, day)
+
+
+def test_a_date_for_which_nobody_qualifies_any_more_loses_its_rows(
+    lake: Any, business: dict[str, pd.DataFrame], three_dates: dict[date, dict[int, dict[str, Any]]]
+) -> None:
+    lake.load({"accounts_subscription": business["accounts_subscription"].assign(subscription_id=1)})
+    run_date(lake, DATES[2])
+    lake.load({"accounts_subscription": business["accounts_subscription"]})
+    assert stored_rfm(lake, DATES[2]) == {}
+    assert stored_rfm(lake, DATES[1]) != {}
+
+
+def test_the_segment_rules_hold_for_all_125_combinations_of_scores(lake: Any) -> None:
+    model = (PROJECT / "models/rfm/int_rfm_segmentos.sql").read_text()
+    rules = model[model.index("case") : model.index("end as segmento_rfm")] + "end"
+    rows = lake.rows(
+        f"select recency_score, frequency_score, monetary_score, {rules} from range(1, 6) r(recency_score), "
+        "range(1, 6) f(frequency_score), range(1, 6) m(monetary_score)"
+    )
+    assert len(rows) == 125
+    assert [row[3] for row in rows] == [next(n for n, holds in SEGMENTS if holds(*row[:3])) for row in rows]
