@@ -48,6 +48,9 @@ def client(cloud: Cloud, service: str) -> Any:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 
         session = AwsBaseHook(cloud.aws_conn_id, client_type=service).get_session(region_name=cloud.region)
+    elif cloud.endpoint_url:
+        # The embedded cloud takes any credentials, so the command line needs no AWS profile and uses none by accident.
+        session = boto3.Session("embedded", "embedded", region_name=cloud.region)
     else:
         session = boto3.Session(region_name=cloud.region)
     return session.client(service, endpoint_url=cloud.endpoint_url, config=options)

@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, Protocol
 
 from datavision.config import Config
+from datavision.images.containers import ContainerBuilder
 from datavision.images.errors import ImageError
 from datavision.images.process import ProcessBuilder
 from datavision.images.recipe import Stamp
@@ -40,8 +42,14 @@ class Builder(Protocol):
         """Remove what this machine keeps of an image that has left the registry."""
 
 
-def open_builder(config: Config, project: Path, state: Path, choice: EngineChoice | None = None) -> Builder:
-    """Return the builder of the configured engine, or of `choice`.
+def open_builder(
+    config: Config,
+    project: Path,
+    state: Path,
+    choice: EngineChoice | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Builder:
+    """Return the builder of the configured engine, or of `choice`; `report` gets the steps of long builds.
 
     Raises:
         ImageError: the engine is not there, or cannot serve this environment.
@@ -55,9 +63,7 @@ def open_builder(config: Config, project: Path, state: Path, choice: EngineChoic
                 "Use --engine docker or --engine podman."
             )
         return ProcessBuilder(project, state, registry)
-    from datavision.images.containers import ContainerBuilder
-
-    return ContainerBuilder(config, project, registry, engine)
+    return ContainerBuilder(config, project, registry, engine, report)
 
 
 def _resolve(config: Config, choice: EngineChoice) -> Literal["docker", "podman", "process"]:

@@ -29,6 +29,11 @@ class ModuleSource:
     hash: str
     """sha256 over the files of all members and the requirements, in hexadecimal."""
 
+    @property
+    def dockerfile(self) -> Path:
+        """The module's Dockerfile."""
+        return self.folder / "Dockerfile"
+
     def shipped_files(self) -> list[Path]:
         """Return the module's files that go under `/app/<module>`, relative to its folder."""
         files = (path.relative_to(self.folder) for path in tracked_files(self.folder))

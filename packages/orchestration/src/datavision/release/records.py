@@ -9,12 +9,8 @@ from typing import Any
 
 from datavision.aws import client
 from datavision.config import Config
+from datavision.fargate.releases import release_key
 from datavision.pins import PinnedImage
-
-
-def record_key(env: str, version: str) -> str:
-    """Return the key of a release's record in the results bucket."""
-    return f"releases/{env}/{version}.json"
 
 
 def write_record(
@@ -27,7 +23,7 @@ def write_record(
         return
     client(config, "s3").put_object(
         Bucket=config.storage.results_bucket,
-        Key=record_key(config.env, version),
+        Key=release_key(config.env, version),
         Body=json.dumps({"version": version, "commit": commit, "released_at": released_at, **value}, indent=1).encode(),
         ContentType="application/json",
     )
@@ -37,7 +33,7 @@ def read_record(config: Config, version: str) -> dict[str, Any] | None:
     """Return a release's record, or None when there is none."""
     s3 = client(config, "s3")
     try:
-        answer = s3.get_object(Bucket=config.storage.results_bucket, Key=record_key(config.env, version))
+        answer = s3.get_object(Bucket=config.storage.results_bucket, Key=release_key(config.env, version))
     except s3.exceptions.NoSuchKey:
         return None
     value: dict[str, Any] = json.loads(answer["Body"].read())

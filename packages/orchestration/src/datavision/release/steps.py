@@ -104,7 +104,9 @@ def refuse_dirty_tree(repo: PinRepository) -> None:
 
 def _work(config: Config, engine: EngineChoice | None, report: Report) -> _Work:
     project = project_root()
-    return _Work(config, project, repository(config), open_builder(config, project, state_dir(), engine), report)
+    return _Work(
+        config, project, repository(config), open_builder(config, project, state_dir(), engine, report), report
+    )
 
 
 def _release(work: _Work, bump: versions.Bump) -> Release:

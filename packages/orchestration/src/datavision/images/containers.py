@@ -1,0 +1,194 @@
+"""Builds the Dockerfiles with docker or podman and pushes them to the registry."""
+
+import base64
+import os
+import platform
+import re
+import subprocess
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from urllib.error import HTTPError
+
+from datavision.aws import client
+from datavision.config import Config
+from datavision.images.errors import BuildError, ImageError, RegistryError
+from datavision.images.recipe import Stamp
+from datavision.images.registry import RegisteredImage, Registry, manifest_digest
+from datavision.images.source import ModuleSource
+
+_STEP = re.compile(r"^(\[\d+/\d+\] )?STEP \d+/\d+: |^#\d+ \[")
+_MANIFEST_TYPES = ", ".join(
+    (
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+
+
+class ContainerBuilder:
+    """Builds with a container engine; a push goes to ECR, or to `images.registry`."""
+
+    def __init__(
+        self, config: Config, project: Path, registry: Registry, engine: str, report: Callable[[str], None]
+    ) -> None:
+        """Use `engine` (docker or podman); `report` gets each build step as it begins.
+
+        Raises:
+            ImageError: the environment's registry keeps no layers (the embedded cloud's ECR).
+        """
+        if config.aws.endpoint_url is not None and config.images.registry is None:
+            raise ImageError(
+                "The embedded cloud's ECR keeps records of images, not their layers. Set images.registry (or "
+                "DATAVISION_IMAGES__REGISTRY) to an OCI registry such as 127.0.0.1:5000, or use --engine process."
+            )
+        self.engine = engine
+        self._config = config
+        self._project = project
+        self._registry = registry
+        self._report = report
+        self._logged_in = False
+
+    def recipe(self) -> dict[str, str]:
+        """Return what decides a build's outcome beside the source."""
+        return {
+            "engine": "container",
+            "base": self._config.images.base_image,
+            "machine": self._config.ecs.cpu_architecture,
+        }
+
+    def build(self, source: ModuleSource, stamp: Stamp) -> str:
+        """Build and return the local name of the image.
+
+        Raises:
+            BuildError: a step failed; the text is that step and its output.
+        """
+        name = f"localhost/datavision/{source.module}:{source.hash[:24]}"
+        arguments = {
+            "BASE_IMAGE": self._config.images.base_image,
+            "VERSION": stamp.version,
+            "REVISION": stamp.commit,
+            "SOURCE": stamp.origin,
+            "SOURCE_HASH": source.hash,
+            "SOURCE_DATE_EPOCH": str(stamp.epoch),
+        }
+        command = [
+            self.engine, "build",
+            "--file", str(source.dockerfile.relative_to(self._project)),
+            "--platform", f"linux/{_machine(self._config.ecs.cpu_architecture)}",
+            "--tag", name,
+            *(part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")),
+            *_certificates(),
+        ]  # fmt: skip
+        if self.engine == "podman":
+            command += ["--format", "oci", "--timestamp", str(stamp.epoch)]
+        self._run_build(source.module, [*command, "."])
+        return name
+
+    def push(self, built: str, repository: str, tag: str) -> RegisteredImage:
+        """Push and return the image as the registry has it.
+
+        Raises:
+            BuildError: the push failed.
+        """
+        host = self._config.registry()
+        self._login(host)
+        target = f"{host}/{repository}:{tag}"
+        self._engine("tag", built, target)
+        compression = ["--compression-format", "zstd"] if self.engine == "podman" else []
+        self._engine("push", *compression, target)
+        self._engine("rmi", "--no-prune", target)
+        if self._config.images.registry is None:
+            return self._registry.require(repository, tag)
+        manifest = self._fetch(repository, tag)
+        if manifest is None:
+            raise RegistryError(f"{target} is not in the registry after its push. Release again.")
+        return self._registry.put(repository, tag, manifest)
+
+    def available(self, image: RegisteredImage) -> bool:
+        """Say whether the image's content is there, not only its record in the registry."""
+        if self._config.images.registry is None:
+            return True
+        manifest = self._fetch(image.repository, image.digest)
+        return manifest is not None and manifest_digest(manifest) == image.digest
+
+    def discard(self, digest: str) -> None:
+        """Remove this machine's copy of the image, if it has one."""
+        names = self._engine("images", "--quiet", "--filter", f"digest={digest}").split()
+        if names:
+            self._engine("rmi", "--force", *names)
+
+    def reference(self, image: RegisteredImage) -> str:
+        """Return the name under which the engine pulls the image."""
+        return f"{self._config.registry()}/{image.repository}@{image.digest}"
+
+    def _fetch(self, repository: str, reference: str) -> str | None:
+        host = str(self._config.images.registry)
+        scheme = "http" if host.partition(":")[0] in {"127.0.0.1", "localhost"} else "https"
+        request = urllib.request.Request(  # noqa: S310 - the registry that the configuration names
+            f"{scheme}://{host}/v2/{repository}/manifests/{reference}", headers={"Accept": _MANIFEST_TYPES}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                text: str = answer.read().decode()
+                return text
+        except HTTPError as error:
+            if error.code == 404:
+                return None
+            raise RegistryError(
+                f"{host} answered {error.code} for {repository}:{reference}. Check the registry."
+            ) from None
+        except OSError as error:
+            raise RegistryError(
+                f"The registry {host} does not answer ({error}). Start it, or correct images.registry."
+            ) from None
+
+    def _login(self, host: str) -> None:
+        if self._logged_in or self._config.images.registry is not None:
+            return
+        (data,) = client(self._config, "ecr").get_authorization_token()["authorizationData"]
+        password = base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]
+        self._engine("login", "--username", "AWS", "--password-stdin", host, stdin=password)
+        self._logged_in = True
+
+    def _engine(self, *arguments: str, stdin: str | None = None) -> str:
+        done = subprocess.run(
+            [self.engine, *arguments], input=stdin, capture_output=True, text=True, check=False, cwd=self._project
+        )
+        if done.returncode != 0:
+            raise BuildError(f"{self.engine} {arguments[0]} failed (exit {done.returncode}):\n{done.stderr.strip()}")
+        return done.stdout
+
+    def _run_build(self, module: str, command: Sequence[str]) -> None:
+        lines: list[str] = []
+        with subprocess.Popen(
+            command,
+            cwd=self._project,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
+        ) as build:
+            for line in build.stdout or ():
+                lines.append(line.rstrip("\n"))
+                if _STEP.match(line):
+                    self._report(f"{module}: {line.strip()[:100]}")
+        if build.returncode != 0:
+            raise BuildError(f"{self.engine} could not build {module}:\n" + "\n".join(failing_step(lines)))
+
+
+def failing_step(lines: Sequence[str]) -> list[str]:
+    """Return the part of a build's output that belongs to its last step."""
+    starts = [number for number, line in enumerate(lines) if _STEP.match(line)]
+    return list(lines[starts[-1] :]) if starts else list(lines)
+
+
+def _certificates() -> list[str]:
+    """Behind a company's proxy its certificates are needed to build; as a secret they stay out of every layer."""
+    path = os.environ.get("SSL_CERT_FILE")
+    return ["--secret", f"id=ca,src={path}"] if path and Path(path).is_file() else []
+
+
+def _machine(architecture: str) -> str:
+    return {"X86_64": "amd64", "ARM64": "arm64"}.get(architecture, platform.machine())

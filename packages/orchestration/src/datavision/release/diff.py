@@ -1,0 +1,108 @@
+"""What changed between two releases of a pipeline: commits per module, dependencies, dbt models."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from datavision.config import Config
+from datavision.pins import Pin
+from datavision.release.errors import ReleaseError
+from datavision.release.git import PinRepository
+from datavision.release.history import find_version, history, repository, require_pipeline
+from datavision.state import project_root
+
+_MODEL = re.compile(r"(?:models|snapshots)/(?:.+/)?(\w+)\.sql$")
+_STATUS = {"A": "added", "D": "removed", "M": "changed", "R": "renamed", "T": "changed"}
+
+
+@dataclass(frozen=True)
+class Diff:
+    """The difference from `before` to `after`."""
+
+    pipeline: str
+    before: str
+    after: str
+    images: dict[str, tuple[str | None, str | None]]
+    """Modules whose image differs: module → (tag before, tag after)."""
+    commits: dict[str, list[str]]
+    """Commits that touched a module or a package it needs: module → `id subject`, newest first."""
+    dependencies: dict[str, tuple[str | None, str | None]]
+    """Locked packages that differ: name → (version before, version after)."""
+    models: dict[str, str]
+    """dbt models and snapshots: name → added, removed, changed or renamed."""
+
+
+def diff(config: Config, pipeline: str, before: str, after: str) -> Diff:
+    """Return what changed for `pipeline` between two versions it has had.
+
+    Raises:
+        UnknownRelease: it never had one of them.
+        ReleaseError: this clone lacks the commit of one of them.
+    """
+    project = project_root()
+    require_pipeline(project, pipeline)
+    entries = history(repository(config), config.env, pipeline)
+    old, new = (find_version(entries, pipeline, version) for version in (before, after))
+    repo = PinRepository.of_project(project)
+    start, end = (_commit(repo, pin.commit, pin.version) for pin in (old, new))
+    modules = sorted({*old.images, *new.images})
+    return Diff(
+        pipeline=pipeline,
+        before=old.version,
+        after=new.version,
+        images={m: (_tag(old, m), _tag(new, m)) for m in modules if _digest(old, m) != _digest(new, m)},
+        commits={module: _commits(repo, start, end, module) for module in modules},
+        dependencies=changed_packages(_lock(repo, start), _lock(repo, end)),
+        models=changed_models(repo.git("diff", "--name-status", start, end, "--", "packages/transformacion")),
+    )
+
+
+def changed_packages(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, tuple[str | None, str | None]]:
+    """Return the packages whose locked version differs: name → (before, after), None where it is absent."""
+    names = sorted({*before, *after})
+    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+
+
+def changed_models(name_status: str) -> dict[str, str]:
+    """Return the dbt models and snapshots in the output of `git diff --name-status`."""
+    found = {}
+    for line in name_status.splitlines():
+        status, *paths = line.split("\t")
+        if match := _MODEL.search(paths[-1]):
+            found[match[1]] = _STATUS.get(status[0], "changed")
+    return dict(sorted(found.items()))
+
+
+def locked_versions(lock: str) -> dict[str, str]:
+    """Return package → version of a uv.lock."""
+    return {package["name"]: package.get("version", "") for package in tomllib.loads(lock).get("package", [])}
+
+
+def _tag(pin: Pin, module: str) -> str | None:
+    return pin.images[module].tag if module in pin.images else None
+
+
+def _digest(pin: Pin, module: str) -> str | None:
+    return pin.images[module].digest if module in pin.images else None
+
+
+def _commit(repo: PinRepository, commit: str, version: str) -> str:
+    """Return a commit that git has; a release of a changed working tree stands for the commit below it."""
+    known = commit.removesuffix("-dirty")
+    try:
+        return repo.git("rev-parse", "--verify", "--quiet", f"{known}^{{commit}}").strip()
+    except ReleaseError:
+        raise ReleaseError(
+            f"Commit {known[:12]} of release {version} is not in this clone. Run `git fetch --all --tags`."
+        ) from None
+
+
+def _commits(repo: PinRepository, start: str, end: str, module: str) -> list[str]:
+    paths = [f"packages/{module}", "packages/runtime", "packages/lakehouse"]
+    commits = repo.log("--no-merges", f"{start}..{end}", "--", *paths)
+    return [f"{commit.id[:9]} {commit.message.splitlines()[0]}" for commit in commits]
+
+
+def _lock(repo: PinRepository, commit: str) -> dict[str, str]:
+    return locked_versions(repo.read(commit, "uv.lock") or "")

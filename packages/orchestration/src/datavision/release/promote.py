@@ -1,0 +1,152 @@
+"""Pins the images that one environment runs in another one, byte for byte."""
+
+import base64
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from datavision.aws import client
+from datavision.config import Config
+from datavision.images.builders import Builder, open_builder
+from datavision.images.errors import ImageError
+from datavision.images.registry import Registry
+from datavision.pins import Pin, PinnedImage
+from datavision.release.canary import run_canary
+from datavision.release.errors import ReleaseError
+from datavision.release.git import PinRepository
+from datavision.release.history import PinChange, commit_pins, current_pins, finish_checkout, pipelines, repository
+from datavision.release.lock import locked
+from datavision.release.records import write_record
+from datavision.release.rollback import replace_images, require_image
+from datavision.release.scan import check_scan
+from datavision.release.steps import refuse_dirty_tree
+from datavision.release.versions import latest
+from datavision.state import project_root, state_dir
+from datavision.task_definitions import TaskDefinitions
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What a promotion came to."""
+
+    source: str
+    target: str
+    pins: dict[str, Pin]
+    """The pins that changed, by pipeline."""
+    commit: str
+
+
+def promote(source: Config, target: Config, *, report: Report = lambda _: None) -> Promotion:
+    """Give every pipeline of `target` the digests that it has in `source`; nothing is built.
+
+    Images are copied when the registries differ, scanned, registered and proven by a canary in `target` first.
+
+    Raises:
+        ReleaseError: nothing is pinned in `source`, or an environment is `local` and the other one is not.
+        LockedError: a release, promotion or rollback of `target` is under way.
+        UserError: a step failed; what runs in `target` is as before.
+    """
+    if "local" in {source.env, target.env} or source.env == target.env:
+        raise ReleaseError(f"Nothing can be promoted from {source.env} to {target.env}. Promote from dev to prod.")
+    project = project_root()
+    repo = repository(target)
+    finish_checkout(repo)
+    refuse_dirty_tree(repo)
+    wanted = current_pins(repo, source.env, pipelines(project))
+    if not wanted:
+        raise ReleaseError(
+            f"Nothing is pinned in {source.env}. Release first: `datavision release --env {source.env}`."
+        )
+    with locked(target, f"A promotion from {source.env}"):
+        builder = open_builder(target, project, state_dir())
+        present = current_pins(repo, target.env, list(wanted))
+        known = {image.digest for pin in present.values() for image in pin.images.values()}
+        ready: dict[str, dict[str, PinnedImage]] = {}
+        for name, pin in wanted.items():
+            ready[name] = {
+                module: _prepare(source, target, builder, module, image, known, report)
+                for module, image in pin.images.items()
+            }
+            known |= {image.digest for image in ready[name].values()}
+        return _pin(source, target, repo, wanted, ready, present)
+
+
+def _prepare(
+    source: Config, target: Config, builder: Builder, module: str, image: PinnedImage, known: set[str], report: Report
+) -> PinnedImage:
+    if image.digest not in known:
+        copy_image(source, target, image, report)
+    require_image(target, builder, image.tag, image)
+    name = TaskDefinitions(target).ensure(module, image.repository, image.digest)
+    if image.digest not in known:
+        check_scan(target, image.repository, image.digest)
+        if target.images.canary:
+            report(f"canary: {module} doctor on {name}")
+            run_canary(target, module, name, image.digest)
+    return image.model_copy(update={"task_definition": name})
+
+
+def copy_image(source: Config, target: Config, image: PinnedImage, report: Report) -> None:
+    """Copy an image between two registries, digest unchanged; nothing to do when it is there.
+
+    Raises:
+        ImageError: skopeo is not installed, or the copy failed.
+    """
+    here, there = Registry(source), Registry(target)
+    if there.find(image.repository, digest=image.digest) is None:
+        report(f"copying {image.repository}:{image.tag} to {target.registry()}")
+        manifest = here.manifest(image.repository, image.digest)
+        if source.registry() != target.registry():
+            _copy_layers(source, target, image)
+        there.put(image.repository, image.tag, manifest)
+    there.add_tag(image.repository, image.digest, image.tag)
+
+
+def _copy_layers(source: Config, target: Config, image: PinnedImage) -> None:
+    if shutil.which("skopeo") is None:
+        raise ImageError("Copying images between registries needs skopeo. Install it (`apt-get install skopeo`).")
+    command = ["skopeo", "copy", "--preserve-digests", *_credentials("src", source), *_credentials("dest", target)]
+    done = subprocess.run(
+        [
+            *command,
+            f"docker://{source.registry()}/{image.repository}@{image.digest}",
+            f"docker://{target.registry()}/{image.repository}:{image.tag}",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ImageError(f"skopeo could not copy {image.repository}@{image.digest}:\n{done.stderr.strip()}")
+
+
+def _credentials(side: str, config: Config) -> list[str]:
+    if config.images.registry is not None:
+        return [f"--{side}-tls-verify=false"] if config.images.registry.startswith(("127.0.0.1", "localhost")) else []
+    (data,) = client(config, "ecr").get_authorization_token()["authorizationData"]
+    return [f"--{side}-creds", base64.b64decode(data["authorizationToken"]).decode()]
+
+
+def _pin(
+    source: Config,
+    target: Config,
+    repo: PinRepository,
+    wanted: dict[str, Pin],
+    ready: dict[str, dict[str, PinnedImage]],
+    present: dict[str, Pin],
+) -> Promotion:
+    pins = {
+        name: replace_images(pin, repo.identity(), f"promoted from {source.env}", ready[name])
+        for name, pin in wanted.items()
+        if name not in present or (present[name].version, dict(present[name].images)) != (pin.version, ready[name])
+    }
+    for pin in pins.values():
+        write_record(target, pin.version, pin.commit, pin.pinned_at, pin.images)
+    if not pins:
+        return Promotion(source.env, target.env, {}, str(repo.head()))
+    newest = latest(pin.version for pin in pins.values())
+    change = PinChange(env=target.env, pins=pins, title=f"Promote {newest} from {source.env} to {target.env}")
+    return Promotion(source.env, target.env, pins, commit_pins(repo, change))

@@ -1,0 +1,115 @@
+"""Takes one pipeline back to an earlier release, or forward again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from datavision.config import Config
+from datavision.images.builders import Builder, open_builder
+from datavision.images.registry import Registry
+from datavision.pins import Pin, PinnedImage
+from datavision.release.errors import ReleaseError
+from datavision.release.git import PinRepository
+from datavision.release.history import (
+    PinChange,
+    commit_pins,
+    current_pins,
+    find_version,
+    finish_checkout,
+    history,
+    now,
+    repository,
+    require_pipeline,
+)
+from datavision.release.lock import locked
+from datavision.state import project_root, state_dir
+from datavision.task_definitions import TaskDefinitions
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What a rollback came to."""
+
+    pipeline: str
+    before: str | None
+    """The version pinned until now."""
+    pin: Pin
+    commit: str
+    registered: tuple[str, ...]
+    """Task definition revisions that had to be registered again."""
+
+
+def rollback(
+    config: Config,
+    pipeline: str,
+    version: str,
+    *,
+    reason: str = "",
+    report: Callable[[str], None] = lambda _: None,
+) -> Rollback:
+    """Pin `pipeline` to `version`, which it had before; no other pipeline changes, and no run in flight.
+
+    Raises:
+        UnknownRelease: the pipeline never had that version.
+        ReleaseError: an image of that version is gone.
+        LockedError: a release, promotion or another rollback is under way.
+    """
+    project = project_root()
+    require_pipeline(project, pipeline)
+    repo = repository(config)
+    finish_checkout(repo)
+    with locked(config, f"A rollback of {pipeline}"):
+        target = find_version(history(repo, config.env, pipeline), pipeline, version)
+        builder = open_builder(config, project, state_dir())
+        for module, image in target.images.items():
+            report(f"{module}: {image.repository}@{image.digest[:19]}")
+            require_image(config, builder, target.version, image)
+        images, registered = _runnable(config, target, report)
+        before = current_pins(repo, config.env, [pipeline]).get(pipeline)
+        if before is not None and before.version == target.version and dict(before.images) == images:
+            report(f"{pipeline} is on {target.version} already")
+            return Rollback(pipeline, before.version, before, str(repo.head()), registered)
+        return _pin(config, repo, pipeline, before, replace_images(target, repo.identity(), reason, images), registered)
+
+
+def require_image(config: Config, builder: Builder, version: str, image: PinnedImage) -> None:
+    """Raise `ReleaseError` unless the image exists, by digest, with its content."""
+    present = Registry(config).find(image.repository, digest=image.digest)
+    if present is None or not builder.available(present):
+        raise ReleaseError(
+            f"{image.repository}@{image.digest} of release {version} is gone from the registry of {config.env}. "
+            f"Choose another version (`datavision history PIPELINE --env {config.env}`), or release its commit again."
+        )
+
+
+def replace_images(pin: Pin, who: str, reason: str, images: dict[str, PinnedImage]) -> Pin:
+    """Return `pin` as it is written now, by `who`, with `images`."""
+    return pin.model_copy(
+        update={"pinned_at": now(), "pinned_by": who, "reason": reason or "rollback", "images": images}
+    )
+
+
+def _runnable(
+    config: Config, target: Pin, report: Callable[[str], None]
+) -> tuple[dict[str, PinnedImage], tuple[str, ...]]:
+    definitions = TaskDefinitions(config)
+    images, registered = {}, []
+    for module, image in target.images.items():
+        if definitions.runs(image.task_definition, image.digest):
+            images[module] = image
+            continue
+        name = definitions.ensure(module, image.repository, image.digest)
+        report(f"{image.task_definition} is not active any more: {name} takes its place")
+        registered.append(name)
+        images[module] = image.model_copy(update={"task_definition": name})
+    return images, tuple(registered)
+
+
+def _pin(
+    config: Config, repo: PinRepository, pipeline: str, before: Pin | None, pin: Pin, registered: tuple[str, ...]
+) -> Rollback:
+    change = PinChange(
+        env=config.env,
+        pins={pipeline: pin},
+        title=f"Pin {pipeline} in {config.env} to {pin.version}: {pin.reason}",
+    )
+    return Rollback(pipeline, before.version if before else None, pin, commit_pins(repo, change), registered)
