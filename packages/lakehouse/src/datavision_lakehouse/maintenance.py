@@ -25,7 +25,7 @@ class Housekeeping:
 
     def __str__(self) -> str:
         return (
-            f"housekeeping: {self.flushed_rows} inlined rows flushed, {self.merged_files} small files merged, "
+            f"housekeeping: {self.flushed_rows} inlined rows flushed, {self.merged_files} files merged, "
             f"{self.expired_snapshots} snapshots expired, {self.removed_files} files removed"
         )
 
@@ -33,25 +33,24 @@ class Housekeeping:
 def maintain(
     connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings, now: datetime | None = None
 ) -> Housekeeping:
-    """Flush inlined rows, merge small files, expire old snapshots, remove files nobody refers to any more.
+    """Flush inlined rows, merge small files, rewrite mostly deleted ones, expire old snapshots, remove unused files.
 
     Readers of a kept snapshot are not disturbed: a file is removed `cleanup_hours` after the last snapshot that named
     it went.
     """
     moment = now or datetime.now(UTC)
-    flushed = _number(connection, "SELECT coalesce(sum(rows_flushed), 0) FROM ducklake_flush_inlined_data('lake')")
-    merged = _number(connection, "SELECT coalesce(sum(files_processed), 0) FROM ducklake_merge_adjacent_files('lake')")
+    flushed = _count(connection, "ducklake_flush_inlined_data('lake')", "rows_flushed")
+    merged = _count(connection, "ducklake_merge_adjacent_files('lake')", "files_processed")
+    rewritten = _count(connection, "ducklake_rewrite_data_files('lake')", "files_processed")
     old = snapshots_to_expire(snapshots(connection), moment, settings.snapshot_days, settings.snapshot_loads)
     if old:
         versions = ", ".join(map(str, old))
-        connection.execute(f"CALL ducklake_expire_snapshots('lake', versions => [{versions}])").fetchall()
+        _count(connection, f"ducklake_expire_snapshots('lake', versions => [{versions}])")
     removed = 0
     for function, factor in (("ducklake_cleanup_old_files", 1), ("ducklake_delete_orphaned_files", _ORPHAN_FACTOR)):
         before = moment - timedelta(hours=settings.cleanup_hours * factor)
-        removed += _number(
-            connection, f"SELECT count(*) FROM {function}('lake', older_than => TIMESTAMPTZ '{before.isoformat()}')"
-        )
-    return Housekeeping(flushed, merged, len(old), removed)
+        removed += _count(connection, f"{function}('lake', older_than => TIMESTAMPTZ '{before.isoformat()}')")
+    return Housekeeping(flushed, merged + rewritten, len(old), removed)
 
 
 def snapshots_to_expire(history: Sequence[Snapshot], now: datetime, days: int, loads: int) -> list[int]:
@@ -75,6 +74,6 @@ def _ends_of_loads(history: Sequence[Snapshot]) -> list[int]:
     return ends
 
 
-def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+def _count(connection: duckdb.DuckDBPyConnection, call: str, column: str = "1") -> int:
+    # All rows are fetched: DuckDB commits what the call did only once its result was read to the end.
+    return sum(int(row[0]) for row in connection.execute(f"SELECT {column} FROM {call}").fetchall())

@@ -1,0 +1,164 @@
+"""`datavision sql`: reads the lakehouse."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from datavision.cli.output import err, fail, out
+from datavision.config import current_env, load
+from datavision.errors import UserError
+from datavision.state import data_path, state_dir
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+    from datavision.sql import Answer, Reader
+    from datavision_lakehouse import LakehouseSettings
+
+
+class Format(StrEnum):
+    """How rows are written to stdout."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def sql(
+    query: Annotated[
+        str | None, typer.Argument(help="One query; without it a prompt opens.", show_default=False)
+    ] = None,
+    output: Annotated[Format, typer.Option("--format", help="How rows are written to stdout.")] = Format.table,
+    at: Annotated[str | None, typer.Option(help="An earlier state: load id, moment, or snapshot number.")] = None,
+    env: Annotated[str | None, typer.Option(help="Environment. Default: DATAVISION_ENV, or local.")] = None,
+) -> None:
+    """Read the lakehouse: schemas raw_datavision, staging, snapshots and marts. Nothing can be changed.
+
+    Without a query it opens a prompt, or reads the query from a pipe.
+
+    Example: datavision sql "select count(*) from raw_datavision.accounts" --format csv
+    """
+    from datavision.sql import Reader
+
+    if query is None and not sys.stdin.isatty():
+        query = sys.stdin.read()
+    with _settings(env or current_env()) as settings, Reader.open(settings, at) as reader:
+        if query is None:
+            _prompt(reader)
+        else:
+            _write(reader.ask(query), output)
+
+
+def _write(answer: "Answer", output: Format) -> None:
+    from datavision.sql import TABLE_ROWS, write_csv, write_json, write_table
+
+    try:
+        if output is Format.csv:
+            write_csv(answer, sys.stdout)
+        elif output is Format.json:
+            write_json(answer, sys.stdout)
+        elif write_table(answer, out):
+            err.print(f"Only the first {TABLE_ROWS:,} rows are shown; --format csv writes all of them.")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has seen enough; Python must not complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prompt(reader: "Reader") -> None:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.history import FileHistory
+
+    history: Path = state_dir() / "sql_history"
+    history.parent.mkdir(parents=True, exist_ok=True)
+    tables = reader.tables()
+    session: PromptSession[str] = PromptSession(
+        history=FileHistory(str(history)), completer=WordCompleter(tables, WORD=True), complete_while_typing=False
+    )
+    err.print(f"{len(tables)} tables; a query ends with ';', Tab completes a table's name, Ctrl-D leaves.")
+    while (query := _read(session)) is not None:
+        try:
+            _write(reader.ask(query), Format.table)
+        except UserError as error:
+            fail(str(error))
+
+
+def _read(session: "PromptSession[str]") -> str | None:
+    lines: list[str] = []
+    while True:
+        try:
+            lines.append(session.prompt("sql> " if not lines else "...> "))
+        except KeyboardInterrupt:
+            lines = []
+            continue
+        except EOFError:
+            return None
+        text = "\n".join(lines).strip()
+        if text.endswith(";"):
+            return text
+        if not text:
+            lines = []
+
+
+@contextmanager
+def _settings(env: str) -> Iterator["LakehouseSettings"]:
+    from datavision_lakehouse import LakehouseSettings
+
+    config = load(env)
+    path = data_path(config.storage.lakehouse_path)
+    with ExitStack() as stack:
+        if env == "local":
+            url = stack.enter_context(_embedded_catalog())
+            if path.startswith("s3://"):
+                stack.enter_context(_embedded_s3())
+        else:
+            url = _secret(env)
+        yield LakehouseSettings.model_validate({"catalog_url": url, "data_path": path})
+
+
+@contextmanager
+def _embedded_catalog() -> Iterator[str]:
+    from datavision.local.postgres import EmbeddedPostgres
+
+    folder = state_dir() / "postgres"
+    if not folder.exists():
+        raise UserError("There is no local lakehouse yet. Make one with: make run.")
+    with EmbeddedPostgres(folder) as server:
+        yield server.url("lakehouse")
+
+
+@contextmanager
+def _embedded_s3() -> Iterator[None]:
+    from datavision.cli.connect import environment
+
+    with environment("local") as config:
+        os.environ.update(
+            AWS_ENDPOINT_URL=str(config.aws.endpoint_url),
+            AWS_REGION=config.aws.region,
+            AWS_ACCESS_KEY_ID="embedded",
+            AWS_SECRET_ACCESS_KEY="embedded",  # noqa: S106 - no real account has it
+        )
+        yield
+
+
+def _secret(env: str) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from datavision.aws import client
+
+    config = load(env)
+    name = config.secrets.lakehouse_catalog_url
+    try:
+        return str(client(config, "secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+    except (BotoCoreError, ClientError) as error:
+        raise UserError(
+            f"The secret {name} of environment {env} cannot be read ({error}). "
+            "Sign in to the account, and ask for secretsmanager:GetSecretValue on it."
+        ) from None
