@@ -68,7 +68,7 @@ def _billed_seconds(task: Mapping[str, Any], delivery: Delivery | None) -> float
 
 
 def failed_checks(delivery: Delivery | BadDelivery | None) -> tuple[str, ...]:
-    """Return the failing checks that a quality gate left in its result: of ingesta's `quality`, of dbt `tests_failed`."""
+    """Return the failing checks in a result: ingesta's `quality` of level error, dbt's `tests_failed`."""
     result = delivery.result if isinstance(delivery, Delivery) else None
     if not result:
         return ()

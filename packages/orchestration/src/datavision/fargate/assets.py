@@ -25,7 +25,7 @@ def rows_of(asset: str, result: Mapping[str, Any]) -> int | None:
     table, rows = asset.rpartition(".")[2], result.get("rows")
     tables = result.get("tables")
     if isinstance(tables, Mapping) and isinstance(tables.get(table), Mapping):
-        rows = tables[table].get("rows", tables[table].get("source_rows"))
+        rows = tables[table].get("total")
     elif isinstance(rows, Mapping):
         rows = rows.get(asset, rows.get(table))
     return rows if isinstance(rows, int) else None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tenacity import RetryCallState, Retrying, stop_after_attempt, stop_after_delay, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, stop_after_attempt, stop_after_delay, wait_exponential, wait_random
 
 from datavision.config import Launch
 
@@ -21,9 +21,6 @@ class LaunchBudget:
         stop = stop_after_attempt(self.limits.attempts) | stop_after_delay(self.limits.total_seconds)
         if stop(state):
             return None
-        wait = wait_exponential_jitter(
-            initial=self.limits.backoff_initial_seconds,
-            max=self.limits.backoff_max_seconds,
-            jitter=self.limits.backoff_initial_seconds,
-        )
-        return wait(state)
+        limits = self.limits
+        wait = wait_exponential(multiplier=limits.backoff_initial_seconds, max=limits.backoff_max_seconds)
+        return min((wait + wait_random(0, limits.backoff_initial_seconds))(state), limits.backoff_max_seconds)

@@ -1,0 +1,102 @@
+"""The pipelines as the business describes them."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+
+def command(dags: dict[str, Any], dag_id: str, task_id: str, **arguments: Any) -> list[str]:
+    parts: list[str] = dags[dag_id].get_task(task_id).python_callable(**arguments)
+    return parts
+
+
+def order(dag: Any) -> list[str]:
+    return [task.task_id for task in dag.topological_sort()]
+
+
+def test_the_daily_pipeline_runs_at_nine_in_buenos_aires(dags: dict[str, Any]) -> None:
+    timetable = dags["pipeline_suscripciones"].timetable
+    assert (timetable.expression, str(timetable.timezone)) == ("0 9 * * *", "America/Argentina/Buenos_Aires")
+
+
+def test_the_daily_pipeline_goes_from_ingestion_to_report_in_order(dags: dict[str, Any]) -> None:
+    found = order(dags["pipeline_suscripciones"])
+    assert found[0] == "ingesta"
+    assert set(found[1:3]) == {"fuentes", "frescura"}
+    assert found[3:] == ["staging", "snapshots", "marts", "reporte"]
+
+
+def test_the_daily_pipeline_alerts_when_it_is_not_done_by_ten(dags: dict[str, Any]) -> None:
+    (alert,) = dags["pipeline_suscripciones"].deadline
+    assert alert.interval.total_seconds() == 3600
+    assert alert.reference.reference_name == "DagRunLogicalDateDeadline"
+
+
+def test_the_daily_commands_are_those_of_the_modules(dags: dict[str, Any]) -> None:
+    commands = {task.task_id: task.python_callable() for task in dags["pipeline_suscripciones"].tasks}
+    assert commands == {
+        "ingesta": [
+            "python",
+            "/app/ingesta/ingesta_datavision.py",
+            "--env",
+            "local",
+            "--validar-calidad-datos",
+        ],
+        "fuentes": ["transformacion", "test", "--env", "local", "--select", "source:raw_datavision"],
+        "frescura": ["transformacion", "source-freshness", "--env", "local"],
+        "staging": ["transformacion", "build", "--env", "local", "--select", "staging"],
+        "snapshots": ["transformacion", "snapshot", "--env", "local"],
+        "marts": ["transformacion", "build", "--env", "local", "--select", "marts", "--exclude", "fact_rfm"],
+        "reporte": ["transformacion", "reporte", "--env", "local"],
+    }
+
+
+def test_the_daily_tables_are_assets(dags: dict[str, Any]) -> None:
+    names = {outlet.name for task in dags["pipeline_suscripciones"].tasks for outlet in task.outlets}
+    assert {"raw_datavision.accounts", "marts.dim_cuentas", "marts.fact_suscripciones_cuentas"} <= names
+
+
+def test_the_complete_pipeline_runs_twice_a_year_and_runs_both_others_in_order(dags: dict[str, Any]) -> None:
+    dag = dags["pipeline_completo"]
+    assert dag.timetable.expression == "0 0 1 1,7 *"
+    assert order(dag) == ["pipeline_suscripciones", "pipeline_fact_rfm"]
+    for task in dag.tasks:
+        assert (task.trigger_dag_id, task.wait_for_completion, task.deferrable) == (task.task_id, True, True)
+
+
+def test_the_rfm_pipeline_has_no_schedule_and_a_form(dags: dict[str, Any]) -> None:
+    dag = dags["pipeline_fact_rfm"]
+    assert dag.schedule is None
+    assert dict(dag.params) == {"fecha_rfm": None, "modelos": "fact_rfm+", "reconstruir": False, "release": None}
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        (
+            {"fecha_rfm": "2026-07-01", "modelos": "fact_rfm+", "reconstruir": False},
+            ["--select", "fact_rfm+", "--fecha-rfm", "2026-07-01"],
+        ),
+        (
+            {"fecha_rfm": None, "modelos": "fact_rfm dim_cuentas", "reconstruir": True},
+            ["--select", "fact_rfm", "dim_cuentas", "--fecha-rfm", "2026-06-30", "--reconstruir"],
+        ),
+    ],
+)
+def test_the_form_becomes_the_command_also_in_a_manual_run_without_logical_date(
+    dags: dict[str, Any], params: dict[str, Any], expected: list[str]
+) -> None:
+    # 01:00 UTC is still the day before in Buenos Aires.
+    dag_run = SimpleNamespace(run_after=datetime(2026, 7, 1, 1, tzinfo=UTC), logical_date=None)
+    found = command(dags, "pipeline_fact_rfm", "fact_rfm", params=params, dag_run=dag_run)
+    assert found == ["transformacion", "build", "--env", "local", *expected]
+
+
+@pytest.mark.parametrize("value", ["2026-13-01", "yesterday", 20260701])
+def test_the_form_refuses_what_is_not_a_date(dags: dict[str, Any], value: Any) -> None:
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError):
+        dags["pipeline_fact_rfm"].params.get_param("fecha_rfm").resolve(value)

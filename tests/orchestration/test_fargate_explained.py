@@ -1,0 +1,149 @@
+"""Every failure says what happened and what to do, and decides on Airflow's retries."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.definitions.retry_policy import RetryAction
+
+from datavision.errors import ConfigError
+from datavision.fargate import errors
+from datavision.fargate.accounting import failed_checks
+from datavision.fargate.assets import rows_of
+from datavision.fargate.classify import Ending, Outcome
+from datavision.fargate.cost import cost_usd
+from datavision.fargate.errors import FargateError
+from datavision.fargate.explain import explain
+from datavision.fargate.links import ecs_task_url, log_stream_url
+from datavision.fargate.policy import FailureTablePolicy
+from datavision.fargate.results import Delivery
+from datavision.fargate.sizes import FargateSize
+
+FAILURES = [outcome for outcome in Outcome if outcome is not Outcome.SUCCESS]
+
+
+def explained(outcome: Outcome, **more: Any) -> FargateError:
+    return explain(
+        outcome,
+        Ending(outcome, "EssentialContainerExited", "Essential container in task exited", 1),
+        task="pipeline_suscripciones.ingesta",
+        env="dev",
+        image="datavision/ingesta:1.2.0 (sha256:ab, release 1.2.0)",
+        size="512 CPU units, 1024 MiB",
+        task_arn="arn:aws:ecs:us-east-1:123456789012:task/c/1",
+        **more,
+    )
+
+
+@pytest.mark.parametrize("outcome", FAILURES)
+def test_every_failure_names_task_class_stop_code_exit_code_image_and_next_step(outcome: Outcome) -> None:
+    text = str(explained(outcome, log_lines=("the last words",)))
+    for part in (
+        "pipeline_suscripciones.ingesta",
+        outcome.value,
+        "EssentialContainerExited",
+        "exit code  1",
+        "datavision/ingesta:1.2.0 (sha256:ab",
+        "arn:aws:ecs",
+        "| the last words",
+        "next step",
+    ):
+        assert part in text
+
+
+def test_a_failure_shows_at_most_twenty_log_lines() -> None:
+    text = str(explained(Outcome.BUSINESS, log_lines=tuple(f"line {n}" for n in range(50))))
+    assert "line 30" in text
+    assert "line 29" not in text
+
+
+def test_what_is_not_known_stays_out_of_the_text() -> None:
+    assert "stop code" not in str(FargateError(errors.Report("It failed.", "Do this.")))
+
+
+def test_a_quality_failure_names_the_failing_checks() -> None:
+    text = str(explained(Outcome.QUALITY, checks=("accounts: duplicate_keys: 3 rows",)))
+    assert "failed     accounts: duplicate_keys: 3 rows" in text
+
+
+AT_ONCE = {Outcome.PERMANENT_START, Outcome.DIGEST, Outcome.USAGE, Outcome.QUALITY}
+
+
+@pytest.mark.parametrize("outcome", FAILURES)
+def test_the_retry_policy_follows_the_failure_table(outcome: Outcome) -> None:
+    decision = FailureTablePolicy().evaluate(explained(outcome), 1, 3)
+    if outcome in AT_ONCE:
+        assert decision.action is RetryAction.FAIL
+    elif outcome is Outcome.MEMORY:
+        assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(seconds=1))
+    else:
+        assert decision.action is RetryAction.DEFAULT
+
+
+def test_out_of_memory_at_the_ceiling_fails_at_once() -> None:
+    error = explained(Outcome.MEMORY, at_ceiling=True)
+    assert isinstance(error, errors.MemoryCeilingError)
+    assert FailureTablePolicy().evaluate(error, 1, 3).action is RetryAction.FAIL
+
+
+def test_a_mistake_in_the_configuration_is_never_retried() -> None:
+    assert FailureTablePolicy().evaluate(ConfigError("no such size"), 1, 3).action is RetryAction.FAIL
+
+
+def test_an_error_of_the_machinery_is_left_to_airflows_retries() -> None:
+    assert FailureTablePolicy().evaluate(ConnectionError("reset"), 1, 3).action is RetryAction.DEFAULT
+
+
+def test_the_reason_of_a_decision_is_the_first_line() -> None:
+    reason = FailureTablePolicy().evaluate(explained(Outcome.USAGE), 1, 3).reason
+    assert reason == "pipeline_suscripciones.ingesta refused its command line or configuration."
+
+
+def test_every_error_of_the_tree_is_drawn_in_its_docstring() -> None:
+    drawn = errors.__doc__ or ""
+    defined = [name for name, value in vars(errors).items() if isinstance(value, type) and name.endswith("Error")]
+    assert [name for name in defined if name not in drawn] == []
+
+
+def delivered(result: dict[str, Any]) -> Delivery:
+    moment = "2026-11-23T10:00:00+00:00"
+    measured = {"exit_code": 3, "wall_seconds": 1, "cpu_seconds": 1, "peak_memory_bytes": 1, "bytes_written": 0}
+    return Delivery.model_validate({**measured, "started_at": moment, "finished_at": moment, "result": result})
+
+
+def test_failing_checks_are_read_from_the_ingestions_gate_and_from_dbt() -> None:
+    gate = {"quality": [{"table": "contents", "check": "orphans", "detail": "2 rows", "outcome": "error"}]}
+    passed = {"quality": [{"table": "contents", "check": "orphans", "detail": "", "outcome": "warning"}]}
+    assert failed_checks(delivered(gate)) == ("contents: orphans: 2 rows",)
+    assert failed_checks(delivered(passed)) == ()
+    assert failed_checks(delivered({"tests_failed": [{"name": "unique_x", "rows": 4}]})) == ("unique_x: 4 rows",)
+    assert failed_checks(None) == ()
+
+
+def test_rows_of_an_asset_are_found_in_each_shape_of_result() -> None:
+    assert rows_of("marts.dim_cuentas", {"rows": {"marts.dim_cuentas": 7}}) == 7
+    assert rows_of("marts.dim_cuentas", {"rows": {"dim_cuentas": 7}}) == 7
+    assert rows_of("raw_datavision.accounts", {"rows": 99, "tables": {"accounts": {"total": 5}}}) == 5
+    assert rows_of("reporte", {"rows": 3}) == 3
+    assert rows_of("marts.dim_cuentas", {}) is None
+
+
+def test_cost_follows_the_published_prices() -> None:
+    assert cost_usd(FargateSize(1024, 2048), 3600, "X86_64", spot=False) == pytest.approx(0.04937)
+    assert cost_usd(FargateSize(1024, 2048), 3600, "X86_64", spot=True) == pytest.approx(0.014811)
+
+
+def test_a_short_task_costs_its_first_minute() -> None:
+    size = FargateSize(256, 512)
+    assert cost_usd(size, 1, "ARM64", spot=False) == cost_usd(size, 60, "ARM64", spot=False)
+
+
+def test_links_lead_to_the_consoles_pages() -> None:
+    arn = "arn:aws:ecs:us-east-1:123456789012:task/datavision-dev/0123"
+    assert ecs_task_url("us-east-1", "datavision-dev", arn) == (
+        "https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/datavision-dev/tasks/0123/configuration"
+        "?region=us-east-1"
+    )
+    assert log_stream_url("us-east-1", "/datavision/dev", "ingesta/ingesta/0123").endswith(
+        "log-group/$252Fdatavision$252Fdev/log-events/ingesta$252Fingesta$252F0123"
+    )
