@@ -4,11 +4,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from datavision.fargate.audit import AuditRecord
-from datavision.fargate.classify import Ending
+from datavision.fargate.classify import Ending, Outcome
 from datavision.fargate.cost import cost_usd
 from datavision.fargate.job import Job
 from datavision.fargate.record import LaunchRecord
-from datavision.fargate.results import BadDelivery, Delivery
+from datavision.fargate.results import Delivered, Delivery
+from datavision.fargate.sizes import FargateSize
+
+RUNNING = "running"
+"""The outcome in a record that was written at the launch; the end of the container replaces it."""
+
+
+def account_launch(job: Job, launched: LaunchRecord) -> AuditRecord:
+    """Return the record of a launch whose container is on its way."""
+    record = account(job, launched, Ending(Outcome.LOST), {}, None, "X86_64")
+    return record.model_copy(update={"outcome": RUNNING})
+
+
+def close(record: AuditRecord, ending: Ending, task: Mapping[str, Any], architecture: str) -> AuditRecord:
+    """Return a record written at the launch with the end of its container in it."""
+    seconds = _billed_seconds(task, None)
+    size = FargateSize(record.cpu, record.memory)
+    return record.model_copy(
+        update={
+            "outcome": ending.outcome.value,
+            "stop_code": ending.stop_code,
+            "reason": ending.reason,
+            "exit_code": ending.exit_code,
+            "reported_digest": ending.digest,
+            "started_at": task.get("startedAt"),
+            "stopped_at": task.get("stoppedAt"),
+            "seconds": seconds,
+            "cost_usd": _cost(size, seconds, architecture, record.capacity),
+        }
+    )
 
 
 def account(
@@ -16,7 +45,7 @@ def account(
     last: LaunchRecord,
     ending: Ending,
     task: Mapping[str, Any],
-    delivery: Delivery | BadDelivery | None,
+    delivery: Delivered,
     architecture: str,
 ) -> AuditRecord:
     """Return the record of launch `last`, whose condensed task is `task` (empty: ECS forgot it)."""
@@ -53,10 +82,14 @@ def account(
         started_at=task.get("startedAt"),
         stopped_at=task.get("stoppedAt"),
         seconds=billed,
-        cost_usd=cost_usd(last.size, billed, architecture, spot=last.market == "spot") if billed else 0.0,
+        cost_usd=_cost(last.size, billed, architecture, last.market),
         measured=good.measured() if good else None,
         result=good.result if good else None,
     )
+
+
+def _cost(size: FargateSize, seconds: float, architecture: str, capacity: str) -> float:
+    return cost_usd(size, seconds, architecture, spot=capacity == "spot") if seconds else 0.0
 
 
 def _billed_seconds(task: Mapping[str, Any], delivery: Delivery | None) -> float:
@@ -67,7 +100,7 @@ def _billed_seconds(task: Mapping[str, Any], delivery: Delivery | None) -> float
     return round(delivery.wall_seconds, 3) if delivery else 0.0
 
 
-def failed_checks(delivery: Delivery | BadDelivery | None) -> tuple[str, ...]:
+def failed_checks(delivery: Delivered) -> tuple[str, ...]:
     """Return the failing checks in a result: ingesta's `quality` of level error, dbt's `tests_failed`."""
     result = delivery.result if isinstance(delivery, Delivery) else None
     if not result:

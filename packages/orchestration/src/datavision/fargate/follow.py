@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from datavision.fargate.bucket import TokenBucket
 from datavision.fargate.clients import Cloud, async_client
@@ -50,13 +51,12 @@ class LogHub:
         return logs, await self._stack.enter_async_context(async_client(self.cloud, "s3"))
 
 
-_hubs: dict[tuple[int, Cloud], LogHub] = {}
+_hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Cloud, LogHub]]" = WeakKeyDictionary()
 
 
 def log_hub(cloud: Cloud) -> LogHub:
     """Return the one hub of this event loop for a cloud."""
-    key = (id(asyncio.get_running_loop()), cloud)
-    return _hubs.setdefault(key, LogHub(cloud))
+    return _hubs.setdefault(asyncio.get_running_loop(), {}).setdefault(cloud, LogHub(cloud))
 
 
 @dataclass

@@ -1,50 +1,39 @@
 """One Airflow task instance from its first launch to its result, through whatever happens in between.
 
-Free of Airflow: the operator hands in what to run (`Job`) and where to keep state, and carries out the `Step` it gets.
+Free of Airflow: the operator hands in the `Host` and carries out the `Step` it gets.
 """
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import Any
 
-from datavision.config import Config
-from datavision.fargate import audit, launch, logs, record, remember, results, tasks, tokens
-from datavision.fargate.accounting import account, failed_checks
-from datavision.fargate.budget import LaunchBudget
+from datavision.fargate import record, remember, results, tasks
+from datavision.fargate.accounting import account
+from datavision.fargate.audit import AuditRecord, write_audit
 from datavision.fargate.classify import Ending, Outcome, StopReason, Wanted, classify
-from datavision.fargate.clients import Cloud, client
-from datavision.fargate.errors import LAST_LINES, FargateError, PermanentStartError, Report, ResultError
-from datavision.fargate.explain import explain
-from datavision.fargate.job import Finished, Job, Pausing, Step, Waiting
-from datavision.fargate.launch import Market, Refusal, RefusedError
-from datavision.fargate.network import network
-from datavision.fargate.record import LaunchRecord, StateStore
-from datavision.fargate.sizes import FargateSize, choose, learn, next_size
+from datavision.fargate.clients import client
+from datavision.fargate.diagnosis import failure, log_stream
+from datavision.fargate.errors import FargateError, Report, ResultError
+from datavision.fargate.host import Host
+from datavision.fargate.job import Finished, Pausing, Step, Waiting
+from datavision.fargate.launch import Market
+from datavision.fargate.launcher import Launcher
+from datavision.fargate.record import LaunchRecord
+from datavision.fargate.results import BadDelivery, Delivered, Delivery
+from datavision.fargate.sizes import learn, next_size
 from datavision.fargate.watch import MISSING_GRACE_SECONDS, Watch
 
 STOP_MARGIN_SECONDS = 60
 """Beyond a container's stop timeout: what ECS needs to report STOPPED."""
 
 
-Delivered = results.Delivery | results.BadDelivery | None
-
-
-@dataclass
 class Lifecycle:
     """Launches, finds again, and settles the container of one task instance."""
 
-    job: Job
-    config: Config
-    cloud: Cloud
-    store: StateStore
-    say: Callable[[str], None]
-    warn: Callable[[str], None]
-    sleep: Callable[[float], None] = time.sleep
-    now: Callable[[], float] = time.time
-    patience: float = 5.0
-    """Seconds a launch may sleep in the worker before it gives the worker back."""
-    live: LaunchRecord | None = field(default=None, init=False)
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.launcher = Launcher(host)
+        self.live: LaunchRecord | None = None
+        """The launch whose container may be running now."""
 
     def begin(self) -> Step:
         """Attach to, accept or replace what an earlier attempt left; launch when there is nothing of use.
@@ -52,12 +41,12 @@ class Lifecycle:
         Raises:
             FargateError: it failed for good, as far as this Airflow try goes.
         """
-        previous = record.read_launch(self.store)
+        previous = record.read_launch(self.host.store)
         if previous is None:
-            return self._submit(self._first())
-        if previous.generation != self.job.generation:
+            return self._submit(self.launcher.first())
+        if previous.generation != self.host.job.generation:
             self._stop_leftover(previous)
-            return self._submit(self._first())
+            return self._submit(self.launcher.first())
         return self._take_over(previous)
 
     def settle(self, task: Mapping[str, Any] | None) -> Step:
@@ -75,206 +64,101 @@ class Lifecycle:
             FargateError: nearly always, a TaskTimeoutError.
         """
         last = self._last()
+        if last.arn is None:
+            reason = "execution_timeout passed before ECS had a task"
+            raise failure(self.host, last, Ending(Outcome.TIMEOUT, reason=reason), Outcome.TIMEOUT)
         return self._settle(last, self._stop(last, StopReason.TIMEOUT))
 
     def kill(self) -> None:
         """Stop the container and wait until ECS says so; nothing happens when none is live."""
-        if self.live and self.live.arn:
-            task = self._stop(self.live, StopReason.KILLED)
-            if task:
-                self._audit(self.live, classify(task, self.job.module, self.job.image.digest), task, None)
-            self.live = None
+        live, self.live = self.live, None
+        if live and live.arn:
+            task = self._stop(live, StopReason.KILLED)
+            self._audit(live, self._ending(task, None), task, None)
 
     def last_arn(self) -> str | None:
         """Return the ARN of the last launch, or None before the first."""
-        if self.live:
-            return self.live.arn
-        last = record.read_launch(self.store)
+        last = self.live or record.read_launch(self.host.store)
         return last.arn if last else None
 
-    def log_stream(self, arn: str) -> logs.LogStream:
-        """Return where the container of task `arn` logs."""
-        return logs.LogStream.of(self.config.observability.log_group, self.job.module, arn)
-
     def _take_over(self, previous: LaunchRecord) -> Step:
+        own = previous.try_number == self.host.job.try_number
         if previous.arn is None:
-            if previous.try_number != self.job.try_number:
-                self.say(f"Try {previous.try_number} was cut off while launching; looking for what became of it")
+            if not own:
+                self.host.say(f"Try {previous.try_number} was cut off while launching; looking for what became of it")
             return self._resubmit(previous)
         task = self._described(previous)
         if task is not None and task["lastStatus"] != "STOPPED":
-            self.say(f"Attaching to the container of try {previous.try_number}: {previous.arn} ({task['lastStatus']})")
+            self.host.say(f"Attaching to {previous.arn} of try {previous.try_number} ({task['lastStatus']})")
             return self._wait_for(previous)
-        if previous.try_number == self.job.try_number or self._succeeded(previous, task):
+        if own or self._succeeded(previous, task):
             return self._settle(previous, task)
-        self.say(f"The container of try {previous.try_number} is dead; launching anew")
+        self.host.say(f"The container of try {previous.try_number} is dead; launching anew")
         self._account_for(previous, task)
-        return self._submit(self._first())
+        return self._submit(self.launcher.first())
 
     def _resubmit(self, previous: LaunchRecord) -> Step:
-        if self.now() - previous.intended_at < record.TOKEN_SECONDS:
+        if self.host.now() - previous.intended_at < record.TOKEN_SECONDS:
             return self._submit(previous)
-        if arn := self._find(previous):
+        if arn := self.launcher.find(previous):
             return self._take_over(previous.with_arn(arn, previous.intended_at))
         if self._succeeded(previous, None):
             return self._settle(previous, None)
-        return self._submit(self._first())
+        return self._submit(self.launcher.first())
 
     def _described(self, previous: LaunchRecord) -> dict[str, Any] | None:
         """Describe a task; one just launched gets the time ECS needs to know of it."""
-        arn = str(previous.arn)
-        task = tasks.describe(self._ecs(), self.config.ecs.cluster, arn)
-        while task is None and self.now() - previous.launched_at < MISSING_GRACE_SECONDS:
-            self.sleep(1)
-            task = tasks.describe(self._ecs(), self.config.ecs.cluster, arn)
+        cluster, arn = self.host.config.ecs.cluster, str(previous.arn)
+        task = tasks.describe(self._ecs(), cluster, arn)
+        while task is None and self.host.now() - previous.launched_at < MISSING_GRACE_SECONDS:
+            self.host.sleep(1)
+            task = tasks.describe(self._ecs(), cluster, arn)
         return task
 
     def _succeeded(self, previous: LaunchRecord, task: Mapping[str, Any] | None) -> bool:
-        if task is not None:
-            return classify(task, self.job.module, self.job.image.digest).outcome is Outcome.SUCCESS
-        delivery = self._delivery(previous)
-        return isinstance(delivery, results.Delivery) and delivery.exit_code == 0
+        delivery = self._delivery(previous) if task is None else None
+        return self._ending(task, delivery).outcome is Outcome.SUCCESS
 
     def _account_for(self, previous: LaunchRecord, task: Mapping[str, Any] | None) -> None:
         """Write the record of a dead container that nobody settled, and learn from it if it lacked memory."""
         ending = self._ending(task, None)
         self._audit(previous, ending, task, None)
-        if ending.outcome is Outcome.MEMORY and (bigger := next_size(previous.size, self.job.max_memory)):
-            record.write_grown(self.store, bigger)
+        if ending.outcome is Outcome.MEMORY and (bigger := next_size(previous.size, self.host.job.max_memory)):
+            record.write_grown(self.host.store, bigger)
 
     def _stop_leftover(self, previous: LaunchRecord) -> None:
-        arn = previous.arn or self._find(previous)
+        arn = previous.arn or self.launcher.find(previous)
         if arn is None:
             return
-        self.say(f"This task was cleared; making sure that its earlier container has stopped: {arn}")
-        self._stop(previous.with_arn(arn, previous.intended_at), StopReason.REPLACED)
-
-    def _find(self, previous: LaunchRecord) -> str | None:
-        family = str(previous.request["taskDefinition"]).partition(":")[0]
-        return tasks.find_by_token(self._ecs(), self.config.ecs.cluster, family, previous.token)
-
-    def _first(self) -> LaunchRecord:
-        now = self.now()
-        memory = remember.recall(self.cloud, self.config.storage.results_bucket, self.job.key)
-        choice = choose(self.job.declared, memory, record.read_grown(self.store), self.job.max_memory)
-        market: Market = "on-demand" if self.job.capacity == "on-demand" else "spot"
-        return self._intend(1, 1, now, now, market, choice.size, choice.why)
-
-    def _next(self, last: LaunchRecord, market: Market) -> LaunchRecord:
-        own = last.try_number == self.job.try_number
-        started = last.try_started_at if own else self.now()
-        budget = last.budget_started_at if own else self.now()
-        return self._intend(
-            last.launch + 1 if own else 1,
-            last.spent + 1 if own else 1,
-            started,
-            budget,
-            market,
-            last.size,
-            last.why_size,
-        )
-
-    def _intend(
-        self, number: int, spent: int, started: float, budget: float, market: Market, size: FargateSize, why: str
-    ) -> LaunchRecord:
-        job, ecs = self.job, self.config.ecs
-        token = tokens.client_token(job.key, job.try_number, number, job.image.digest, job.generation)
-        result_key = tokens.result_key(job.key, token)
-        where = network(self.cloud, ecs)
-        environment = {
-            **job.environment,
-            "DATAVISION_RESULT_URI": f"s3://{self.config.storage.results_bucket}/{result_key}",
-            "DATAVISION_RUN_ID": job.key.run_id,
-        }
-        request = launch.build_request(
-            launch.Payload(job.image.task_definition, job.module, job.command, environment, size),
-            launch.Placement(ecs.cluster, where.subnet(number), where.security_groups, ecs.platform_version, market),
-            tokens.started_by(job.key.env),
-            tokens.tags(job.key, job.try_number, number, job.release, token),
-        )
-        return LaunchRecord(
-            token=token,
-            generation=job.generation,
-            try_number=job.try_number,
-            launch=number,
-            spent=spent,
-            try_started_at=started,
-            budget_started_at=budget,
-            intended_at=self.now(),
-            request=request,
-            market=market,
-            cpu=size.cpu,
-            memory=size.memory,
-            why_size=why,
-            result_key=result_key,
-        )
+        self.host.say(f"This task was cleared; making sure that its earlier container has stopped: {arn}")
+        leftover = previous.with_arn(arn, previous.intended_at)
+        task = self._stop(leftover, StopReason.REPLACED)
+        self._audit(leftover, self._ending(task, None), task, None)
 
     def _submit(self, intent: LaunchRecord) -> Step:
-        """Launch, again and again within the budget, until ECS has a task; long pauses are given back to Airflow."""
-        repeats = 0
-        while True:
-            record.write_launch(self.store, intent)
-            try:
-                arn = launch.run_task(self._ecs(), intent.request, intent.token)
-            except RefusedError as refused:
-                if refused.refusal is Refusal.CONFLICT and (found := self._find(intent)):
-                    return self._launched(intent, found)
-                repeats += 1
-                intent, delay = self._after_refusal(intent, refused, repeats)
-                if delay > self.patience:
-                    record.write_launch(self.store, intent)
-                    return Pausing(delay, str(refused))
-                self.sleep(delay)
-            else:
-                return self._launched(intent, arn)
-
-    def _after_refusal(self, intent: LaunchRecord, refused: RefusedError, repeats: int) -> tuple[LaunchRecord, float]:
-        if refused.refusal is Refusal.PERMANENT:
-            raise self._never_starts(intent, str(refused)) from None
-        again = refused.refusal in (Refusal.THROTTLED, Refusal.UNKNOWN)
-        limits = self.config.ecs.launch
-        # Throttled and unanswered calls created nothing that counts: only the budget's time limits them.
-        attempts = min(repeats, limits.attempts - 1) if again else intent.spent
-        delay = LaunchBudget(limits).next_delay(attempts, self.now() - intent.budget_started_at)
-        if delay is None:
-            raise self._failure(
-                intent, Ending(Outcome.FAILED_START, reason=str(refused)), Outcome.FAILED_START, None
-            ) from None
-        self.warn(f"Launch {intent.launch} was {refused.refusal.value}: {refused}; again in {delay:.1f} s")
-        return (intent if again else self._next(intent, self._fallback(intent))), delay
-
-    def _fallback(self, last: LaunchRecord) -> Market:
-        return "on-demand" if self.job.capacity == "spot-then-on-demand" else last.market
-
-    def _launched(self, intent: LaunchRecord, arn: str) -> Step:
-        launched = intent.with_arn(arn, self.now())
-        self.live = launched
-        record.write_launch(self.store, launched)
-        self.say(
-            f"Launched {arn}: {self.job.image_text}, {launched.size} ({launched.why_size}), {launched.market}, "
-            f"try {launched.try_number}, launch {launched.launch}"
-        )
-        return self._wait_for(launched)
+        launched = self.launcher.submit(intent)
+        return launched if isinstance(launched, Pausing) else self._wait_for(launched)
 
     def _wait_for(self, launched: LaunchRecord) -> Waiting:
         self.live = launched
-        limits, wait = self.config.ecs.launch, self.config.ecs.wait
-        usual = remember.recall(self.cloud, self.config.storage.results_bucket, self.job.key).usual_seconds
+        job, ecs = self.host.job, self.host.config.ecs
+        start_by = launched.launched_at + ecs.launch.start_deadline_seconds
         watch = Watch(
             arn=str(launched.arn),
-            wanted=Wanted(self.job.module, self.job.image.digest, launched.launched_at + limits.start_deadline_seconds),
+            wanted=Wanted(job.module, job.image.digest, start_by),
             launched_at=launched.launched_at,
-            usual_seconds=usual,
-            min_interval=wait.min_interval_seconds,
-            max_interval=wait.max_interval_seconds,
+            usual_seconds=remember.recall(self.host.cloud, self.host.bucket, job.key).usual_seconds,
+            min_interval=ecs.wait.min_interval_seconds,
+            max_interval=ecs.wait.max_interval_seconds,
         )
-        return Waiting(launched, watch, self.log_stream(str(launched.arn)), self._time_left(launched))
+        return Waiting(launched, watch, log_stream(self.host, watch.arn), self._time_left(launched))
 
     def _time_left(self, launched: LaunchRecord) -> float | None:
-        if self.job.execution_timeout is None:
+        limit, now = self.host.job.execution_timeout, self.host.now()
+        if limit is None:
             return None
-        began = launched.try_started_at if launched.try_number == self.job.try_number else self.now()
-        return max(began + self.job.execution_timeout - self.now(), 1.0)
+        began = launched.try_started_at if launched.try_number == self.host.job.try_number else now
+        return max(began + limit - now, 1.0)
 
     def _settle(self, last: LaunchRecord, task: Mapping[str, Any] | None) -> Step:
         self.live = None
@@ -283,139 +167,91 @@ class Lifecycle:
         written = self._audit(last, ending, task, delivery)
         match ending.outcome:
             case Outcome.SUCCESS:
-                return self._succeed(last, ending, delivery, written)
+                return self._succeed(last, delivery, written)
             case Outcome.FAILED_START | Outcome.KILLED:
                 return self._relaunch(last, ending, last.market)
             case Outcome.SPOT:
-                return self._relaunch(last, ending, self._fallback(last))
+                return self._relaunch(last, ending, self.launcher.fallback(last))
             case Outcome.MEMORY:
                 raise self._out_of_memory(last, ending)
             case _:
-                raise self._failure(last, ending, ending.outcome, delivery)
+                raise failure(self.host, last, ending, ending.outcome, delivery)
 
     def _ending(self, task: Mapping[str, Any] | None, delivery: Delivered) -> Ending:
         if task is not None:
-            return classify(task, self.job.module, self.job.image.digest)
-        if isinstance(delivery, results.Delivery) and delivery.exit_code == 0:
-            return Ending(
-                Outcome.SUCCESS, reason="ECS no longer knows the task; its result says it succeeded", exit_code=0
-            )
+            return classify(task, self.host.job.module, self.host.job.image.digest)
+        if isinstance(delivery, Delivery) and delivery.exit_code == 0:
+            return Ending(Outcome.SUCCESS, reason="ECS forgot the task; its result says it succeeded", exit_code=0)
         return Ending(Outcome.LOST, reason="DescribeTasks says MISSING")
 
-    def _succeed(
-        self,
-        last: LaunchRecord,
-        ending: Ending,
-        delivery: Delivered,
-        written: audit.AuditRecord,
-    ) -> Finished:
-        if isinstance(delivery, results.BadDelivery):
+    def _succeed(self, last: LaunchRecord, delivery: Delivered, written: AuditRecord) -> Finished:
+        if isinstance(delivery, BadDelivery):
             raise ResultError(
                 Report(
-                    what=f"{self.job.name} succeeded, but its result cannot be used: {delivery.problem}.",
+                    what=f"{self.host.job.name} succeeded, but its result cannot be used: {delivery.problem}.",
                     next_step="Write one JSON object of at most 48 KiB with datavision_runtime.write_result.",
-                    image=self.job.image_text,
+                    image=self.host.job.image_text,
                     task_arn=last.arn or "",
                 )
             )
         if delivery is None:
-            self.warn(f"The container exited 0 without a result at {last.result_key}; its XCom value is empty")
+            self.host.warn(f"The container exited 0 without a result at {last.result_key}; its XCom value is empty")
             return Finished({}, {}, written)
         self._learn(last, delivery)
-        self.say(
+        self.host.say(
             f"Succeeded in {written.seconds:.0f} s for ${written.cost_usd:.4f}; "
             f"peak memory {delivery.peak_memory_bytes / 2**20:.0f} of {last.memory} MiB"
         )
         return Finished(delivery.xcom(), delivery.result or {}, written)
 
-    def _learn(self, last: LaunchRecord, delivery: results.Delivery) -> None:
-        bucket = self.config.storage.results_bucket
-        before = remember.recall(self.cloud, bucket, self.job.key)
-        after = learn(before, self.job.declared, last.size, delivery.peak_memory_bytes, delivery.wall_seconds)
-        self._try_to("remember the size", lambda: remember.remember(self.cloud, bucket, self.job.key, after))
+    def _learn(self, last: LaunchRecord, delivery: Delivery) -> None:
+        host = self.host
+        before = remember.recall(host.cloud, host.bucket, host.job.key)
+        after = learn(before, host.job.declared, last.size, delivery.peak_memory_bytes, delivery.wall_seconds)
+        host.attempt("remember the size", lambda: remember.remember(host.cloud, host.bucket, host.job.key, after))
 
     def _relaunch(self, last: LaunchRecord, ending: Ending, market: Market) -> Step:
-        own = last.try_number == self.job.try_number
-        elapsed = self.now() - last.budget_started_at if own else 0.0
-        delay = LaunchBudget(self.config.ecs.launch).next_delay(last.spent if own else 1, elapsed)
+        delay = self.launcher.delay_after(last)
         if delay is None:
-            raise self._failure(last, ending, ending.outcome, None)
-        self.warn(
-            f"{ending.outcome.value}: {ending.reason or ending.stop_code}; launching again in {delay:.1f} s ({market})"
-        )
-        following = self._next(last, market)
-        if delay > self.patience:
-            record.write_launch(self.store, following)
-            return Pausing(delay, ending.reason)
-        self.sleep(delay)
-        return self._submit(replace(following, intended_at=self.now()))
+            raise failure(self.host, last, ending, ending.outcome)
+        why = ending.reason or ending.stop_code
+        self.host.warn(f"{ending.outcome.value}: {why}; launching again in {delay:.1f} s ({market})")
+        following = self.launcher.following(last, market)
+        if delay > self.host.patience:
+            record.write_launch(self.host.store, following)
+            return Pausing(delay, why)
+        self.host.sleep(delay)
+        return self._submit(following)
 
     def _out_of_memory(self, last: LaunchRecord, ending: Ending) -> FargateError:
-        bigger = next_size(last.size, self.job.max_memory)
+        bigger = next_size(last.size, self.host.job.max_memory)
         if bigger:
-            record.write_grown(self.store, bigger)
-            self.warn(f"{last.size} were not enough; the next try takes {bigger}")
-        return self._failure(last, ending, Outcome.MEMORY, None, at_ceiling=bigger is None)
+            record.write_grown(self.host.store, bigger)
+            self.host.warn(f"{last.size} were not enough; the next try takes {bigger}")
+        return failure(self.host, last, ending, Outcome.MEMORY, at_ceiling=bigger is None)
 
-    def _never_starts(self, intent: LaunchRecord, reason: str) -> PermanentStartError:
-        error = self._failure(intent, Ending(Outcome.PERMANENT_START, reason=reason), Outcome.PERMANENT_START, None)
-        return PermanentStartError(error.report)
+    def _stop(self, live: LaunchRecord, reason: StopReason) -> dict[str, Any] | None:
+        config = self.host.config
+        module = config.modules.get(self.host.job.module)
+        limit = (module.stop_timeout_seconds if module else 30) + STOP_MARGIN_SECONDS
+        return tasks.stop_and_wait(self._ecs(), config.ecs.cluster, str(live.arn), reason, limit, self.host.sleep)
 
-    def _failure(
-        self,
-        last: LaunchRecord,
-        ending: Ending,
-        outcome: Outcome,
-        delivery: Delivered,
-        *,
-        at_ceiling: bool = False,
-    ) -> FargateError:
-        lines = logs.last_lines(self.cloud, self.log_stream(last.arn), LAST_LINES) if last.arn else ()
-        return explain(
-            outcome,
-            ending,
-            task=self.job.name,
-            env=self.job.key.env,
-            image=self.job.image_text,
-            size=f"{last.size} ({last.why_size}), {last.market}",
-            task_arn=last.arn,
-            log_lines=lines,
-            checks=failed_checks(delivery),
-            at_ceiling=at_ceiling,
-        )
+    def _audit(
+        self, last: LaunchRecord, ending: Ending, task: Mapping[str, Any] | None, delivery: Delivered
+    ) -> AuditRecord:
+        host = self.host
+        written = account(host.job, last, ending, task or {}, delivery, host.config.ecs.cpu_architecture)
+        host.attempt("write the audit record", lambda: write_audit(host.cloud, host.bucket, written))
+        return written
 
     def _ecs(self) -> Any:
-        return client(self.cloud, "ecs")
+        return client(self.host.cloud, "ecs")
 
     def _last(self) -> LaunchRecord:
-        last = record.read_launch(self.store)
+        last = record.read_launch(self.host.store)
         if last is None:
-            raise RuntimeError(f"{self.job.name} has no launch to settle; clear the task to start it again.")
+            raise RuntimeError(f"{self.host.job.name} has no launch to settle; clear the task to start it again.")
         return last
 
     def _delivery(self, last: LaunchRecord) -> Delivered:
-        return results.fetch(self.cloud, self.config.storage.results_bucket, last.result_key)
-
-    def _stop(self, live: LaunchRecord, reason: StopReason) -> dict[str, Any] | None:
-        module = self.config.modules.get(self.job.module)
-        limit = (module.stop_timeout_seconds if module else 30) + STOP_MARGIN_SECONDS
-        return tasks.stop_and_wait(self._ecs(), self.config.ecs.cluster, str(live.arn), reason, limit, self.sleep)
-
-    def _audit(
-        self,
-        last: LaunchRecord,
-        ending: Ending,
-        task: Mapping[str, Any] | None,
-        delivery: Delivered,
-    ) -> audit.AuditRecord:
-        written = account(self.job, last, ending, task or {}, delivery, self.config.ecs.cpu_architecture)
-        bucket = self.config.storage.results_bucket
-        self._try_to("write the audit record", lambda: audit.write_audit(self.cloud, bucket, written))
-        return written
-
-    def _try_to(self, what: str, act: Callable[[], None]) -> None:
-        """Do something that the task's outcome must not depend on."""
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the container's outcome stands
-            self.warn(f"Could not {what}: {error}")
+        return results.fetch(self.host.cloud, self.host.bucket, last.result_key)

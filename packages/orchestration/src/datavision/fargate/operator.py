@@ -16,8 +16,11 @@ from datavision import config as configuration
 from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
 from datavision.fargate import logs
+from datavision.fargate.accounting import account_launch
 from datavision.fargate.assets import event_extra
 from datavision.fargate.clients import Cloud
+from datavision.fargate.diagnosis import log_stream
+from datavision.fargate.host import PATIENCE_SECONDS, Host
 from datavision.fargate.job import Finished, Job, Pausing, Step, Waiting
 from datavision.fargate.lifecycle import Lifecycle
 from datavision.fargate.links import EcsTaskLink, LogStreamLink, ecs_task_url, log_stream_url
@@ -119,7 +122,9 @@ class FargateOperator(BaseOperator):
             lifecycle = self._open(context)
             return self._guarded(context, lifecycle, lifecycle.time_out)
         except TaskDeferralError as error:
-            self.log.warning("The trigger failed (%s); the container is looked for and waited for again", error)
+            # Not through the trigger again: what broke it once may break it for ever.
+            self.log.warning("The trigger failed (%s); waiting for the container in the worker", error)
+            self.deferrable = False
             return self.execute(context)
 
     def on_kill(self) -> None:
@@ -137,6 +142,11 @@ class FargateOperator(BaseOperator):
             return self._carry_out(context, lifecycle, act())
         except AirflowTaskTimeout:
             return self._carry_out(context, lifecycle, lifecycle.time_out())
+        except Exception:
+            if context["ti"].try_number > context["ti"].max_tries:
+                # Nobody will come back for the container.
+                lifecycle.kill()
+            raise
 
     def _carry_out(self, context: Context, lifecycle: Lifecycle, step: Step) -> Any:
         while True:
@@ -151,7 +161,7 @@ class FargateOperator(BaseOperator):
                     step = self._pause(lifecycle, step)
 
     def _wait(self, lifecycle: Lifecycle, step: Waiting) -> Step:
-        config, cloud = lifecycle.config, lifecycle.cloud
+        config, cloud = lifecycle.host.config, lifecycle.host.cloud
         if self.deferrable:
             self.defer(
                 trigger=FargateTrigger(
@@ -163,6 +173,8 @@ class FargateOperator(BaseOperator):
                     log_stream=step.stream.name,
                     results_bucket=config.storage.results_bucket,
                     position_key=f"{step.launch.result_key}.log-position",
+                    audit_key=account_launch(lifecycle.host.job, step.launch).object_key,
+                    architecture=config.ecs.cpu_architecture,
                 ),
                 method_name="resume",
                 timeout=None if step.timeout is None else timedelta(seconds=step.timeout),
@@ -181,15 +193,16 @@ class FargateOperator(BaseOperator):
     def _open(self, context: Context) -> Lifecycle:
         config = configuration.load()
         cloud = Cloud.of(config, self.aws_conn_id)
-        self._lifecycle = Lifecycle(
+        host = Host(
             job=self._job(context, config, cloud),
             config=config,
             cloud=cloud,
             store=TaskState(context["task_state_store"]),
             say=self.log.info,
             warn=self.log.warning,
-            patience=Lifecycle.patience if self.deferrable else math.inf,
+            patience=PATIENCE_SECONDS if self.deferrable else math.inf,
         )
+        self._lifecycle = Lifecycle(host)
         return self._lifecycle
 
     def _job(self, context: Context, config: Config, cloud: Cloud) -> Job:
@@ -227,14 +240,14 @@ class FargateOperator(BaseOperator):
         live = lifecycle.last_arn()
         if live is None:
             return
-        lines, self._position = logs.read_on(lifecycle.cloud, lifecycle.log_stream(live), position)
+        lines, self._position = logs.read_on(lifecycle.host.cloud, log_stream(lifecycle.host, live), position)
         for line in lines:
             self._emit(line)
 
     def _store_links(self, context: Context, lifecycle: Lifecycle, step: Waiting) -> None:
-        region, push = lifecycle.cloud.region, context["ti"].xcom_push
+        region, push = lifecycle.host.cloud.region, context["ti"].xcom_push
         push(LogStreamLink().xcom_key, log_stream_url(region, step.stream.group, step.stream.name))
-        push(EcsTaskLink().xcom_key, ecs_task_url(region, lifecycle.config.ecs.cluster, step.watch.arn))
+        push(EcsTaskLink().xcom_key, ecs_task_url(region, lifecycle.host.config.ecs.cluster, step.watch.arn))
 
     def _update_assets(self, context: Context, done: Finished) -> None:
         """Say on every asset that this task wrote what it came from."""

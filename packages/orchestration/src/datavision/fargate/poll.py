@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from datavision.fargate.bucket import TokenBucket
 from datavision.fargate.clients import Cloud, async_client
@@ -110,12 +111,12 @@ class PollLoop:
             await ecs.stop_task(cluster=self.cluster, task=entry.watch.arn, reason=look.reason.value)
 
 
-_loops: dict[tuple[int, Cloud, str], PollLoop] = {}
+_loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Cloud, str], PollLoop]]" = WeakKeyDictionary()
 
 
 def poll_loop(cloud: Cloud, cluster: str, calls_per_second: float) -> PollLoop:
     """Return the one poll loop of this event loop for a cluster."""
-    key = (id(asyncio.get_running_loop()), cloud, cluster)
-    if key not in _loops:
-        _loops[key] = PollLoop(cloud, cluster, TokenBucket(calls_per_second, BURST))
-    return _loops[key]
+    loops = _loops.setdefault(asyncio.get_running_loop(), {})
+    if (cloud, cluster) not in loops:
+        loops[cloud, cluster] = PollLoop(cloud, cluster, TokenBucket(calls_per_second, BURST))
+    return loops[cloud, cluster]

@@ -52,7 +52,11 @@ class BadDelivery:
     problem: str
 
 
-def fetch(cloud: Cloud, bucket: str, key: str) -> Delivery | BadDelivery | None:
+Delivered = Delivery | BadDelivery | None
+"""What a launch delivered; None: nothing."""
+
+
+def fetch(cloud: Cloud, bucket: str, key: str) -> Delivered:
     """Return what a launch delivered, what is wrong with it, or None when it delivered nothing."""
     try:
         value = read_json(cloud, bucket, key, MAX_RESULT_BYTES + _ENVELOPE_BYTES)

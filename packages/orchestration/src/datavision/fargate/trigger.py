@@ -8,12 +8,14 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from datavision.fargate.classify import StopReason
+from datavision.fargate.accounting import close
+from datavision.fargate.audit import AuditRecord
+from datavision.fargate.classify import StopReason, Wanted, classify
 from datavision.fargate.clients import Cloud, async_client
 from datavision.fargate.follow import Follower
 from datavision.fargate.logs import LogStream
 from datavision.fargate.poll import poll_loop
-from datavision.fargate.watch import Watch
+from datavision.fargate.watch import Watch, condensed
 
 KILL_SECONDS = 25.0
 """Airflow gives on_kill 30 s."""
@@ -36,6 +38,8 @@ class FargateTrigger(BaseTrigger):
         log_stream: str,
         results_bucket: str,
         position_key: str,
+        audit_key: str,
+        architecture: str,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed
         self.cloud = cloud
@@ -46,6 +50,8 @@ class FargateTrigger(BaseTrigger):
         self.log_stream = log_stream
         self.results_bucket = results_bucket
         self.position_key = position_key
+        self.audit_key = audit_key
+        self.architecture = architecture
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -60,6 +66,8 @@ class FargateTrigger(BaseTrigger):
                 "log_stream": self.log_stream,
                 "results_bucket": self.results_bucket,
                 "position_key": self.position_key,
+                "audit_key": self.audit_key,
+                "architecture": self.architecture,
             },
         )
 
@@ -86,16 +94,32 @@ class FargateTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Stop the container, and wait as long as Airflow allows for ECS to say so."""
-        arn = self.watch["arn"]
-        async with asyncio.timeout(KILL_SECONDS), async_client(Cloud(**self.cloud), "ecs") as ecs:
+        cloud, arn = Cloud(**self.cloud), self.watch["arn"]
+        async with asyncio.timeout(KILL_SECONDS), async_client(cloud, "ecs") as ecs:
             await ecs.stop_task(cluster=self.cluster, task=arn, reason=StopReason.KILLED.value)
             self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
-            while True:
-                answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[arn])
-                if all(task["lastStatus"] == "STOPPED" for task in answer["tasks"]):
-                    self.log.info("%s has stopped", arn)
-                    return
-                await asyncio.sleep(1)
+            task = await self._stopped(ecs, arn)
+        self.log.info("%s has stopped", arn)
+        if task:
+            await self._close_audit(cloud, condensed(task))
+
+    async def _stopped(self, ecs: Any, arn: str) -> dict[str, Any] | None:
+        while True:
+            answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[arn])
+            task: dict[str, Any] | None = answer["tasks"][0] if answer["tasks"] else None
+            if task is None or task["lastStatus"] == "STOPPED":
+                return task
+            await asyncio.sleep(1)
+
+    async def _close_audit(self, cloud: Cloud, task: dict[str, Any]) -> None:
+        """Complete the audit record that was written at the launch: no worker comes back to do it."""
+        wanted = Wanted(**self.watch["wanted"])
+        async with async_client(cloud, "s3") as s3:
+            answer = await s3.get_object(Bucket=self.results_bucket, Key=self.audit_key)
+            record = AuditRecord.model_validate_json(await answer["Body"].read())
+            closed = close(record, classify(task, wanted.container, wanted.digest), task, self.architecture)
+            body = closed.model_dump_json(indent=1).encode()
+            await s3.put_object(Bucket=self.results_bucket, Key=self.audit_key, Body=body)
 
 
 class PauseTrigger(BaseTrigger):
