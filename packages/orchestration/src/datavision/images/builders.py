@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -10,7 +10,7 @@ from datavision.config import Config
 from datavision.images.containers import ContainerBuilder
 from datavision.images.errors import ImageError
 from datavision.images.process import ProcessBuilder
-from datavision.images.recipe import Stamp
+from datavision.images.recipe import Invocation, Stamp
 from datavision.images.registry import RegisteredImage, Registry
 from datavision.images.source import ModuleSource
 
@@ -34,6 +34,12 @@ class Builder(Protocol):
 
     def push(self, built: str, repository: str, tag: str) -> RegisteredImage:
         """Push what `build` returned and return the image as the registry has it."""
+
+    def describe(self, built: str) -> str:
+        """Return what people call that build: a local image name, or a digest."""
+
+    def invocation(self, built: str, command: Sequence[str]) -> Invocation:
+        """Return how to run `command` in what `build` returned."""
 
     def available(self, image: RegisteredImage) -> bool:
         """Say whether the image's content is there, not only its record in the registry."""

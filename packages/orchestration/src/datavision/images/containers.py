@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from urllib.error import HTTPError
 from datavision.aws import client
 from datavision.config import Config
 from datavision.images.errors import BuildError, ImageError, RegistryError
-from datavision.images.recipe import Stamp
+from datavision.images.recipe import Invocation, Stamp
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
 from datavision.images.source import ModuleSource
 
@@ -105,6 +106,16 @@ class ContainerBuilder:
             raise RegistryError(f"{target} is not in the registry after its push. Release again.")
         return self._registry.put(repository, tag, manifest)
 
+    def describe(self, built: str) -> str:
+        """Return the local image name."""
+        return built
+
+    def invocation(self, built: str, command: Sequence[str]) -> Invocation:
+        """Return the engine's command line: read-only but for /tmp, as ECS runs it."""
+        terminal = ["--interactive", "--tty"] if sys.stdin.isatty() else []
+        flags = ["--rm", "--read-only", "--tmpfs", "/tmp", *terminal]  # noqa: S108 - inside the container
+        return Invocation((self.engine, "run", *flags, built, *command), {}, self._project)
+
     def available(self, image: RegisteredImage) -> bool:
         """Say whether the image's content is there, not only its record in the registry."""
         if self._config.images.registry is None:
@@ -117,10 +128,6 @@ class ContainerBuilder:
         names = self._engine("images", "--quiet", "--filter", f"digest={digest}").split()
         if names:
             self._engine("rmi", "--force", *names)
-
-    def reference(self, image: RegisteredImage) -> str:
-        """Return the name under which the engine pulls the image."""
-        return f"{self._config.registry()}/{image.repository}@{image.digest}"
 
     def _fetch(self, repository: str, reference: str) -> str | None:
         host = str(self._config.images.registry)

@@ -6,11 +6,12 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from datavision.images.errors import ImageError
-from datavision.images.recipe import ENTRYPOINT, Stamp, labels
+from datavision.images.recipe import ENTRYPOINT, Invocation, Stamp, labels, source_tag
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
 from datavision.images.source import ModuleSource
 from datavision.images.uv import compile_bytecode, create_environment, install_dependencies, install_members
@@ -38,7 +39,10 @@ class ProcessBuilder:
         Raises:
             BuildError: uv failed.
         """
-        self._state.mkdir(parents=True, exist_ok=True)
+        made = self._state / "builds" / _build_key(source, stamp, self.recipe())
+        if made.exists() and self._store.has(manifest_digest(made.read_text())):
+            return made.read_text()
+        made.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".build-", dir=self._state) as scratch:
             folder = Path(scratch) / "image"
             environment = folder / "app" / ".venv"
@@ -50,7 +54,9 @@ class ProcessBuilder:
                 target = folder / "app" / source.module / path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source.folder / path, target)
-            return str(self._store.commit(folder, _config(source, stamp)).manifest)
+            manifest = str(self._store.commit(folder, _config(source, stamp)).manifest)
+        made.write_text(manifest)
+        return manifest
 
     def push(self, manifest: str, repository: str, tag: str) -> RegisteredImage:
         """Put the image's manifest into the registry and return the image as the registry has it."""
@@ -59,6 +65,17 @@ class ProcessBuilder:
             # Its folder was removed by hand: the record alone helps nobody and would block the tag.
             self._registry.delete(repository, [present.digest])
         return self._registry.put(repository, tag, manifest)
+
+    def describe(self, built: str) -> str:
+        """Return the digest."""
+        return manifest_digest(built)
+
+    def invocation(self, built: str, command: Sequence[str]) -> Invocation:
+        """Return the command line with `/app` mapped to the image's folder, as fargate-local maps it."""
+        app = self.folder(manifest_digest(built)) / "app"
+        mapped = [str(app) + part.removeprefix("/app") if part.startswith("/app/") else part for part in command]
+        variables = {"PATH": f"{app / '.venv' / 'bin'}:{os.environ.get('PATH', '')}", "PYTHONDONTWRITEBYTECODE": "1"}
+        return Invocation((str(app / ".venv" / "bin" / ENTRYPOINT[0]), *mapped), variables, app)
 
     def available(self, image: RegisteredImage) -> bool:
         """Say whether the image's content is there, not only its record in the registry."""
@@ -92,6 +109,10 @@ class ProcessBuilder:
                         raise
         os.utime(ready)
         return ready
+
+
+def _build_key(source: ModuleSource, stamp: Stamp, recipe: dict[str, str]) -> str:
+    return f"{source.module}-{source_tag(source, recipe)}-{stamp.version}-{stamp.commit[:40]}"
 
 
 def _open_store(path: Path) -> Any:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from datavision.images.source import ModuleSource
 
@@ -20,6 +21,16 @@ class Stamp:
     """Unix seconds of the commit: the time of everything in the image (SOURCE_DATE_EPOCH)."""
     origin: str
     """Where the source is kept, a URL."""
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How to run a command in an image on this machine."""
+
+    arguments: tuple[str, ...]
+    variables: Mapping[str, str]
+    folder: Path
+    """Working folder."""
 
 
 def source_tag(source: ModuleSource, recipe: Mapping[str, str]) -> str:

@@ -1,6 +1,5 @@
 """`datavision release`, step by step; every step may be repeated, and nothing that runs changes before the last."""
 
-import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -8,9 +7,9 @@ from pathlib import Path
 
 from datavision.config import Config
 from datavision.images.builders import Builder, EngineChoice, open_builder
-from datavision.images.recipe import Stamp
 from datavision.images.registry import Registry
 from datavision.images.source import tracked_files
+from datavision.images.stamp import working_tree_stamp
 from datavision.pins import Pin, PinnedImage
 from datavision.release import versions
 from datavision.release.canary import run_canary
@@ -123,7 +122,7 @@ def _release(work: _Work, bump: versions.Bump) -> Release:
 
 def build_and_push(work: _Work, found: Plan) -> Plan:
     """Build and push what is not in the registry yet; returns the plan with every image as the registry has it."""
-    stamp = _stamp(work, found.version)
+    stamp = working_tree_stamp(work.project, found.version)
 
     def make(module: ModulePlan) -> ModulePlan:
         if module.image is not None:
@@ -188,11 +187,11 @@ def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple
     registry = Registry(work.config)
     for image in images.values():
         registry.add_tag(image.repository, image.digest, image.tag)
-    released = _pin(work, version, images) if names else None
-    write_record(work.config, version, _commit(work), now(), images)
+    source = working_tree_stamp(work.project, version).commit
+    write_record(work.config, version, source, now(), images)
     change = PinChange(
         env=work.config.env,
-        pins=dict.fromkeys(names, released) if released else {},
+        pins=dict.fromkeys(names, _pin(work, version, source, images)),
         title=f"Release {version} to {work.config.env}" if names else "DAGs of the working tree",
         tag=f"{TAG_PREFIX}{version}" if changed else None,
         files=_changelog(work, version, images) if changed else {},
@@ -202,10 +201,10 @@ def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple
     return Release(work.config.env, version, images, made, tuple(names), commit)
 
 
-def _pin(work: _Work, version: str, images: Mapping[str, PinnedImage]) -> Pin:
+def _pin(work: _Work, version: str, commit: str, images: Mapping[str, PinnedImage]) -> Pin:
     return Pin(
         version=version,
-        commit=_commit(work),
+        commit=commit,
         pinned_at=now(),
         pinned_by=work.repo.identity(),
         reason="release",
@@ -238,25 +237,6 @@ def _changelog(work: _Work, version: str, images: Mapping[str, PinnedImage]) -> 
     if work.repo.work_tree is None:
         return {}
     return {_CHANGELOG: with_release(work.repo, version, images)}
-
-
-def _stamp(work: _Work, version: str) -> Stamp:
-    project = PinRepository.of_project(work.project)
-    remotes = project.git("remote").split()
-    origin = project.git("remote", "get-url", remotes[0]).strip() if remotes else work.project.name
-    epoch = int(project.git("log", "-1", "--format=%ct").strip())
-    return Stamp(version, _commit(work), epoch, without_credentials(origin))
-
-
-def without_credentials(url: str) -> str:
-    """Return a git URL without user and password."""
-    return re.sub(r"(?<=://)[^/@]*@", "", url)
-
-
-def _commit(work: _Work) -> str:
-    project = PinRepository.of_project(work.project)
-    head = project.head() or ""
-    return f"{head}-dirty" if project.dirty_files() else head
 
 
 def _digests(images: Mapping[str, PinnedImage]) -> set[str]:

@@ -1,0 +1,53 @@
+"""`datavision infra`: the CloudFormation stacks of an environment, and its secrets."""
+
+import json
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+from rich.prompt import Prompt
+
+from datavision.cli.connect import environment
+from datavision.cli.output import err, out, step
+from datavision.config import current_env
+from datavision.infra import deploy as deploy_stacks
+from datavision.infra import put_secret_values
+
+app = typer.Typer(help="The CloudFormation stacks of an environment, and its secrets.", no_args_is_help=True)
+Env = Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)]
+
+
+class Secret(StrEnum):
+    """The secrets of an environment."""
+
+    SOURCE_URL = "source_url"
+    LAKEHOUSE_CATALOG_URL = "lakehouse_catalog_url"
+
+
+@app.command()
+def deploy(
+    env: Env = "local",
+    as_json: Annotated[bool, typer.Option("--json", help="Print what happened to each stack as JSON.")] = False,
+) -> None:
+    """Create or update the stacks of infra/; what is as it should be is left alone.
+
+    Example: datavision infra deploy --env dev
+    """
+    with environment(env) as config:
+        done = deploy_stacks(config, report=step)
+    if as_json:
+        out.print_json(json.dumps(done))
+
+
+@app.command()
+def secret(name: Annotated[Secret, typer.Argument(help="Which secret.")], env: Env = "local") -> None:
+    """Give a secret its value, asked for on a terminal, else read from standard input.
+
+    Example: datavision infra secret source_url --env dev < url.txt
+    """
+    asked = sys.stdin.isatty()
+    value = Prompt.ask(f"Value of {name}", password=True, console=err) if asked else sys.stdin.read().strip()
+    with environment(env) as config:
+        changed = put_secret_values(config, {name.value: value})
+    step(f"{name.value} of {env}: {'changed' if changed else 'had that value already'}")

@@ -1,0 +1,59 @@
+"""`datavision pins`."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.table import Table
+
+from datavision.cli.connect import environment
+from datavision.cli.output import fail, out
+from datavision.config import ENVIRONMENTS
+from datavision.release.drift import PinState, pin_states
+from datavision.release.history import pipelines, repository
+from datavision.state import project_root
+
+
+def pins(
+    env: Annotated[list[str] | None, typer.Option(help="Only these environments; may be repeated.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the pins as JSON.")] = False,
+) -> None:
+    """Show what is pinned where, since when, by which commit, and whether it still is so; exit code 1 on drift.
+
+    Drift is a pin that differs from the registry, from its task definition, or from what the last run really used.
+
+    Example: datavision pins --env prod
+    """
+    states: list[PinState] = []
+    unknown = False
+    for name in env or ENVIRONMENTS:
+        try:
+            with environment(name) as config:
+                states += pin_states(config, repository(config), pipelines(project_root()))
+        except (BotoCoreError, ClientError) as error:
+            fail(f"{name} cannot be compared with AWS ({error}). Sign in to its account, or choose others with --env.")
+            unknown = True
+    if as_json:
+        out.print_json(json.dumps([{**asdict(s), "pin": s.pin and s.pin.model_dump()} for s in states]))
+    else:
+        out.print(_table(states))
+    if unknown or any(state.drift for state in states):
+        raise typer.Exit(1)
+
+
+def _table(states: list[PinState]) -> Table:
+    table = Table("environment", "pipeline", "version", "images", "since", "commit", "drift")
+    for state in states:
+        images = state.pin.images if state.pin else {}
+        table.add_row(
+            state.env,
+            state.pipeline,
+            state.pin.version if state.pin else "–",
+            ", ".join(f"{module} {image.tag}" for module, image in sorted(images.items())),
+            state.since,
+            state.commit[:9],
+            "\n".join(f"[red]{problem}[/]" for problem in state.drift),
+        )
+    return table

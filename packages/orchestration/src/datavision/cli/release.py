@@ -1,0 +1,107 @@
+"""`datavision release` and `datavision promote`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from datavision.cli.connect import environment
+from datavision.cli.output import out, step
+from datavision.config import current_env, load
+from datavision.images.builders import EngineChoice
+from datavision.pins import PinnedImage
+from datavision.release.git import PinRepository
+from datavision.release.history import repository
+from datavision.release.plan import Plan
+from datavision.release.promote import promote as promote_pins
+from datavision.release.steps import plan as plan_release
+from datavision.release.steps import release as make_release
+from datavision.release.versions import Bump
+
+Push = Annotated[bool, typer.Option("--push", help="Push the commit and the tag to the remote, both or none.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
+
+
+def release(
+    env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
+    bump: Annotated[Bump, typer.Option(help="Which number of the version rises.")] = "patch",
+    engine: Annotated[EngineChoice | None, typer.Option(help="Build with this instead of the configured one.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    push: Push = False,
+    as_json: AsJson = False,
+) -> None:
+    """Build what changed, push it, scan it, try it as a real task, and pin every pipeline to it.
+
+    A release that died half way is finished by running it again; until its last step nothing that runs changes.
+
+    Example: datavision release --env dev --bump minor
+    """
+    with environment(env) as config:
+        if dry_run:
+            _print_plan(plan_release(config, bump=bump, engine=engine), as_json=as_json)
+            return
+        done = make_release(config, bump=bump, engine=engine, report=step)
+        if push:
+            push_pins(repository(config), f"v{done.version}")
+    if as_json:
+        out.print_json(json.dumps(asdict(done), default=_plain))
+    else:
+        out.print(_images(f"release {done.version} of {done.env}", done.images))
+
+
+def promote(
+    source: Annotated[str, typer.Option("--from", help="The environment whose images are taken.")],
+    target: Annotated[str, typer.Option("--to", help="The environment that gets them.")],
+    push: Push = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pin the very images that run in one environment in another one.
+
+    Example: datavision promote --from dev --to prod
+    """
+    origin, destination = load(source), load(target)
+    done = promote_pins(origin, destination, report=step)
+    if push and done.pins:
+        push_pins(repository(destination))
+    if as_json:
+        out.print_json(json.dumps({**asdict(done), "pins": {k: v.model_dump() for k, v in done.pins.items()}}))
+        return
+    for pipeline, pin in done.pins.items():
+        out.print(_images(f"{pipeline} in {target}: {pin.version}", pin.images))
+    if not done.pins:
+        out.print(f"{target} has what {source} has.")
+
+
+def push_pins(repo: PinRepository, *tags: str) -> None:
+    """Push the current branch and `tags` to the first remote, all or nothing."""
+    remote, branch = repo.git("remote").split()[0], repo.git("symbolic-ref", "--short", "HEAD").strip()
+    step(f"pushing to {remote}/{branch}")
+    repo.git("push", "--atomic", "--quiet", remote, f"HEAD:refs/heads/{branch}", *(f"refs/tags/{tag}" for tag in tags))
+
+
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
+    released = plan.previous.version if plan.previous else None
+    if as_json:
+        modules = {m.module: {"digest": m.image.digest if m.image else None, "tag": m.source_tag} for m in plan.modules}
+        out.print_json(json.dumps({"env": plan.env, "released": released, "version": plan.version, "modules": modules}))
+        return
+    table = Table("module", "now", "then", title=f"{plan.env}: {released or 'nothing'} → {plan.version}")
+    for module in plan.modules:
+        before = plan.previous_images.get(module.module)
+        fate = "build" if module.image is None else "keep" if before and before.digest == module.image.digest else "pin"
+        table.add_row(module.module, before.tag if before else "", fate)
+    out.print(table)
+
+
+def _images(title: str, images: Mapping[str, PinnedImage]) -> Table:
+    table = Table("module", "tag", "digest", "task definition", title=title, title_justify="left")
+    for module, image in sorted(images.items()):
+        table.add_row(module, image.tag, image.digest[:19], image.task_definition)
+    return table
+
+
+def _plain(value: object) -> object:
+    return value.model_dump() if isinstance(value, PinnedImage) else str(value)

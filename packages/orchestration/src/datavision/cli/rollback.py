@@ -1,0 +1,126 @@
+"""`datavision rollback`, `datavision history` and `datavision diff`."""
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.prompt import Prompt
+from rich.table import Table
+
+from datavision.cli.connect import environment
+from datavision.cli.output import err, out, step
+from datavision.cli.release import push_pins
+from datavision.config import Config, current_env
+from datavision.release.diff import diff as compare
+from datavision.release.errors import ReleaseError
+from datavision.release.history import PinnedVersion, repository, require_pipeline
+from datavision.release.history import history as read_history
+from datavision.release.rollback import rollback as pin_back
+from datavision.release.runs import runs_by_release
+from datavision.state import project_root
+
+Pipeline = Annotated[str, typer.Argument(help="DAG id.")]
+Env = Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+def rollback(
+    pipeline: Pipeline,
+    to: Annotated[str | None, typer.Option(help="The version; asked for when not given.", metavar="VERSION")] = None,
+    env: Env = "local",
+    reason: Annotated[str, typer.Option(help="Goes into the pin and its history.")] = "",
+    push: Annotated[bool, typer.Option("--push", help="Push the commit to the remote.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Pin one pipeline to a version it had before; runs in flight end with the images they began with.
+
+    Example: datavision rollback pipeline_fact_rfm --to 1.4.0 --env prod --reason "segmentos vacíos"
+    """
+    with environment(env) as config:
+        version = to or _choose(config, pipeline)
+        done = pin_back(config, pipeline, version, reason=reason, report=step)
+        if push:
+            push_pins(repository(config))
+    if as_json:
+        out.print_json(json.dumps({**asdict(done), "pin": done.pin.model_dump()}))
+    else:
+        out.print(f"{pipeline} in {env}: {done.before or 'nothing'} → {done.pin.version}")
+
+
+def history(pipeline: Pipeline, env: Env = "local", as_json: AsJson = False) -> None:
+    """Show what a pipeline was pinned to: version, when, by whom, why, images, and how many runs each version had.
+
+    Example: datavision history pipeline_suscripciones --env prod
+    """
+    with environment(env) as config:
+        entries, runs = _history(config, pipeline), runs_by_release(config, pipeline)
+    if as_json:
+        rows = [
+            {**entry.pin.model_dump(), "pin_commit": entry.commit, "runs": runs[entry.pin.version]} for entry in entries
+        ]
+        out.print_json(json.dumps(rows))
+    else:
+        out.print(_table(f"{pipeline} in {env}", entries, runs))
+
+
+def diff(
+    pipeline: Pipeline,
+    before: Annotated[str, typer.Argument(help="A version it had.", metavar="V1")],
+    after: Annotated[str, typer.Argument(help="Another one.", metavar="V2")],
+    env: Env = "local",
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two versions: commits per module, locked dependencies, dbt models.
+
+    Example: datavision diff pipeline_fact_rfm 1.4.0 1.5.0 --env prod
+    """
+    with environment(env) as config:
+        found = compare(config, pipeline, before, after)
+    if as_json:
+        out.print_json(json.dumps(asdict(found)))
+        return
+    for module, (old, new) in found.images.items():
+        out.print(f"[bold]{module}[/]  {old} → {new}")
+        for commit in found.commits.get(module, []):
+            out.print(f"  {commit}", markup=False)
+    for name, (was, now) in found.dependencies.items():
+        out.print(f"[bold]{name}[/]  {was or '–'} → {now or '–'}")
+    for model, fate in found.models.items():
+        out.print(f"model [bold]{model}[/]  {fate}")
+    if not (found.images or found.dependencies or found.models):
+        out.print(f"Nothing differs between {found.before} and {found.after}.")
+
+
+def _history(config: Config, pipeline: str) -> list[PinnedVersion]:
+    require_pipeline(project_root(), pipeline)
+    return read_history(repository(config), config.env, pipeline)
+
+
+def _choose(config: Config, pipeline: str) -> str:
+    entries = _history(config, pipeline)
+    versions = list(dict.fromkeys(entry.pin.version for entry in entries))
+    if len(versions) < 2:
+        raise ReleaseError(f"{pipeline} has had no other release in {config.env}: there is nothing to go back to.")
+    if not sys.stdin.isatty():
+        raise ReleaseError(f"Say which version with --to: {', '.join(versions)}.")
+    err.print(_table(f"{pipeline} in {config.env}", entries, runs_by_release(config, pipeline)))
+    return Prompt.ask("Version", choices=versions, default=versions[1], console=err)
+
+
+def _table(title: str, entries: list[PinnedVersion], runs: dict[str, int]) -> Table:
+    table = Table("version", "since", "commit", "who", "why", "images", title=title, title_justify="left")
+    table.add_column("runs", justify="right")
+    for entry in entries:
+        images = ", ".join(f"{module} {image.tag}" for module, image in sorted(entry.pin.images.items()))
+        table.add_row(
+            entry.pin.version,
+            entry.pin.pinned_at,
+            entry.pin.commit[:9],
+            entry.pin.pinned_by.partition(" <")[0],
+            entry.pin.reason,
+            images,
+            str(runs.get(entry.pin.version, 0)),
+        )
+    return table

@@ -1,0 +1,33 @@
+"""Where a working tree comes from."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from datavision.images.errors import ImageError
+from datavision.images.recipe import Stamp
+
+
+def working_tree_stamp(project: Path, version: str) -> Stamp:
+    """Return the stamp of what is built from the working tree now.
+
+    Raises:
+        ImageError: the repository has no commit.
+    """
+    commit, epoch = _git(project, "log", "-1", "--format=%H %ct").split() or ("", "")
+    dirty = bool(_git(project, "status", "--porcelain"))
+    remotes = _git(project, "remote").split()
+    origin = _git(project, "remote", "get-url", remotes[0]) if remotes else project.name
+    return Stamp(version, f"{commit}-dirty" if dirty else commit, int(epoch), without_credentials(origin))
+
+
+def without_credentials(url: str) -> str:
+    """Return a git URL without user and password."""
+    return re.sub(r"(?<=://)[^/@]*@", "", url)
+
+
+def _git(project: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ImageError(f"git {arguments[0]} failed in {project}: {done.stderr.strip()}. Commit something first.")
+    return done.stdout.strip()
