@@ -12,10 +12,11 @@ import typer
 from datavision_lakehouse import ConfigurationError, LakehouseError, LakehouseSettings, connect, settings_for
 from datavision_runtime import write_result
 from datavision_runtime.exit_codes import FAILURE, USAGE
+from transformacion.doctor import diagnose
 from transformacion.errors import TransformacionError, UsageError
 from transformacion.outcome import Step, exit_code, failed_checks, summary
 from transformacion.runner import Run, list_nodes, run_dbt
-from transformacion.settings import BuildSettings
+from transformacion.settings import BuildSettings, ReportCommandSettings
 from transformacion.variables import dbt_arguments, dbt_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -93,6 +94,14 @@ def list_(context: typer.Context) -> None:
     with _explained():
         for name in list_nodes(context.args):
             typer.echo(name)
+
+
+@app.command(epilog="Example: transformacion doctor")
+def doctor(env: Environment) -> None:
+    """Check that the project, the lakehouse and the reports' destination are in order; change nothing."""
+    with _explained():
+        for line in diagnose(settings_for(ReportCommandSettings, env)):
+            typer.echo(line)
 
 
 def main() -> None:

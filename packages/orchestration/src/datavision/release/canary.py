@@ -38,7 +38,7 @@ def run_canary(config: Config, module: str, task_definition: str, digest: str) -
                 "assignPublicIp": "DISABLED",
             }
         },
-        overrides={"containerOverrides": [{"name": module, "command": [module, COMMAND]}]},
+        overrides={"containerOverrides": [{"name": module, "command": [module, COMMAND, "--env", config.env]}]},
     )
     if not answer["tasks"]:
         reason = "; ".join(failure.get("reason", "") for failure in answer["failures"])
