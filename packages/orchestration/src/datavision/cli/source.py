@@ -33,7 +33,7 @@ def load(
     Example: datavision source load --accounts 20000 --seed 42 --until 2026-11-01
     """
     from datavision.local import source
-    from datavision.local.source.load import today
+    from datavision.local.source.upkeep import today
 
     day = until.date() if until else today()
     with _url() as url, _bar() as bar:

@@ -19,8 +19,8 @@ from datavision.local.airflow import Airflow, AirflowSettings, migrate_database,
 from datavision.local.cloud import aws_environment, start_cloud
 from datavision.local.mail import Mailbox
 from datavision.local.postgres import EmbeddedPostgres
-from datavision.local.source.load import load_if_empty
-from datavision.release.local import bundle_repository, release_local
+from datavision.local.source.upkeep import load_if_empty
+from datavision.release.local import bundle_is_ready, bundle_repository, release_local
 from datavision.state import project_root, state_dir
 
 Report = Callable[[str], None]
@@ -99,7 +99,8 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             # No long-lived process is started in these threads: the kernel ends a child with its thread.
             loading = pool.submit(_load_source, postgres, report)
-            releasing = pool.submit(_release, stack, postgres, report) if release else None
+            _prepare(stack, postgres, report)
+            releasing = pool.submit(release_local, stack.config, report) if release else None
             if airflow:
                 settings = _airflow_settings(state, postgres, scheduled=scheduled, mailbox=_mailbox(state, cleanup))
                 services = _airflow(settings, env, releasing, report)
@@ -120,7 +121,7 @@ def _airflow(
     settings: AirflowSettings, env: dict[str, str], releasing: "Future[str] | None", report: Report
 ) -> Airflow:
     migrate_database(settings, env, report)
-    if releasing is not None and not (settings.bundle_repository / "HEAD").exists():
+    if releasing is not None and not bundle_is_ready(settings.state):
         releasing.result()  # the first time there is no bundle for Airflow to open yet
     report("starting Airflow: API server, scheduler, DAG processor, triggerer")
     return start_airflow(settings, env)
@@ -148,14 +149,13 @@ def _load_source(postgres: EmbeddedPostgres, report: Report) -> None:
         load_if_empty(postgres.url("source"), report)
 
 
-def _release(stack: RunningStack, postgres: EmbeddedPostgres, report: Report) -> str:
-    """Deploy, fill in the secrets, release the working tree; returns the commit that Airflow's bundle must show."""
+def _prepare(stack: RunningStack, postgres: EmbeddedPostgres, report: Report) -> None:
+    """Deploy the stacks and fill in the secrets: the databases' addresses change from start to start."""
     config = stack.config
     for name, action in deploy(config).items():
         if action != "unchanged":
             report(f"{action} {name}")
     put_secret_values(config, {"source_url": stack.source_url, "lakehouse_catalog_url": postgres.url("lakehouse")})
-    return release_local(config, report)
 
 
 def source_url(postgres: EmbeddedPostgres) -> str:

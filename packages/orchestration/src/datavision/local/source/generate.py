@@ -83,7 +83,10 @@ def _signup_days(rng: np.random.Generator, count: int, first: np.datetime64) -> 
     weekday = (days.astype(np.int64) + 3) % 7
     season = 1.0 + 0.25 * np.cos(2 * np.pi * (month - 2) / 12)
     weight = np.exp(np.arange(DAYS) / DAYS) * season * np.where(weekday >= 5, 0.55, 1.0)
-    return days[choose(rng, count, weight.tolist())]
+    signed_up = days[choose(rng, count, weight.tolist())]
+    # However small the business, yesterday saw a customer: its data is then never stale.
+    signed_up[-1] = days[-1]
+    return signed_up
 
 
 def _periods(rng: np.random.Generator, signed_up: Times, today: np.datetime64) -> Periods:
@@ -190,7 +193,8 @@ def _contents(
     moment = signed_up[account] + (rng.random(len(account)) * life).astype(np.int64).astype("timedelta64[us]")
     moment = np.maximum(np.minimum(_on_working_days(rng, moment), last_seen[account]), signed_up[account])
     end_of_time = today.astype("datetime64[us]") - np.timedelta64(1, "s")
-    moment = np.minimum(moment, end_of_time)
+    account = np.append(account, len(plan) - 1)
+    moment = np.minimum(np.append(moment, signed_up[-1] + np.timedelta64(10, "m")), end_of_time)
     order = np.lexsort((account, moment))
     account, moment = account[order], moment[order]
     ids = _ids(len(account))

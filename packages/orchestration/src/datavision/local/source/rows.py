@@ -69,6 +69,7 @@ def content_rows(rng: np.random.Generator, ids: Ints, account_ids: Ints, created
 def attribute_rows(rng: np.random.Generator, content_ids: Ints, created: Times, updated: Times) -> pa.Table:
     """Rows of `content_attributes` for these contents: both attributes, one of them, or none."""
     has_category = rng.random(len(content_ids)) < 0.85
+    has_category[-1:] = True
     has_length = rng.random(len(content_ids)) < 0.7
     category = pa.table(
         {
