@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from datavision.cli import doctor, local, run, source, sql
+from datavision.cli import doctor, image, infra, local, pins, release, rollback, run, source, sql
 from datavision.cli.output import fail
 from datavision.errors import UserError
 
@@ -23,6 +23,14 @@ app.command("up")(local.up)
 app.command("clean")(local.clean)
 app.command("sql")(sql.sql)
 app.command("doctor")(doctor.doctor)
+app.command("release")(release.release)
+app.command("promote")(release.promote)
+app.command("rollback")(rollback.rollback)
+app.command("history")(rollback.history)
+app.command("diff")(rollback.diff)
+app.command("pins")(pins.pins)
+app.add_typer(image.app, name="image")
+app.add_typer(infra.app, name="infra")
 app.add_typer(source.app, name="source")
 
 

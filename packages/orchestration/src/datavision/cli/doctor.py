@@ -8,14 +8,14 @@ import typer
 from rich.table import Table
 
 from datavision.cli.connect import environment
+from datavision.cli.options import Env
 from datavision.cli.output import out
-from datavision.config import current_env
 from datavision.doctor import Finding, examine_environment, examine_machine, pipelines_of
 from datavision.state import project_root
 
 
 def doctor(
-    env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
+    env: Env,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Check everything a run needs; the exit code is 1 when something is missing.

@@ -9,22 +9,21 @@ import typer
 from rich.table import Table
 
 from datavision.cli.connect import environment
+from datavision.cli.options import AsJson, Env
 from datavision.cli.output import out, step
-from datavision.config import current_env
 from datavision.images.builders import EngineChoice
 from datavision.images.run import build_images, run_command
 from datavision.release.prune import prune as prune_registry
 
 app = typer.Typer(help="Module images: build, run, prune.", no_args_is_help=True)
-Env = Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)]
 Engine = Annotated[EngineChoice | None, typer.Option(help="Use this instead of the configured one.")]
 
 
 @app.command()
 def build(
+    env: Env,
     module: Annotated[str | None, typer.Argument(help="Default: all modules.")] = None,
     engine: Engine = None,
-    env: Env = "local",
 ) -> None:
     """Build module images and push nothing; what was built from the same source already is left alone.
 
@@ -39,8 +38,8 @@ def build(
 def run(
     module: Annotated[str, typer.Argument(help="Which module.")],
     command: Annotated[list[str], typer.Argument(help="The command, after --.", metavar="COMMAND…")],
+    env: Env,
     engine: Engine = None,
-    env: Env = "local",
 ) -> None:
     """Run a command in a module's image, built first when its source changed; the exit code is the command's.
 
@@ -54,9 +53,9 @@ def run(
 
 @app.command()
 def prune(
-    env: Env = "local",
+    env: Env,
     delete: Annotated[bool, typer.Option("--delete", help="Really delete; without it nothing is.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the images as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show, or delete, the images that no pin, rollback window, coming run or running task needs.
 

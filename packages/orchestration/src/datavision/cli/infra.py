@@ -9,13 +9,12 @@ import typer
 from rich.prompt import Prompt
 
 from datavision.cli.connect import environment
+from datavision.cli.options import AsJson, Env
 from datavision.cli.output import err, out, step
-from datavision.config import current_env
 from datavision.infra import deploy as deploy_stacks
 from datavision.infra import put_secret_values
 
 app = typer.Typer(help="The CloudFormation stacks of an environment, and its secrets.", no_args_is_help=True)
-Env = Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)]
 
 
 class Secret(StrEnum):
@@ -27,8 +26,8 @@ class Secret(StrEnum):
 
 @app.command()
 def deploy(
-    env: Env = "local",
-    as_json: Annotated[bool, typer.Option("--json", help="Print what happened to each stack as JSON.")] = False,
+    env: Env,
+    as_json: AsJson = False,
 ) -> None:
     """Create or update the stacks of infra/; what is as it should be is left alone.
 
@@ -41,7 +40,7 @@ def deploy(
 
 
 @app.command()
-def secret(name: Annotated[Secret, typer.Argument(help="Which secret.")], env: Env = "local") -> None:
+def secret(name: Annotated[Secret, typer.Argument(help="Which secret.")], env: Env) -> None:
     """Give a secret its value, asked for on a terminal, else read from standard input.
 
     Example: datavision infra secret source_url --env dev < url.txt

@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 
 from datavision.airflow_api import AirflowApi
+from datavision.cli.options import Env
 from datavision.cli.output import out
-from datavision.config import Config, current_env, load
+from datavision.config import Config, load
 from datavision.errors import ConfigError, UserError
 from datavision.reap import GRACE_SECONDS, NamedStates, Reaped
 from datavision.reap import reap as stop_leftovers
@@ -18,7 +19,7 @@ EPILOG = "Example: [bold]datavision reap --env prod --dry-run[/]"
 
 
 def reap(
-    env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
+    env: Env,
     grace: Annotated[float, typer.Option(help="Leave containers alone that are younger, in seconds.")] = GRACE_SECONDS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be stopped.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

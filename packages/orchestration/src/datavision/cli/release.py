@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from datavision.cli.connect import environment
+from datavision.cli.options import AsJson, Env, Push
 from datavision.cli.output import out, step
-from datavision.config import current_env, load
+from datavision.config import load
 from datavision.images.builders import EngineChoice
 from datavision.pins import PinnedImage
 from datavision.release.git import PinRepository
@@ -21,12 +22,9 @@ from datavision.release.steps import plan as plan_release
 from datavision.release.steps import release as make_release
 from datavision.release.versions import Bump
 
-Push = Annotated[bool, typer.Option("--push", help="Push the commit and the tag to the remote, both or none.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")]
-
 
 def release(
-    env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
+    env: Env,
     bump: Annotated[Bump, typer.Option(help="Which number of the version rises.")] = "patch",
     engine: Annotated[EngineChoice | None, typer.Option(help="Build with this instead of the configured one.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,

@@ -10,9 +10,10 @@ from rich.prompt import Prompt
 from rich.table import Table
 
 from datavision.cli.connect import environment
+from datavision.cli.options import AsJson, Env, Push
 from datavision.cli.output import err, out, step
 from datavision.cli.release import push_pins
-from datavision.config import Config, current_env
+from datavision.config import Config
 from datavision.release.diff import diff as compare
 from datavision.release.errors import ReleaseError
 from datavision.release.history import PinnedVersion, repository, require_pipeline
@@ -22,16 +23,14 @@ from datavision.release.runs import runs_by_release
 from datavision.state import project_root
 
 Pipeline = Annotated[str, typer.Argument(help="DAG id.")]
-Env = Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 def rollback(
     pipeline: Pipeline,
+    env: Env,
     to: Annotated[str | None, typer.Option(help="The version; asked for when not given.", metavar="VERSION")] = None,
-    env: Env = "local",
     reason: Annotated[str, typer.Option(help="Goes into the pin and its history.")] = "",
-    push: Annotated[bool, typer.Option("--push", help="Push the commit to the remote.")] = False,
+    push: Push = False,
     as_json: AsJson = False,
 ) -> None:
     """Pin one pipeline to a version it had before; runs in flight end with the images they began with.
@@ -49,7 +48,7 @@ def rollback(
         out.print(f"{pipeline} in {env}: {done.before or 'nothing'} → {done.pin.version}")
 
 
-def history(pipeline: Pipeline, env: Env = "local", as_json: AsJson = False) -> None:
+def history(pipeline: Pipeline, env: Env, as_json: AsJson = False) -> None:
     """Show what a pipeline was pinned to: version, when, by whom, why, images, and how many runs each version had.
 
     Example: datavision history pipeline_suscripciones --env prod
@@ -69,7 +68,7 @@ def diff(
     pipeline: Pipeline,
     before: Annotated[str, typer.Argument(help="A version it had.", metavar="V1")],
     after: Annotated[str, typer.Argument(help="Another one.", metavar="V2")],
-    env: Env = "local",
+    env: Env,
     as_json: AsJson = False,
 ) -> None:
     """Show what changed between two versions: commits per module, locked dependencies, dbt models.

@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from datavision.airflow_api import AirflowApi
+from datavision.cli.options import Env
 from datavision.cli.output import out, step
 from datavision.cli.progress import RunProgress, print_outcome
-from datavision.config import current_env, load
+from datavision.config import load
 from datavision.errors import ConfigError, UserError
 from datavision.run import RunOutcome, run_pipeline
 
@@ -21,11 +22,11 @@ EPILOG = "Example: [bold]datavision run pipeline_fact_rfm --param fecha_rfm=2026
 
 def run(
     pipelines: Annotated[list[str], typer.Argument(help="DAG ids, run one after the other.", metavar="PIPELINE…")],
+    env: Env,
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter of the run, as key=value; may be repeated.")
     ] = None,
     release: Annotated[str | None, typer.Option(help="Run this release's images instead of the pinned ones.")] = None,
-    env: Annotated[str, typer.Option(help="local, dev or prod.", default_factory=current_env)] = "local",
     build: Annotated[
         bool,
         typer.Option("--build", help="In local: release the working tree first (always done when nothing is pinned)."),

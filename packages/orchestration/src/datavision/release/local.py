@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from datavision.config import Config
+from datavision.release.git import PinRepository
 from datavision.release.history import bundle_path
 from datavision.release.steps import release
 
@@ -11,6 +12,12 @@ from datavision.release.steps import release
 def bundle_repository(state: Path) -> Path:
     """Return the bare repository that the local Airflow has as its git bundle (branch `main`, subfolder `dags`)."""
     return bundle_path(state)
+
+
+def bundle_is_ready(state: Path) -> bool:
+    """Say whether the bundle holds a release: Airflow cannot open an empty repository."""
+    path = bundle_path(state)
+    return (path / "HEAD").exists() and PinRepository.bare(path).head() is not None
 
 
 def release_local(config: Config, report: Callable[[str], None]) -> str:
