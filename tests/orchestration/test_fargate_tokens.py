@@ -1,9 +1,11 @@
 """Names derived from what a launch is for."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datavision.fargate.tokens import TaskKey, client_token, read_tags, result_key, tags
+from datavision.fargate.tokens import TaskKey, client_token, escape, read_tags, result_key, tags, unescape
 
 KEY = TaskKey("local", "pipeline_suscripciones", "manual__2026-11-23T10:00:00+00:00", "ingesta")
 DIGEST = "sha256:" + "a" * 64
@@ -52,6 +54,20 @@ def test_a_mapped_instance_is_named_with_its_index() -> None:
     assert (mapped.label, mapped.file_stem) == ("cargar[3]", "cargar-3")
 
 
+@given(st.text(max_size=80))
+def test_a_tag_gives_back_what_was_written_in_characters_that_ecs_takes(value: str) -> None:
+    written = escape(value)
+    assert re.fullmatch(r"[\w .:/=+@-]*", written, re.ASCII)
+    assert len(written) > 250 or unescape(written) == value
+
+
+def test_a_value_too_long_for_a_tag_is_left_out_rather_than_misread() -> None:
+    key = TaskKey("local", "d", "~" * 250, "t")
+    found = read_tags(tags(key, 1, 1, "1.2.0", "token"))
+    assert "run" not in found
+    assert found["task"] == "t"
+
+
 def test_tags_say_whose_container_it_is_in_characters_that_ecs_takes() -> None:
     key = TaskKey("local", "d", "manual__áé!", "t", 2)
     written = tags(key, 2, 3, "1.2.0", "token")
@@ -60,7 +76,7 @@ def test_tags_say_whose_container_it_is_in_characters_that_ecs_takes() -> None:
     assert found == {
         "env": "local",
         "dag": "d",
-        "run": "manual_____",
+        "run": "manual__áé!",
         "task": "t",
         "map-index": "2",
         "try": "2",

@@ -114,7 +114,10 @@ def running(ecs: Any, config: Config) -> list[Container]:
             continue
         answer = ecs.describe_tasks(cluster=config.ecs.cluster, tasks=page["taskArns"], include=["TAGS"])
         found += [_container(task, config.env) for task in answer["tasks"] if task.get("desiredStatus") != "STOPPED"]
-    return [container for container in found if container.key.dag_id]
+    # Without its names nobody can say whether its task is alive.
+    return [
+        container for container in found if all((container.key.dag_id, container.key.run_id, container.key.task_id))
+    ]
 
 
 def _container(task: Mapping[str, Any], env: str) -> Container:

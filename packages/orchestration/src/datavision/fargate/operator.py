@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +15,6 @@ from datavision import config as configuration
 from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
 from datavision.fargate import logs
-from datavision.fargate.accounting import account_launch
 from datavision.fargate.assets import event_extra
 from datavision.fargate.clients import Cloud
 from datavision.fargate.diagnosis import log_stream
@@ -164,18 +162,7 @@ class FargateOperator(BaseOperator):
         config, cloud = lifecycle.host.config, lifecycle.host.cloud
         if self.deferrable:
             self.defer(
-                trigger=FargateTrigger(
-                    cloud=asdict(cloud),
-                    cluster=config.ecs.cluster,
-                    watch=step.watch.arguments(),
-                    calls_per_second=config.ecs.wait.calls_per_second,
-                    log_group=step.stream.group,
-                    log_stream=step.stream.name,
-                    results_bucket=config.storage.results_bucket,
-                    position_key=f"{step.launch.result_key}.log-position",
-                    audit_key=account_launch(lifecycle.host.job, step.launch).object_key,
-                    architecture=config.ecs.cpu_architecture,
-                ),
+                trigger=FargateTrigger.of(lifecycle.host, step),
                 method_name="resume",
                 timeout=None if step.timeout is None else timedelta(seconds=step.timeout),
             )

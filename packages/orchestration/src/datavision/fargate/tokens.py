@@ -5,7 +5,9 @@ import re
 from dataclasses import dataclass
 
 TAG_PREFIX = "datavision:"
-_TAG_FORBIDDEN = re.compile(r"[^\w .:/=+@-]", re.ASCII)
+_TAG_LENGTH = 256
+_TO_ESCAPE = re.compile(r"[^\w .:/+@-]", re.ASCII)
+_ESCAPED = re.compile(r"(?:=[0-9A-F]{2})+")
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,28 @@ def tags(key: TaskKey, try_number: int, launch: int, release: str, token: str) -
         "release": release,
         "token": token,
     }
-    return [{"key": TAG_PREFIX + name, "value": _TAG_FORBIDDEN.sub("_", value)[:256]} for name, value in values.items()]
+    return [{"key": TAG_PREFIX + name, "value": escape(value)} for name, value in values.items()]
 
 
 def read_tags(task_tags: list[dict[str, str]]) -> dict[str, str]:
-    """Return our tags of a described task, without their prefix."""
-    return {
+    """Return our tags of a described task, without their prefix; those that were cut off are left out."""
+    ours = {
         tag["key"].removeprefix(TAG_PREFIX): tag.get("value", "")
         for tag in task_tags
         if tag["key"].startswith(TAG_PREFIX)
     }
+    return {name: unescape(value) for name, value in ours.items() if not value.endswith("=")}
+
+
+def escape(value: str) -> str:
+    """Return `value` in the characters that ECS takes in a tag: others, and "=", as =XX per byte of UTF-8.
+
+    What is longer than a tag may be is cut off and ends in "=".
+    """
+    escaped = _TO_ESCAPE.sub(lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), value)
+    return escaped if len(escaped) <= _TAG_LENGTH else escaped[: _TAG_LENGTH - 3].rstrip("=") + "="
+
+
+def unescape(value: str) -> str:
+    """Return what `escape` was given."""
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[0].replace("=", "")).decode(), value)

@@ -4,15 +4,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from datavision.fargate.accounting import close
+from datavision.fargate.accounting import account_launch, close
 from datavision.fargate.audit import AuditRecord
 from datavision.fargate.classify import StopReason, Wanted, classify
 from datavision.fargate.clients import Cloud, async_client
 from datavision.fargate.follow import Follower
+from datavision.fargate.host import Host
+from datavision.fargate.job import Waiting
 from datavision.fargate.logs import LogStream
 from datavision.fargate.poll import poll_loop
 from datavision.fargate.watch import Watch, condensed
@@ -52,6 +55,23 @@ class FargateTrigger(BaseTrigger):
         self.position_key = position_key
         self.audit_key = audit_key
         self.architecture = architecture
+
+    @classmethod
+    def of(cls, host: Host, step: Waiting) -> "FargateTrigger":
+        """Return the trigger that waits for a launch."""
+        config = host.config
+        return cls(
+            cloud=asdict(host.cloud),
+            cluster=config.ecs.cluster,
+            watch=step.watch.arguments(),
+            calls_per_second=config.ecs.wait.calls_per_second,
+            log_group=step.stream.group,
+            log_stream=step.stream.name,
+            results_bucket=host.bucket,
+            position_key=f"{step.launch.result_key}.log-position",
+            audit_key=account_launch(host.job, step.launch).object_key,
+            architecture=config.ecs.cpu_architecture,
+        )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
