@@ -299,5 +299,8 @@ def _is_free(port: int) -> bool:
 
 
 def _last_words(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if re.search(r"FATAL|PANIC|error|could not|HINT", line)]
-    return re.sub(r"^.*?(FATAL|PANIC|error):\s*", "", lines[0]) if lines else "no reason given"
+    """The first complaint in a server's output, with the line that follows it."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    at = next((n for n, line in enumerate(lines) if re.search(r"FATAL|PANIC|error|could not", line)), 0)
+    said = [re.sub(r"^.*?(FATAL|PANIC|HINT|DETAIL|error|LOG):\s*", "", line) for line in lines[at : at + 2]]
+    return " ".join(said).rstrip(".") or "no reason given"
