@@ -1,0 +1,5 @@
+"""``python -m fargate_local``."""
+
+from fargate_local.cli import main
+
+main()

@@ -1,0 +1,96 @@
+"""The WSGI application: ECS's four task actions here, everything else moto's."""
+
+import json
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from fargate_local.admin import Admin
+from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.ecs.actions import Actions
+from fargate_local.ecs.errors import EcsError, ServerError
+from fargate_local.faults.api import ApiFaults, ResponseLostError
+from fargate_local.task_endpoints import TaskEndpoints
+
+log = logging.getLogger(__name__)
+
+ECS_TARGET = "AmazonEC2ContainerServiceV20141113."
+AMAZON_JSON = "application/x-amz-json-1.1"
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Application:
+    """One address for all of AWS, the containers' own endpoints, and ``/_fargate/``."""
+
+    def __init__(
+        self, gate: MotoGate, actions: Actions, faults: ApiFaults, endpoints: TaskEndpoints, admin: Admin
+    ) -> None:
+        self._gate = gate
+        self._actions = actions
+        self._faults = faults
+        self._endpoints = endpoints
+        self._admin = admin
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        request = CloudRequest.from_environ(environ)
+        try:
+            response = self._answer(request)
+        except EcsError as error:
+            response = refused(error)
+        except ResponseLostError:
+            raise
+        except Exception:
+            log.exception("%s %s %s went wrong", request.method, request.path, request.action)
+            response = refused(ServerError("The request could not be processed: see the log of fargate-local."))
+        start_response(response.status, response.headers)
+        return [] if request.method == "HEAD" else response.body
+
+    def _answer(self, request: CloudRequest) -> CloudResponse:
+        if request.path.startswith("/_fargate/"):
+            return self._admin.answer(request)
+        if request.path.startswith(("/v2/credentials/", "/v3/", "/v4/")) and "authorization" not in request.headers:
+            return document(self._endpoints.answer(request.path))
+        if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
+            return self._ecs(request)
+        return self._gate.handle(request)
+
+    def _ecs(self, request: CloudRequest) -> CloudResponse:
+        self._faults.before(request)
+        action = self._actions.by_name.get(request.action)
+        if action is None:
+            self._actions.check(request)
+            return self._gate.handle(request)
+        answer = action(request.region, request.body)
+        self._faults.after(request)
+        return succeeded(answer)
+
+
+def succeeded(body: bytes) -> CloudResponse:
+    """An answer of the ECS API."""
+    return CloudResponse("200 OK", headers_for(body), [body])
+
+
+def refused(error: EcsError) -> CloudResponse:
+    """An error of the ECS API."""
+    status = "400 Bad Request" if error.status == 400 else f"{error.status} Server Error"
+    body = json.dumps({"__type": error.code, "message": error.message, **error.extra}).encode()
+    return CloudResponse(status, [*headers_for(body), ("x-amzn-ErrorType", error.code)], [body])
+
+
+def headers_for(body: bytes) -> list[tuple[str, str]]:
+    """The headers of an ECS answer."""
+    return [
+        ("Content-Type", AMAZON_JSON),
+        ("Content-Length", str(len(body))),
+        ("x-amzn-RequestId", str(uuid.uuid4())),
+    ]
+
+
+def document(content: dict[str, Any] | None) -> CloudResponse:
+    """A JSON document, or 404."""
+    body = json.dumps(content if content is not None else {"message": "not found"}).encode()
+    status = "404 Not Found" if content is None else "200 OK"
+    return CloudResponse(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], [body])

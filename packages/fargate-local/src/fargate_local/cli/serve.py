@@ -1,0 +1,111 @@
+"""``fargate-local serve``."""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fargate_local.cli.output import UserError, complain, say
+from fargate_local.runtimes.names import RuntimeName
+
+EXAMPLE = "Example: fargate-local serve --port 5555 --state-dir .fargate-local"
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 5555,
+    host: Annotated[
+        str, typer.Option(help="Address to bind. Anyone who reaches it can run programs here.")
+    ] = "127.0.0.1",
+    state_dir: Annotated[
+        Path | None, typer.Option(help="Folder that keeps everything over a restart.", show_default=False)
+    ] = None,
+    store: Annotated[Path | None, typer.Option(help="Image store of the process runtime.", show_default=False)] = None,
+    runtime: Annotated[RuntimeName, typer.Option(help="How containers run.")] = "process",
+    registry_map: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="REGISTRY=HOST:PORT: where podman or docker pull a registry's images from.", show_default=False
+        ),
+    ] = None,
+    faults: Annotated[
+        Path | None, typer.Option(help="TOML file of fault rules.", exists=False, show_default=False)
+    ] = None,
+    fault_seed: Annotated[
+        int | None, typer.Option(help="Seed of the rules' probabilities.", show_default=False)
+    ] = None,
+    throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
+    record_life: Annotated[float, typer.Option(help="Seconds that a stopped task stays visible.")] = 3600.0,
+    until_stdin_closes: Annotated[
+        bool, typer.Option("--until-stdin-closes", help="Stop when standard input ends: for programs that start this.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help='Print {"url": …} instead of a sentence.')] = False,
+) -> None:
+    """Serve ECS and the rest of AWS on this machine, until interrupted."""
+    # moto and its services take a second to import; `--help` should not.
+    from fargate_local.faults.rules import RuleError, load_rules
+    from fargate_local.server import Server, Settings, StateInUseError
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        settings = Settings(
+            host=host,
+            port=port,
+            state_dir=state_dir.absolute() if state_dir else None,
+            store=store.absolute() if store else None,
+            runtime=runtime,
+            registry_map=parse_registry_map(registry_map or []),
+            rules=load_rules(faults) if faults else [],
+            fault_seed=fault_seed,
+            throttle=throttle,
+            record_life=record_life,
+        )
+        server = Server(settings)
+    except (RuleError, StateInUseError) as error:
+        raise UserError(str(error)) from error
+    except OSError as error:
+        message = f"cannot listen on {host}:{port}: {error.strerror or error}; give another --port, or 0 for a free one"
+        raise UserError(message) from error
+    try:
+        say(
+            json.dumps({"url": server.address, "pid": os.getpid()})
+            if as_json
+            else f"fargate-local serves {server.address}"
+        )
+        wait_for_the_end(until_stdin_closes)
+    finally:
+        complain("fargate-local: stopping every task")
+        server.close()
+
+
+def until_end_of_input(ended: threading.Event) -> None:
+    """Wait for the end of standard input."""
+    sys.stdin.buffer.read()
+    ended.set()
+
+
+def parse_registry_map(entries: list[str]) -> dict[str, str]:
+    """``registry=host:port`` entries. Raises UserError."""
+    mapped = {}
+    for entry in entries:
+        registry, equals, target = entry.partition("=")
+        if not equals or not registry or not target:
+            message = f"--registry-map {entry!r}: write REGISTRY=HOST:PORT"
+            raise UserError(message)
+        mapped[registry] = target
+    return mapped
+
+
+def wait_for_the_end(until_stdin_closes: bool) -> None:
+    """Return on SIGINT, SIGTERM, or the end of standard input where that is wanted."""
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    if until_stdin_closes:
+        threading.Thread(target=until_end_of_input, args=(ended,), daemon=True).start()
+    ended.wait()

@@ -1,0 +1,172 @@
+"""``fargate-local ps``, ``logs`` and ``stop``."""
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from fargate_local.cli.client import DEFAULT_URL, asking, client
+from fargate_local.cli.output import AsJson, Cluster, Region, Url, UserError, complain, say, say_json, say_table
+from fargate_local.ecs.arns import last_part
+
+PS_EXAMPLE = "Example: fargate-local ps --all"
+LOGS_EXAMPLE = "Example: fargate-local logs 84c9fae7422d48d3acc588d72d687381 --follow"
+STOP_EXAMPLE = "Example: fargate-local stop 84c9fae7422d48d3acc588d72d687381 --reason 'wrong date'"
+POLL_SECONDS = 0.5
+
+TaskName = Annotated[str, typer.Argument(help="ARN or id of the task, or the beginning of its id.")]
+
+
+def ps(
+    url: Url = DEFAULT_URL,
+    cluster: Cluster = None,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Also stopped tasks.")] = False,
+    region: Region = "us-east-1",
+    as_json: AsJson = False,
+) -> None:
+    """List tasks."""
+    with asking(url):
+        found = find_tasks(url, region, cluster, ("RUNNING", "STOPPED") if everything else ("RUNNING",))
+    if as_json:
+        say_json(found)
+        return
+    rows = [
+        [
+            last_part(task["taskArn"]),
+            last_part(task["clusterArn"]),
+            last_part(task["taskDefinitionArn"]),
+            task["lastStatus"],
+            age(task["createdAt"]),
+            exit_codes(task),
+            task.get("stoppedReason", ""),
+        ]
+        for task in found
+    ]
+    say_table(("task", "cluster", "definition", "status", "created", "exit", "reason"), rows)
+
+
+def logs(
+    task: TaskName,
+    url: Url = DEFAULT_URL,
+    cluster: Cluster = None,
+    container: Annotated[str | None, typer.Option(help="Only this container.", show_default=False)] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the task has stopped.")] = False,
+    region: Region = "us-east-1",
+    as_json: AsJson = False,
+) -> None:
+    """Print what a task's containers have logged."""
+    with asking(url):
+        described = the_task(url, region, cluster, task)
+        streams = log_streams(url, region, described, container)
+        if not streams:
+            complain("this task has no awslogs container: give its definition a logConfiguration")
+        tokens: dict[str, str] = {}
+        while True:
+            stopped = the_task(url, region, cluster, described["taskArn"])["lastStatus"] == "STOPPED"
+            for name, (group, stream) in streams.items():
+                print_new(url, region, (name, group, stream), tokens, named=len(streams) > 1, as_json=as_json)
+            if stopped or not follow:
+                return
+            time.sleep(POLL_SECONDS)
+
+
+def stop(
+    task: TaskName,
+    url: Url = DEFAULT_URL,
+    cluster: Cluster = None,
+    reason: Annotated[str, typer.Option(help="What the task shows as its reason.")] = "Task stopped by user",
+    region: Region = "us-east-1",
+    as_json: AsJson = False,
+) -> None:
+    """Stop a task, as StopTask does."""
+    with asking(url):
+        described = the_task(url, region, cluster, task)
+        ecs = client("ecs", url, region)
+        stopped = ecs.stop_task(cluster=described["clusterArn"], task=described["taskArn"], reason=reason)["task"]
+    if as_json:
+        say_json(stopped)
+    else:
+        say(f"stopping {last_part(stopped['taskArn'])}")
+
+
+def find_tasks(url: str, region: str, cluster: str | None, states: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Descriptions of tasks, oldest first."""
+    ecs = client("ecs", url, region)
+    clusters = [cluster] if cluster else ecs.list_clusters()["clusterArns"]
+    found: list[dict[str, Any]] = []
+    for each in clusters:
+        for state in states:
+            for page in ecs.get_paginator("list_tasks").paginate(cluster=each, desiredStatus=state):
+                if page["taskArns"]:
+                    found += ecs.describe_tasks(cluster=each, tasks=page["taskArns"], include=["TAGS"])["tasks"]
+    return sorted(found, key=lambda task: task["createdAt"])
+
+
+def the_task(url: str, region: str, cluster: str | None, name: str) -> dict[str, Any]:
+    """The one task of a name. Raises UserError."""
+    identifier = last_part(name)
+    matching = [
+        task
+        for task in find_tasks(url, region, cluster, ("RUNNING", "STOPPED"))
+        if last_part(task["taskArn"]).startswith(identifier)
+    ]
+    if len(matching) != 1:
+        found = "no task" if not matching else f"{len(matching)} tasks"
+        message = f"{found} with an id that begins with {identifier!r}: see `fargate-local ps --all`"
+        raise UserError(message)
+    return matching[0]
+
+
+def log_streams(url: str, region: str, task: dict[str, Any], container: str | None) -> dict[str, tuple[str, str]]:
+    """(group, stream) of each container that logs to CloudWatch."""
+    ecs = client("ecs", url, region)
+    definition = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
+    streams = {}
+    for each in definition["containerDefinitions"]:
+        options = (each.get("logConfiguration") or {}).get("options") or {}
+        if "awslogs-group" in options and container in (None, each["name"]):
+            prefix = options.get("awslogs-stream-prefix", "ecs")
+            streams[each["name"]] = (
+                options["awslogs-group"],
+                f"{prefix}/{each['name']}/{last_part(task['taskArn'])}",
+            )
+    return streams
+
+
+def print_new(
+    url: str, region: str, source: tuple[str, str, str], tokens: dict[str, str], *, named: bool, as_json: bool
+) -> None:
+    """Print the events that came since the last call."""
+    name, group, stream = source
+    api = client("logs", url, region)
+    while True:
+        request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+        if name in tokens:
+            request["nextToken"] = tokens[name]
+        try:
+            page = api.get_log_events(**request)
+        except api.exceptions.ResourceNotFoundException:
+            return
+        for event in page["events"]:
+            if as_json:
+                say_json({"container": name, "timestamp": event["timestamp"], "message": event["message"]})
+            else:
+                say(f"{name} | {event['message']}" if named else event["message"])
+        if page["nextForwardToken"] == tokens.get(name) or not page["events"]:
+            return
+        tokens[name] = page["nextForwardToken"]
+
+
+def age(moment: datetime) -> str:
+    """How long ago, in the largest unit that says something."""
+    seconds = int((datetime.now(UTC) - moment).total_seconds())
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit} ago"
+    return f"{max(seconds, 0)} s ago"
+
+
+def exit_codes(task: dict[str, Any]) -> str:
+    """The containers' exit codes."""
+    return ",".join(str(each["exitCode"]) for each in task["containers"] if "exitCode" in each)

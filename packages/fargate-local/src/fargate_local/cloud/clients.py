@@ -1,0 +1,67 @@
+"""boto3 clients that talk to moto through the gate, without a socket in between."""
+
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
+from botocore.config import Config
+
+from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.cloud.requests import CloudRequest
+
+PLACEHOLDER = "fargate-local"
+
+
+class RawBody:
+    """What botocore expects under a response: chunks of bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def stream(self, **_: Any) -> Any:
+        """The whole content as one chunk."""
+        yield self._content
+
+
+class CloudClients:
+    """One boto3 client per service and region, made when first asked for."""
+
+    def __init__(self, gate: MotoGate) -> None:
+        self._gate = gate
+        self._lock = threading.Lock()
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._session = boto3.Session(aws_access_key_id=PLACEHOLDER, aws_secret_access_key=PLACEHOLDER)
+
+    def get(self, service: str, region: str) -> Any:
+        """The client of a service."""
+        with self._lock:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._make(service, region)
+            return self._clients[service, region]
+
+    def _make(self, service: str, region: str) -> Any:
+        client = self._session.client(
+            service,
+            region_name=region,
+            endpoint_url="http://127.0.0.1",
+            config=Config(retries={"max_attempts": 1}),
+        )
+        client.meta.events.register("before-send", self._send)
+        return client
+
+    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+        split = urlsplit(request.url)
+        target = split.path + (f"?{split.query}" if split.query else "")
+        headers = {name.lower(): as_text(value) for name, value in request.headers.items()}
+        body = request.body or b""
+        response = self._gate.handle(
+            CloudRequest(request.method, target, headers, body.encode() if isinstance(body, str) else body)
+        )
+        return AWSResponse(request.url, response.code, HeadersDict(response.headers), RawBody(response.content))
+
+
+def as_text(value: str | bytes) -> str:
+    """A header's value as text."""
+    return value.decode() if isinstance(value, bytes) else value

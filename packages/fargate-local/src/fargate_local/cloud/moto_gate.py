@@ -1,0 +1,136 @@
+"""The gate to moto: every request to it passes here, in an order that a replay can repeat."""
+
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import time_machine
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from fargate_local.cloud.compaction import compact
+from fargate_local.cloud.journal import Journal, Record
+from fargate_local.cloud.locks import ReadWriteLock
+from fargate_local.cloud.requests import CloudRequest, CloudResponse
+
+log = logging.getLogger(__name__)
+
+UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
+DATA_ACTIONS = frozenset({"PutLogEvents", "CreateLogStream", "DeleteLogStream", "PutEvents"})
+# A CloudFormation call may fail and still leave resources behind, so its failures are repeated too.
+RECORDED_EVEN_IF_REFUSED = frozenset({"cloudformation"})
+CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
+
+
+class MotoGate:
+    """moto, with one writer at a time and, given a folder, a memory that outlives the process.
+
+    ``generation`` grows with every change other than data (S3 objects, log events, events): whoever caches what moto
+    said about task definitions, images or secrets may keep it while the generation stays the same.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.generation = 0
+        self.has_event_rules = False
+        self._lock = ReadWriteLock()
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._journal = Journal(folder) if folder else None
+        if self._journal:
+            self._replay(self._journal)
+
+    def handle(self, request: CloudRequest) -> CloudResponse:
+        """moto's answer."""
+        if not request.changes_state:
+            with self._lock.reading():
+                return self._call(request)
+        with self._lock.writing():
+            return self._change(request)
+
+    def close(self) -> None:
+        """Wait for the last change and close the journal."""
+        with self._lock.writing():
+            if self._journal:
+                self._journal.close()
+
+    def _change(self, request: CloudRequest) -> CloudResponse:
+        # The first request to a service imports it, which takes long enough to falsify the time of the change.
+        self._app.get_application(request.environ())
+        began, seed = time.time(), secrets.randbits(48)
+        self._seed(seed)
+        response = self._call(request)
+        accepted = response.code < 400
+        if accepted:
+            self._note(request)
+        if self._journal and (accepted or request.service in RECORDED_EVEN_IF_REFUSED):
+            self._journal.append(began, seed, request, self._yielded(request, response))
+        return response
+
+    def _note(self, request: CloudRequest) -> None:
+        if request.service != "s3" and request.action not in DATA_ACTIONS:
+            self.generation += 1
+        if request.service == "cloudformation" or request.action in ("PutRule", "CreateArchive"):
+            self.has_event_rules = True
+
+    def _call(self, request: CloudRequest) -> CloudResponse:
+        head: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[..., None]:
+            head[:] = [status, headers]
+            return lambda _: None
+
+        body = self._app(request.environ(), start_response)
+        content = b"".join(body)
+        close = getattr(body, "close", None)
+        if close:
+            close()
+        return CloudResponse(head[0], head[1], [content])
+
+    def _seed(self, seed: int) -> None:
+        self._call(CloudRequest("POST", f"/moto-api/seed?a={seed}"))
+
+    @staticmethod
+    def _yielded(request: CloudRequest, response: CloudResponse) -> str | None:
+        """The upload id of a new multipart upload: the one identifier that moto's seed does not fix."""
+        if request.service == "s3" and request.method == "POST" and "uploads" in request.query:
+            found = UPLOAD_ID.search(response.content)
+            return found[1].decode() if found else None
+        return None
+
+    def _replay(self, journal: Journal) -> None:
+        records = compact(journal.read())
+        journal.replace(records)
+        renamed: dict[str, str] = {}
+        if records:
+            with time_machine.travel(records[0].time, tick=False) as clock:
+                for record in records:
+                    clock.move_to(record.time)
+                    self._repeat(journal, record, renamed)
+        journal.open()
+
+    def _repeat(self, journal: Journal, record: Record, renamed: dict[str, str]) -> None:
+        request = rewrite(journal.with_body(record), renamed)
+        self._seed(record.seed)
+        response = self._call(request)
+        if response.code < 400:
+            self._note(request)
+            fresh = self._yielded(request, response)
+            if record.yields and fresh:
+                renamed[record.yields] = fresh
+        elif request.service not in RECORDED_EVEN_IF_REFUSED:
+            log.warning("could not repeat change %d: %s %s", record.number, request.service, request.action)
+
+
+def rewrite(request: CloudRequest, renamed: dict[str, str]) -> CloudRequest:
+    """The request as a replay must send it: new upload ids for old ones, and no conditions, for it did succeed."""
+    target = request.target
+    upload = request.query.get("uploadId", [""])[0]
+    if upload in renamed:
+        target = target.replace(quote(upload, safe=""), quote(renamed[upload], safe="")).replace(
+            upload, quote(renamed[upload], safe="")
+        )
+    headers = {name: value for name, value in request.headers.items() if name not in CONDITIONS}
+    return CloudRequest(request.method, target, headers, request.body)

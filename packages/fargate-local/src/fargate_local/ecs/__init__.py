@@ -1,0 +1,1 @@
+"""The ECS API: requests checked, answered and refused as ECS does."""

@@ -1,0 +1,214 @@
+"""The four actions that are real here: RunTask, DescribeTasks, ListTasks, StopTask."""
+
+import base64
+import hashlib
+import itertools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from fargate_local.cloud.catalog import Catalog
+from fargate_local.cloud.requests import CloudRequest
+from fargate_local.ecs import reasons
+from fargate_local.ecs.arns import Names
+from fargate_local.ecs.definition import check_definition
+from fargate_local.ecs.errors import ConflictError, InvalidParameterError
+from fargate_local.ecs.launch import Launch, addresses, check_run_task, new_task
+from fargate_local.ecs.shapes import parse
+from fargate_local.engine.engine import Engine
+
+DESCRIBE_LIMIT = 100
+LIST_LIMIT = 100
+REASON_LIMIT = 1024
+
+Json = bytes
+
+
+class Actions:
+    """Answers as JSON texts. Every method raises EcsError for what ECS refuses."""
+
+    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+        self._engine = engine
+        self._records = engine.parts.records
+        self._catalog = catalog
+        self._addresses = itertools.count()
+        self.by_name: dict[str, Callable[[str, bytes], Json]] = {
+            "RunTask": self.run_task,
+            "DescribeTasks": self.describe_tasks,
+            "ListTasks": self.list_tasks,
+            "StopTask": self.stop_task,
+        }
+
+    def check(self, request: CloudRequest) -> None:
+        """Refuse what moto would accept although ECS does not."""
+        if request.action == "RegisterTaskDefinition":
+            check_definition(parse(request.action, request.body))
+
+    def run_task(self, region: str, body: bytes) -> Json:
+        """Create tasks, or find those that the same request made before."""
+        request = parse("RunTask", body)
+        token = request.get("clientToken")
+        if token is None:
+            return self._run(check_run_task(self._catalog, region, request))
+        key = f"{region}/{token}"
+        fingerprint = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        known = self._records.token(key)
+        if known is None:
+            launch = check_run_task(self._catalog, region, request)
+            with self._engine.lock:
+                known = self._records.token(key)
+                if known is None:
+                    return self._run(launch, (key, fingerprint))
+        made_by, arns = known
+        if made_by != fingerprint:
+            message = (
+                "The RunTask request could not be processed due to conflicts. The provided clientToken is already in"
+                " use with a different RunTask request."
+            )
+            raise ConflictError(message, resourceIds=arns)
+        return self._described(arns, with_tags=True)
+
+    def _run(self, launch: Launch, token: tuple[str, str] | None = None) -> Json:
+        count = launch.request.get("count", 1)
+        failures = [failure for _ in range(count) if (failure := self._placement_failure(launch))]
+        made = []
+        with self._engine.lock:
+            now = self._engine.parts.clock.now()
+            for _ in range(count - len(failures)):
+                number = next(self._addresses)
+                subnet = launch.subnets[number % len(launch.subnets)]
+                description, plan = new_task(launch, now, subnet, addresses(subnet.block, number))
+                self._records.save(description, launch.tags)
+                self._engine.parts.on_change(description)
+                made.append((description, plan))
+            arns = [description["taskArn"] for description, _ in made]
+            if token and made:
+                self._records.save_token(*token, arns, now)
+            self._engine.launch(made)
+            return self._described(arns, with_tags=True, failures=failures)
+
+    def _placement_failure(self, launch: Launch) -> dict[str, str] | None:
+        faults = self._engine.parts.faults
+        subject = {"cluster": launch.cluster_name, "family": launch.family, "capacity_provider": launch.capacity}
+        if rule := faults.draw("capacity", **subject):
+            return {"reason": rule.message or reasons.CAPACITY}
+        if rule := faults.draw("resource-eni", **subject):
+            return {"arn": launch.cluster["clusterArn"], "reason": rule.message or reasons.RESOURCE_ENI}
+        return None
+
+    def describe_tasks(self, region: str, body: bytes) -> Json:
+        """Up to 100 tasks; those that are not known are MISSING."""
+        request = parse("DescribeTasks", body)
+        cluster = self._catalog.cluster(region, request.get("cluster"))
+        wanted = request.get("tasks", [])
+        if not wanted:
+            message = "Tasks cannot be empty."
+            raise InvalidParameterError(message)
+        if len(wanted) > DESCRIBE_LIMIT:
+            message = f"Tasks can have at most {DESCRIBE_LIMIT} items."
+            raise InvalidParameterError(message)
+        names = Names(region)
+        arns = [names.task(cluster["clusterName"], identifier) for identifier in dict.fromkeys(wanted)]
+        for arn in arns:
+            check_task_arn(arn)
+        # A task of another cluster is as unknown as one that never was.
+        prefix = names.task(cluster["clusterName"], "")
+        known = [arn for arn in arns if arn.startswith(prefix)]
+        unknown = [arn for arn in arns if not arn.startswith(prefix)]
+        return self._described(
+            known,
+            with_tags="TAGS" in request.get("include", []),
+            failures=[missing(arn) for arn in unknown],
+        )
+
+    def list_tasks(self, region: str, body: bytes) -> Json:
+        """The ARNs of a cluster's tasks, a page at a time."""
+        request = parse("ListTasks", body)
+        cluster = self._catalog.cluster(region, request.get("cluster"))
+        limit = request.get("maxResults", LIST_LIMIT)
+        if not 1 <= limit <= LIST_LIMIT:
+            message = f"maxResults must be between 1 and {LIST_LIMIT}."
+            raise InvalidParameterError(message)
+        after = page_start(request.get("nextToken"))
+        if request.get("containerInstance") or request.get("serviceName") or request.get("daemonName"):
+            return dump({"taskArns": []})
+        filters = {
+            "desired_status": request.get("desiredStatus", "RUNNING"),
+            "family": request.get("family"),
+            "started_by": request.get("startedBy"),
+            "launch_type": request.get("launchType"),
+        }
+        rows = self._records.listed(cluster["clusterArn"], filters, after, limit + 1)
+        answer: dict[str, Any] = {"taskArns": [arn for _, arn in rows[:limit]]}
+        if len(rows) > limit:
+            answer["nextToken"] = base64.b64encode(f"tasks-after:{rows[limit - 1][0]}".encode()).decode()
+        return dump(answer)
+
+    def stop_task(self, region: str, body: bytes) -> Json:
+        """SIGTERM now, SIGKILL after the containers' stop timeouts."""
+        request = parse("StopTask", body)
+        cluster = self._catalog.cluster(region, request.get("cluster"))
+        if not request.get("task"):
+            message = "Task can not be blank."
+            raise InvalidParameterError(message)
+        reason = request.get("reason", reasons.STOPPED_BY_USER)
+        if len(reason) > REASON_LIMIT:
+            message = f"reason length must be at most {REASON_LIMIT}."
+            raise InvalidParameterError(message)
+        arn = Names(region).task(cluster["clusterName"], request["task"])
+        check_task_arn(arn)
+        ours = arn.startswith(Names(region).task(cluster["clusterName"], ""))
+        if not ours or not self._engine.stop(arn, "UserInitiated", reason):
+            message = "The referenced task was not found."
+            raise InvalidParameterError(message)
+        description, tags = self._records.find([arn])[arn]
+        return f'{{"task":{description[:-1]},"tags":{tags}}}}}'.encode()
+
+    def _described(self, arns: list[str], *, with_tags: bool, failures: list[dict[str, str]] | None = None) -> Json:
+        """Stored descriptions put together as they are, which is what keeps a hundred tasks cheap."""
+        found = self._records.find(arns)
+        tasks = []
+        lost = list(failures or ())
+        for arn in arns:
+            if arn not in found:
+                lost.append(missing(arn))
+                continue
+            body, tags = found[arn]
+            tasks.append(f'{body[:-1]},"tags":{tags if with_tags else "[]"}}}')
+        return f'{{"tasks":[{",".join(tasks)}],"failures":{json.dumps(lost)}}}'.encode()
+
+
+def missing(arn: str) -> dict[str, str]:
+    """The failure of an unknown task."""
+    return {"arn": arn, "reason": "MISSING"}
+
+
+def check_task_arn(arn: str) -> None:
+    """Raise InvalidParameterError for text that cannot be a task."""
+    parts = arn.split(":")
+    task = parts[5] if len(parts) == 6 else ""
+    if parts[:3] != ["arn", "aws", "ecs"] or not task.startswith("task/") or not task.rsplit("/", 1)[-1]:
+        message = (
+            f"Invalid identifier: Unexpected ARN format: {arn}" if arn.startswith("arn:") else "taskId longer than 36."
+        )
+        raise InvalidParameterError(message)
+
+
+def page_start(token: str | None) -> int:
+    """The position after which a page begins."""
+    if token is None:
+        return 0
+    try:
+        text = base64.b64decode(token, validate=True).decode()
+        label, _, number = text.partition(":")
+        if label == "tasks-after":
+            return int(number)
+    except ValueError:
+        pass
+    message = "Invalid token."
+    raise InvalidParameterError(message)
+
+
+def dump(answer: dict[str, Any]) -> Json:
+    """JSON text of an answer."""
+    return json.dumps(answer, separators=(",", ":")).encode()

@@ -1,0 +1,477 @@
+"""RunTask's request turned into task descriptions and plans, or refused as ECS refuses it.
+
+Messages: those that ECS returns (API reference RunTask, developer guide "API failure reasons", and the error texts that
+users quote; read November 2026).
+"""
+
+import ipaddress
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from fargate_local.cloud.catalog import Catalog, Subnet
+from fargate_local.ecs import sizes
+from fargate_local.ecs.arns import Names, last_part
+from fargate_local.ecs.errors import ClientError, InvalidParameterError
+from fargate_local.engine.plan import ContainerPlan, LogTarget, TaskPlan
+
+MIB = 1024 * 1024
+OVERRIDES_LIMIT = 8192
+COUNT_LIMIT = 10
+STOP_TIMEOUT = 30.0
+STOP_TIMEOUT_LIMIT = 120.0
+PLATFORM_VERSIONS = {"LATEST": "1.4.0", "1.4.0": "1.4.0", "1.3.0": "1.3.0"}
+PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
+CLIENT_TOKEN = re.compile(r"^[\x21-\x7e]{1,64}$")
+STARTED_BY = re.compile(r"^[\w/.:@-]*$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A checked RunTask request: everything about its tasks but their identities."""
+
+    region: str
+    cluster: dict[str, Any]
+    definition: dict[str, Any]
+    request: dict[str, Any]
+    capacity: str
+    capacity_provider: str | None
+    platform_version: str
+    cpu: int
+    memory: int
+    subnets: list[Subnet]
+    groups: list[str]
+    tags: list[dict[str, str]]
+
+    @property
+    def family(self) -> str:
+        """The definition's family."""
+        family: str = self.definition["family"]
+        return family
+
+    @property
+    def cluster_name(self) -> str:
+        """The cluster's name."""
+        name: str = self.cluster["clusterName"]
+        return name
+
+
+def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> Launch:
+    """The launch that a RunTask request asks for. Raises the EcsError that ECS answers."""
+    check_limits(request)
+    cluster = catalog.cluster(region, request.get("cluster"))
+    definition = catalog.task_definition(region, request.get("taskDefinition", ""))
+    capacity, provider = choose_capacity(request, cluster, definition)
+    overrides = request.get("overrides", {})
+    check_overrides(overrides, definition)
+    check_roles(catalog, overrides, definition)
+    cpu, memory = task_size(overrides, definition)
+    subnets, groups = check_network(catalog, region, request, definition)
+    return Launch(
+        region=region,
+        cluster=cluster,
+        definition=definition,
+        request=request,
+        capacity=capacity,
+        capacity_provider=provider,
+        platform_version=platform_version(request),
+        cpu=cpu,
+        memory=memory,
+        subnets=subnets,
+        groups=groups,
+        tags=tags_of(request, definition),
+    )
+
+
+def check_limits(request: dict[str, Any]) -> None:
+    """Limits that need nothing but the request."""
+    if not request.get("taskDefinition"):
+        message = "TaskDefinition can not be blank."
+        raise ClientError(message)
+    count = request.get("count", 1)
+    if count < 1:
+        message = "Invalid count value: count must be between 1 and 10."
+        raise InvalidParameterError(message)
+    if count > COUNT_LIMIT:
+        message = "Tasks count cannot be more than 10."
+        raise InvalidParameterError(message)
+    token = request.get("clientToken")
+    if token is not None and not CLIENT_TOKEN.match(token):
+        message = "clientToken length must be between 1 and 64 and use characters in the range of 33-126."
+        raise InvalidParameterError(message)
+    started_by = request.get("startedBy", "")
+    if len(started_by) > 128 or not STARTED_BY.match(started_by):
+        message = "startedBy length must be at most 128 and use letters, numbers, '-', '_', '/', '.', ':' and '@' only."
+        raise InvalidParameterError(message)
+    overrides = request.get("overrides", {})
+    if len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False)) > OVERRIDES_LIMIT:
+        message = f"Container Overrides length must be at most {OVERRIDES_LIMIT}"
+        raise InvalidParameterError(message)
+    if request.get("propagateTags") == "SERVICE":
+        message = "Invalid value for propagateTags: SERVICE is not supported for RunTask."
+        raise InvalidParameterError(message)
+    check_tags(request.get("tags", []))
+
+
+def check_tags(tags: list[dict[str, str]]) -> None:
+    """The rules of tagging."""
+    keys = [tag.get("key", "") for tag in tags]
+    if len(tags) > 50:
+        message = "Too many tags. The maximum number of tags per resource is 50."
+        raise InvalidParameterError(message)
+    if len(set(keys)) != len(keys):
+        message = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+        raise InvalidParameterError(message)
+    for tag in tags:
+        key = tag.get("key", "")
+        if not 1 <= len(key) <= 128 or len(tag.get("value", "")) > 256:
+            message = "Tag keys must have 1 to 128 characters and tag values at most 256."
+            raise InvalidParameterError(message)
+        if key.lower().startswith("aws:"):
+            message = "Tag keys beginning with aws: are reserved for system use."
+            raise InvalidParameterError(message)
+
+
+def choose_capacity(
+    request: dict[str, Any], cluster: dict[str, Any], definition: dict[str, Any]
+) -> tuple[str, str | None]:
+    """(FARGATE or FARGATE_SPOT, the capacity provider's name when one was used)."""
+    strategy = request.get("capacityProviderStrategy")
+    launch_type = request.get("launchType")
+    if strategy and launch_type:
+        message = "A launch type and a capacity provider strategy cannot both be specified."
+        raise InvalidParameterError(message)
+    if not strategy and not launch_type:
+        strategy = cluster.get("defaultCapacityProviderStrategy") or []
+    if strategy:
+        check_strategy(strategy, cluster)
+        provider = max(strategy, key=lambda item: (item.get("base", 0) > 0, item.get("weight", 0)))["capacityProvider"]
+        check_compatibility("FARGATE", definition)
+        return provider, provider
+    launch_type = launch_type or "EC2"
+    if launch_type != "FARGATE":
+        # Without a launch type ECS takes EC2, and a cluster of Fargate has no container instances.
+        message = "No Container Instances were found in your cluster."
+        raise InvalidParameterError(message)
+    check_compatibility(launch_type, definition)
+    return "FARGATE", None
+
+
+def check_strategy(strategy: list[dict[str, Any]], cluster: dict[str, Any]) -> None:
+    """A strategy names Fargate's providers, associated with the cluster, with sensible weights."""
+    if len(strategy) > 20:
+        message = "A capacity provider strategy can contain a maximum of 20 capacity providers."
+        raise InvalidParameterError(message)
+    if sum(1 for item in strategy if item.get("base", 0) > 0) > 1:
+        message = "Only one capacity provider in a capacity provider strategy can have a base defined."
+        raise InvalidParameterError(message)
+    for item in strategy:
+        name = item.get("capacityProvider", "")
+        if name not in PROVIDERS:
+            message = (
+                f"The specified capacity provider '{name}' was not found. Specify a valid name or ARN and try again."
+            )
+            raise InvalidParameterError(message)
+        associated = cluster.get("capacityProviders")
+        if associated and name not in associated:
+            message = (
+                "The specified capacity provider strategy cannot contain a capacity provider that is not associated"
+                " with the cluster."
+            )
+            raise InvalidParameterError(message)
+        if not 0 <= item.get("weight", 0) <= 1000 or not 0 <= item.get("base", 0) <= 100_000:
+            message = "The weight of a capacity provider must be between 0 and 1000, its base between 0 and 100000."
+            raise InvalidParameterError(message)
+    if all(item.get("weight", 0) == 0 for item in strategy) and len(strategy) > 1:
+        message = "At least one capacity provider in the strategy must have a weight greater than zero."
+        raise InvalidParameterError(message)
+
+
+def check_compatibility(launch_type: str, definition: dict[str, Any]) -> None:
+    """The definition was made for the launch type."""
+    if launch_type not in definition.get("compatibilities", []):
+        message = f"Task definition does not support launch_type {launch_type}."
+        raise InvalidParameterError(message)
+
+
+def check_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> None:
+    """Each override must name a container of the definition, once."""
+    names = [container["name"] for container in definition["containerDefinitions"]]
+    seen: set[str] = set()
+    for override in overrides.get("containerOverrides", []):
+        if not override:
+            continue
+        name = override.get("name")
+        if not name:
+            message = "Container override must specify a container name."
+            raise InvalidParameterError(message)
+        if name not in names:
+            message = f"Override for container named {name} is not a container in the TaskDefinition."
+            raise InvalidParameterError(message)
+        if name in seen:
+            message = f"Container named {name} can only have one override."
+            raise InvalidParameterError(message)
+        seen.add(name)
+
+
+def check_roles(catalog: Catalog, overrides: dict[str, Any], definition: dict[str, Any]) -> None:
+    """Roles must exist in IAM."""
+    for key in ("taskRoleArn", "executionRoleArn"):
+        role = overrides.get(key) or definition.get(key)
+        if role and not catalog.has_role(role):
+            message = (
+                f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the"
+                " role being passed has the proper trust relationship and permissions and that your IAM user has"
+                " permissions to pass this role."
+            )
+            raise ClientError(message)
+
+
+def task_size(overrides: dict[str, Any], definition: dict[str, Any]) -> tuple[int, int]:
+    """(CPU units, MiB) of the task. Raises ClientError for a size that Fargate does not have."""
+    cpu_text = str(overrides.get("cpu") or definition.get("cpu") or "")
+    memory_text = str(overrides.get("memory") or definition.get("memory") or "")
+    cpu, memory = sizes.cpu_units(cpu_text), sizes.memory_mib(memory_text)
+    if cpu is None or memory is None:
+        message = f"Invalid 'cpu' or 'memory' setting for task. cpu: '{cpu_text}', memory: '{memory_text}'"
+        raise ClientError(message)
+    if not sizes.is_fargate_size(cpu, memory):
+        raise ClientError(no_such_size(cpu, memory))
+    return cpu, memory
+
+
+def no_such_size(cpu: int, memory: int) -> str:
+    """What ECS says to a CPU and memory that do not go together."""
+    return (
+        f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
+        " See the Amazon ECS documentation for the valid values."
+    )
+
+
+def check_network(
+    catalog: Catalog, region: str, request: dict[str, Any], definition: dict[str, Any]
+) -> tuple[list[Subnet], list[str]]:
+    """The subnets and security groups of the request, which must exist in one VPC."""
+    if definition.get("networkMode") != "awsvpc":
+        message = "Fargate only supports network mode ‘awsvpc’."
+        raise ClientError(message)
+    network = request.get("networkConfiguration", {}).get("awsvpcConfiguration")
+    if not network:
+        message = "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+        raise InvalidParameterError(message)
+    identifiers = network.get("subnets", [])
+    if not identifiers:
+        message = "subnets can not be empty."
+        raise InvalidParameterError(message)
+    if len(identifiers) > 16:
+        message = "subnets can have at most 16 items."
+        raise InvalidParameterError(message)
+    if len(network.get("securityGroups", [])) > 5:
+        message = "securityGroups can have at most 5 items."
+        raise InvalidParameterError(message)
+    if network.get("assignPublicIp", "DISABLED") not in ("ENABLED", "DISABLED"):
+        message = "assignPublicIp should be one of [ENABLED,DISABLED]"
+        raise InvalidParameterError(message)
+    subnets = catalog.subnets(region, identifiers)
+    if len({subnet.vpc_id for subnet in subnets}) > 1:
+        message = "All subnets must belong to the same VPC."
+        raise InvalidParameterError(message)
+    groups = network.get("securityGroups", [])
+    catalog.check_security_groups(region, groups, subnets[0].vpc_id)
+    return subnets, groups or [catalog.default_security_group(region, subnets[0].vpc_id)]
+
+
+def platform_version(request: dict[str, Any]) -> str:
+    """The platform version to run on. Raises ClientError for one that does not exist."""
+    wanted = request.get("platformVersion", "LATEST")
+    if wanted not in PLATFORM_VERSIONS:
+        message = f"The specified platform version does not exist: {wanted}"
+        raise PlatformUnknownError(message)
+    return PLATFORM_VERSIONS[wanted]
+
+
+class PlatformUnknownError(ClientError):
+    """No such platform version."""
+
+    code = "PlatformUnknownException"
+
+
+def tags_of(request: dict[str, Any], definition: dict[str, Any]) -> list[dict[str, str]]:
+    """The task's tags: the request's, and the definition's where they are propagated."""
+    tags = {}
+    if request.get("enableECSManagedTags"):
+        tags["aws:ecs:clusterName"] = last_part(request.get("cluster", "default"))
+    if request.get("propagateTags") == "TASK_DEFINITION":
+        tags |= {tag["key"]: tag.get("value", "") for tag in definition.get("tags", [])}
+    tags |= {tag["key"]: tag.get("value", "") for tag in request.get("tags", [])}
+    return [{"key": key, "value": value} for key, value in tags.items()]
+
+
+def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[dict[str, Any], TaskPlan]:
+    """The description and the plan of one more task."""
+    names = Names(launch.region)
+    arn = names.new_task(launch.cluster_name)
+    task_id = last_part(arn)
+    attachment = attachment_of(subnet, address)
+    overrides = launch.request.get("overrides", {})
+    by_name = {item["name"]: item for item in overrides.get("containerOverrides", []) if item.get("name")}
+    containers = [
+        describe_container(container, by_name.get(container["name"], {}), names, launch, arn, attachment)
+        for container in launch.definition["containerDefinitions"]
+    ]
+    body = {
+        "attachments": [attachment],
+        "attributes": [{"name": "ecs.cpu-architecture", "value": architecture(launch.definition)}],
+        "availabilityZone": subnet.zone,
+        "clusterArn": launch.cluster["clusterArn"],
+        "containers": containers,
+        "cpu": str(launch.cpu),
+        "createdAt": now,
+        "desiredStatus": "RUNNING",
+        "enableExecuteCommand": bool(launch.request.get("enableExecuteCommand")),
+        "group": launch.request.get("group") or f"family:{launch.family}",
+        "healthStatus": "UNKNOWN",
+        "lastStatus": "PROVISIONING",
+        "launchType": "FARGATE",
+        "memory": str(launch.memory),
+        "overrides": described_overrides(overrides, launch.definition),
+        "platformVersion": launch.platform_version,
+        "platformFamily": "Linux",
+        "taskArn": arn,
+        "taskDefinitionArn": launch.definition["taskDefinitionArn"],
+        "version": 1,
+        "ephemeralStorage": launch.definition.get("ephemeralStorage") or {"sizeInGiB": 20},
+        "fargateEphemeralStorage": launch.definition.get("ephemeralStorage") or {"sizeInGiB": 20},
+    }
+    if launch.capacity_provider:
+        body["capacityProviderName"] = launch.capacity_provider
+    if launch.request.get("startedBy"):
+        body["startedBy"] = launch.request["startedBy"]
+    plan = TaskPlan(
+        arn=arn,
+        region=launch.region,
+        cluster=launch.cluster_name,
+        family=launch.family,
+        revision=launch.definition["revision"],
+        capacity=launch.capacity,
+        cpu=launch.cpu,
+        memory=launch.memory * MIB,
+        role=overrides.get("taskRoleArn") or launch.definition.get("taskRoleArn"),
+        containers=tuple(
+            plan_container(container, by_name.get(container["name"], {}), launch.region, task_id)
+            for container in launch.definition["containerDefinitions"]
+        ),
+    )
+    return body, plan
+
+
+def attachment_of(subnet: Subnet, address: str) -> dict[str, Any]:
+    """A network interface, of which only the description exists."""
+    unique = uuid.uuid4().hex
+    mac = ":".join(["0a", *(unique[at : at + 2] for at in range(0, 10, 2))])
+    details = {
+        "subnetId": subnet.subnet_id,
+        "networkInterfaceId": f"eni-{unique[:17]}",
+        "macAddress": mac,
+        "privateDnsName": f"ip-{address.replace('.', '-')}.ec2.internal",
+        "privateIPv4Address": address,
+    }
+    return {
+        "id": str(uuid.uuid4()),
+        "type": "ElasticNetworkInterface",
+        "status": "PRECREATED",
+        "details": [{"name": name, "value": value} for name, value in details.items()],
+    }
+
+
+def addresses(block: str, number: int) -> str:
+    """The ``number``-th address of a subnet that AWS would give away; starts again after the last."""
+    network = ipaddress.ip_network(block)
+    usable = max(network.num_addresses - 5, 1)
+    return str(network[4 + number % usable] if network.num_addresses > 4 else network[0])
+
+
+def describe_container(
+    container: dict[str, Any],
+    override: dict[str, Any],
+    names: Names,
+    launch: Launch,
+    task_arn: str,
+    attachment: dict[str, Any],
+) -> dict[str, Any]:
+    """A container as RunTask answers it."""
+    address = attachment["details"][-1]["value"]
+    described = {
+        "containerArn": names.new_container(launch.cluster_name, last_part(task_arn)),
+        "taskArn": task_arn,
+        "name": container["name"],
+        "image": container["image"],
+        "lastStatus": "PENDING",
+        "networkInterfaces": [{"attachmentId": attachment["id"], "privateIpv4Address": address}],
+        "healthStatus": "UNKNOWN",
+        "cpu": str(override.get("cpu") or container.get("cpu", 0)),
+    }
+    for key in ("memory", "memoryReservation"):
+        value = override.get(key) or container.get(key)
+        if value:
+            described[key] = str(value)
+    return described
+
+
+def described_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> dict[str, Any]:
+    """The overrides as a task shows them: with every container, overridden or not."""
+    given = {item["name"]: item for item in overrides.get("containerOverrides", []) if item.get("name")}
+    shown = [
+        given.get(container["name"], {"name": container["name"]}) for container in definition["containerDefinitions"]
+    ]
+    return {"inferenceAcceleratorOverrides": [], **overrides, "containerOverrides": shown}
+
+
+def architecture(definition: dict[str, Any]) -> str:
+    """The CPU architecture as a task attribute."""
+    wanted: str = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
+    return wanted.lower()
+
+
+def plan_container(container: dict[str, Any], override: dict[str, Any], region: str, task_id: str) -> ContainerPlan:
+    """What a container is going to run: its definition with its override."""
+    environment = {item["name"]: item.get("value", "") for item in container.get("environment") or []}
+    environment |= {item["name"]: item.get("value", "") for item in override.get("environment", []) if "name" in item}
+    command = override.get("command", container.get("command"))
+    memory = override.get("memory") or container.get("memory")
+    entry_point = container.get("entryPoint")
+    return ContainerPlan(
+        name=container["name"],
+        image=container["image"],
+        essential=container.get("essential", True),
+        entry_point=tuple(entry_point) if entry_point else None,
+        command=tuple(command) if command else None,
+        environment=environment,
+        secrets={item["name"]: item["valueFrom"] for item in container.get("secrets") or []},
+        depends_on=tuple((item["containerName"], item["condition"]) for item in container.get("dependsOn") or []),
+        working_directory=container.get("workingDirectory"),
+        user=container.get("user"),
+        stop_timeout=min(float(container.get("stopTimeout") or STOP_TIMEOUT), STOP_TIMEOUT_LIMIT),
+        start_timeout=container.get("startTimeout"),
+        memory=int(memory) * MIB if memory else None,
+        cpu=int(override.get("cpu") or container.get("cpu") or 0),
+        read_only=bool(container.get("readonlyRootFilesystem")),
+        logs=log_target(container, region, task_id),
+    )
+
+
+def log_target(container: dict[str, Any], region: str, task_id: str) -> LogTarget | None:
+    """``<prefix>/<container>/<task id>``; None without the awslogs driver."""
+    configuration = container.get("logConfiguration") or {}
+    if configuration.get("logDriver") != "awslogs":
+        return None
+    options = configuration.get("options") or {}
+    prefix = options.get("awslogs-stream-prefix", "ecs")
+    return LogTarget(
+        group=options.get("awslogs-group", ""),
+        stream=f"{prefix}/{container['name']}/{task_id}",
+        region=options.get("awslogs-region", region),
+        create_group=options.get("awslogs-create-group", "false").lower() == "true",
+    )

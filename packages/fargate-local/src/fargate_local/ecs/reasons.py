@@ -1,0 +1,74 @@
+"""The reasons that ECS gives for the end of a task.
+
+Texts: Amazon ECS developer guide, "Stopped tasks error messages", "CannotPullContainer task errors",
+"ResourceInitializationError" and "Fargate capacity providers" (read November 2026), and amazon-ecs-agent for the words
+of the agent.
+"""
+
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+ESSENTIAL_EXITED = "Essential container in task exited"
+STOPPED_BY_USER = "Task stopped by user"
+SPOT_INTERRUPTED = "Your Spot Task was interrupted."
+HOST_LOST = "ECS is performing maintenance on the underlying infrastructure hosting the task."
+ENI_TIMEOUT = "Timeout waiting for network interface provisioning to complete."
+CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+RESOURCE_ENI = "RESOURCE:ENI"
+
+SECRETS_PREFIX = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed:"
+)
+PULL_PREFIX = "CannotPullContainerError: pull image manifest has been retried"
+START_PREFIX = (
+    "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed to"
+    " create shim task: OCI runtime create failed: runc create failed: unable to start container process:"
+)
+
+
+def pull_failed(reference: str, detail: str, *, retried: int = 1) -> str:
+    """An image that cannot be resolved."""
+    return f"{PULL_PREFIX} {retried} time(s): failed to resolve ref {reference}: {detail}"
+
+
+def pull_timed_out(reference: str) -> str:
+    """A registry that does not answer."""
+    host = reference.partition("/")[0]
+    return pull_failed(reference, f'failed to do request: Head "https://{host}/v2/": dial tcp: i/o timeout', retried=5)
+
+
+def secret_missing(detail: str) -> str:
+    """A secret of Secrets Manager that cannot be read."""
+    return f"{SECRETS_PREFIX} unable to retrieve secret from asm: service call has been retried 1 time(s): {detail}"
+
+
+def parameter_missing(name: str) -> str:
+    """A parameter of SSM that does not exist."""
+    return (
+        f"{SECRETS_PREFIX} unable to retrieve secrets from ssm: service call has been retried 1 time(s):"
+        f" invalid ssm parameters: {name}"
+    )
+
+
+def secret_unreachable(region: str) -> str:
+    """No way from the subnet to Secrets Manager."""
+    return (
+        f"{SECRETS_PREFIX} unable to retrieve secret from asm: service call has been retried 5 time(s): failed to"
+        f" fetch secret from secrets manager: RequestCanceled: request context canceled caused by: context deadline"
+        f" exceeded (secretsmanager.{region}.amazonaws.com)"
+    )
+
+
+def log_group_missing() -> str:
+    """A log group that does not exist and may not be created."""
+    return (
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to"
+        " create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit"
+        " status 1"
+    )
+
+
+def dependency_failed(name: str, target: str) -> str:
+    """A container whose ``dependsOn: SUCCESS`` cannot be met (amazon-ecs-agent, agent/engine/dependencygraph)."""
+    return (
+        f"dependency graph: failed to resolve container ordering dependency [{name}] for target [{target}] as"
+        " dependency did not exit successfully."
+    )

@@ -1,0 +1,1 @@
+"""The life of tasks: what happens after RunTask has answered."""

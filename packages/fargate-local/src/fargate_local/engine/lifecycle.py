@@ -1,0 +1,367 @@
+"""The life of one task, from PROVISIONING to STOPPED."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from fargate_local.cloud.catalog import Catalog, StartError
+from fargate_local.ecs import reasons
+from fargate_local.engine.logs import LogPump
+from fargate_local.engine.plan import ContainerPlan, TaskPlan
+from fargate_local.engine.records import Records
+from fargate_local.engine.supervisor import CannotStartError, Exit, Spawn, Supervisor
+from fargate_local.engine.task import TaskRecord
+from fargate_local.faults.rules import FaultRule, FaultRules
+from fargate_local.runtimes.base import Image, Runtime
+
+T = TypeVar("T")
+
+DRAIN_SECONDS = 5.0
+FOREVER = 365 * 24 * 3600.0
+
+
+class StoppedError(Exception):
+    """The task's end was decided while it was still starting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every task's life needs."""
+
+    catalog: Catalog
+    faults: FaultRules
+    lock: threading.RLock
+    loop: asyncio.AbstractEventLoop
+    logs: LogPump
+    records: Records
+    runtime: Runtime
+    supervisor: Supervisor
+    environment: Callable[[TaskPlan, ContainerPlan, str], dict[str, str]]
+    in_thread: Callable[..., Awaitable[Any]]
+    make_stream: Callable[[ContainerPlan], None]
+
+
+class ContainerLife:
+    """One container: waits for what it depends on, runs, ends."""
+
+    def __init__(self, plan: ContainerPlan, description: dict[str, Any]) -> None:
+        self.plan = plan
+        self.ident: str = description["containerArn"].rsplit("/", 1)[-1]
+        self.description = description
+        self.started = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.exit_code: int | None = None
+        self.drained = asyncio.Event()
+        self.settled = asyncio.Event()
+        self.settled.set()
+        self.running = False
+        self.image: Image | None = None
+        self.environment: dict[str, str] = {}
+
+
+class TaskLife:
+    """Runs in the engine's event loop; ``decide_stop`` may be called from any thread."""
+
+    def __init__(self, task: TaskRecord, plan: TaskPlan, around: Surroundings) -> None:
+        self.task = task
+        self.plan = plan
+        self._around = around
+        self._loop = around.loop
+        self._stop = asyncio.Event()
+        self._kill_after: float | None = None
+        self._containers = {
+            container.name: ContainerLife(container, task.container(container.name)) for container in plan.containers
+        }
+        self._jobs: list[asyncio.Task[None]] = []
+
+    def decide_stop(self, code: str, reason: str, kill_after: float | None = None) -> None:
+        """End the task. ``kill_after`` seconds replace the containers' own stop timeouts."""
+        with self._around.lock:
+            if not self.task.asked_to_stop:
+                self._kill_after = kill_after
+            self.task.will_stop(code, reason)
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    async def run(self) -> None:
+        """Live until STOPPED."""
+        try:
+            await self._start()
+            await self._stop.wait()
+        except StartError as failure:
+            self._fail_start(failure)
+        except StoppedError:
+            pass
+        await self._wind_down()
+
+    def give_up(self) -> None:
+        """Put the record to its end after a failure of this program."""
+        with self._around.lock:
+            self.task.will_stop("TaskFailedToStart", "InternalError: the task could not be run; see the server's log")
+            self.task.enter("STOPPED", "stoppedAt")
+
+    async def _start(self) -> None:
+        await self._hold("PROVISIONING")
+        if rule := self._fault("eni-timeout"):
+            await self._unless_stopped(asyncio.sleep(rule.seconds or 0))
+            raise StartError(rule.message or reasons.ENI_TIMEOUT)
+        self._connect()
+        await self._hold("PENDING")
+        await self._pull()
+        self._enter("ACTIVATING")
+        await self._hold("ACTIVATING")
+        for life in self._containers.values():
+            self._jobs.append(asyncio.ensure_future(self._run_container(life)))
+        essential = [life.started.wait() for life in self._containers.values() if life.plan.essential]
+        await self._unless_stopped(asyncio.gather(*essential))
+        self._watch_for_faults()
+
+    def _connect(self) -> None:
+        with self._around.lock:
+            for attachment in self.task.body["attachments"]:
+                attachment["status"] = "ATTACHED"
+            self.task.body["connectivity"] = "CONNECTED"
+            self.task.stamp("connectivityAt")
+            self.task.enter("PENDING")
+
+    async def _pull(self) -> None:
+        with self._around.lock:
+            self.task.stamp("pullStartedAt")
+        if rule := self._fault("resource-initialization"):
+            raise StartError(rule.message or reasons.secret_unreachable(self.plan.region))
+        await self._unless_stopped(self._around.in_thread(self._prepare))
+        if rule := self._fault("cannot-pull"):
+            image = self.plan.containers[0].image
+            raise StartError(rule.message or reasons.pull_timed_out(image), self.plan.containers[0].name)
+        with self._around.lock:
+            self.task.stamp("pullStoppedAt")
+            for life in self._containers.values():
+                if life.image and life.image.digest:
+                    life.description["imageDigest"] = life.image.digest
+
+    def _prepare(self) -> None:
+        """Secrets, log streams and images of all containers; runs in a worker thread."""
+        for life in self._containers.values():
+            environment = self._around.environment(self.plan, life.plan, life.ident)
+            for name, value_from in life.plan.secrets.items():
+                environment[name] = self._around.catalog.secret(self.plan.region, value_from)
+            life.environment = environment
+            self._around.make_stream(life.plan)
+        for life in self._containers.values():
+            try:
+                life.image = self._around.runtime.pull(self.plan.region, life.plan.image)
+            except StartError as failure:
+                raise StartError(failure.reason, life.plan.name) from failure
+
+    async def _run_container(self, life: ContainerLife) -> None:
+        try:
+            await self._dependencies(life)
+            if self._stop.is_set():
+                return
+            spawn = await self._launch(life)
+            if spawn is not None:
+                self._container_ended(life, await self._around.supervisor.exit(life.ident))
+        except StartError as failure:
+            self._fail_start(failure)
+        finally:
+            life.running = False
+            life.ended.set()
+
+    async def _dependencies(self, life: ContainerLife) -> None:
+        for name, condition in life.plan.depends_on:
+            other = self._containers[name]
+            if condition in ("START", "HEALTHY"):
+                await other.started.wait()
+                continue
+            await other.ended.wait()
+            if condition == "SUCCESS" and other.exit_code != 0 and not self._stop.is_set():
+                raise StartError(reasons.dependency_failed(name, life.plan.name), life.plan.name)
+
+    async def _launch(self, life: ContainerLife) -> Spawn | None:
+        """Start the container's command; the command, or None when the task stopped before it ran."""
+        image = life.image
+        if image is None:
+            return None
+        spawn = self._around.runtime.spawn(self.plan, life.plan, image, life.environment)
+        output = self._open_logs(life)
+        life.settled.clear()
+        try:
+            pid, ticks = await self._around.supervisor.start(life.ident, self.plan.arn, spawn, output)
+        except CannotStartError as error:
+            reason = self._around.runtime.cannot_start(spawn, error.errno or errno.EIO, str(error))
+            raise StartError(reason, life.plan.name) from error
+        finally:
+            os.close(output)
+            life.settled.set()
+        life.running = True
+        life.started.set()
+        with self._around.lock:
+            self._around.records.process_started(life.ident, pid, ticks)
+            runtime_id = f"{self.plan.task_id}-{uuid.uuid4().int % 10**10:010}"
+            life.description.update(lastStatus="RUNNING", runtimeId=runtime_id)
+            if all(other.started.is_set() for other in self._containers.values() if other.plan.essential):
+                self.task.enter("RUNNING", "startedAt")
+            self.task.changed()
+        return spawn
+
+    def _open_logs(self, life: ContainerLife) -> int:
+        if life.plan.logs is None:
+            life.drained.set()
+            return os.open(os.devnull, os.O_WRONLY)
+
+        def delivered() -> None:
+            self._loop.call_soon_threadsafe(life.drained.set)
+
+        return self._around.logs.open(life.plan.logs, delivered)
+
+    def _container_ended(self, life: ContainerLife, end: Exit) -> None:
+        runtime = self._around.runtime
+        out_of_memory = end.out_of_memory or runtime.was_out_of_memory(
+            end.code, seen=end.out_of_memory, asked_to_stop=self._stop.is_set()
+        )
+        with self._around.lock:
+            self._around.records.process_ended(life.ident)
+            life.exit_code = end.code
+            life.description.update(lastStatus="STOPPED", exitCode=end.code)
+            if out_of_memory:
+                life.description["reason"] = reasons.OUT_OF_MEMORY
+            self.task.changed()
+            alive = any(not other.ended.is_set() and other is not life for other in self._containers.values())
+            if life.plan.essential or not alive:
+                self.task.will_stop("EssentialContainerExited", reasons.ESSENTIAL_EXITED)
+        if self.task.asked_to_stop:
+            self._stop.set()
+
+    def _fail_start(self, failure: StartError) -> None:
+        with self._around.lock:
+            if failure.container and not self.task.asked_to_stop:
+                self.task.container(failure.container)["reason"] = failure.reason
+            self.task.will_stop("TaskFailedToStart", failure.reason)
+        self._stop.set()
+
+    async def _wind_down(self) -> None:
+        ran = "startedAt" in self.task.body
+        if ran:
+            await self._pass_through("DEACTIVATING")
+        if self._jobs:
+            await self._pass_through("STOPPING")
+        await self._end_containers()
+        with self._around.lock:
+            for life in self._containers.values():
+                life.description["lastStatus"] = "STOPPED"
+            self.task.stamp("executionStoppedAt")
+        await self._pass_through("DEPROVISIONING")
+        with self._around.lock:
+            for attachment in self.task.body["attachments"]:
+                attachment["status"] = "DELETED"
+            self.task.enter("STOPPED", "stoppedAt")
+
+    async def _end_containers(self) -> None:
+        """SIGTERM, the stop timeout, SIGKILL: each container after those that depend on it."""
+        await asyncio.gather(*(self._end_container(life) for life in self._containers.values()))
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        drains = [life.drained.wait() for life in self._containers.values() if life.started.is_set()]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*drains), DRAIN_SECONDS)
+
+    async def _end_container(self, life: ContainerLife) -> None:
+        for other in self._containers.values():
+            if life.plan.name in (name for name, _ in other.plan.depends_on) and other.running:
+                await other.ended.wait()
+        await life.settled.wait()
+        if not life.running:
+            return
+        runtime, send = self._around.runtime, self._around.supervisor.signal
+        runtime.send_signal(life.ident, signal.SIGTERM, send)
+        timeout = life.plan.stop_timeout if self._kill_after is None else self._kill_after
+        try:
+            await asyncio.wait_for(life.ended.wait(), timeout)
+        except TimeoutError:
+            runtime.send_signal(life.ident, signal.SIGKILL, send)
+            await life.ended.wait()
+
+    def _watch_for_faults(self) -> None:
+        if rule := self._fault("spot-interruption"):
+            # The notice is SIGTERM; what is still there when its time is over gets SIGKILL.
+            self._later(rule, "SpotInterruption", reasons.SPOT_INTERRUPTED, rule.warning_seconds)
+        if rule := self._fault("host-lost"):
+            self._later(rule, "TerminationNotice", reasons.HOST_LOST, 0.0)
+        if rule := self._fault("out-of-memory"):
+            self._jobs.append(asyncio.ensure_future(self._run_out_of_memory(rule)))
+
+    def _later(self, rule: FaultRule, code: str, reason: str, kill_after: float) -> None:
+        handle = self._loop.call_later(
+            rule.seconds or 0.0, lambda: self.decide_stop(code, rule.message or reason, kill_after)
+        )
+        self._jobs.append(asyncio.ensure_future(self._cancel_when_stopped(handle)))
+
+    async def _cancel_when_stopped(self, handle: asyncio.TimerHandle) -> None:
+        await self._stop.wait()
+        handle.cancel()
+
+    async def _run_out_of_memory(self, rule: FaultRule) -> None:
+        await asyncio.sleep(rule.seconds or 0.0)
+        for life in self._containers.values():
+            if life.running and life.plan.essential:
+                with self._around.lock:
+                    life.description["reason"] = rule.message or reasons.OUT_OF_MEMORY
+                self._around.runtime.send_signal(life.ident, signal.SIGKILL, self._around.supervisor.signal)
+                return
+
+    def _fault(self, kind: str) -> FaultRule | None:
+        return self._around.faults.draw(
+            kind, cluster=self.plan.cluster, family=self.plan.family, capacity_provider=self.plan.capacity
+        )
+
+    def _enter(self, state: str, stamp: str | None = None) -> None:
+        with self._around.lock:
+            self.task.enter(state, stamp)
+
+    async def _hold(self, state: str) -> None:
+        """Stay in a state as long as a rule says."""
+        seconds = self._hold_seconds(state)
+        if seconds:
+            await self._unless_stopped(asyncio.sleep(seconds))
+        elif self._stop.is_set():
+            raise StoppedError
+
+    async def _pass_through(self, state: str) -> None:
+        self._enter(state)
+        seconds = self._hold_seconds(state)
+        if seconds:
+            await asyncio.sleep(seconds)
+
+    def _hold_seconds(self, state: str) -> float:
+        rule = self._around.faults.draw(
+            "stuck",
+            state=state,
+            cluster=self.plan.cluster,
+            family=self.plan.family,
+            capacity_provider=self.plan.capacity,
+        )
+        if rule is None:
+            return 0.0
+        return FOREVER if rule.seconds is None else rule.seconds
+
+    async def _unless_stopped(self, work: Awaitable[T]) -> T:
+        """The work's result; raises StoppedError as soon as the task's end is decided."""
+        job = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({job, stop}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stop.cancel()
+        if job.done() and not self._stop.is_set():
+            return job.result()
+        job.cancel()
+        with contextlib.suppress(asyncio.CancelledError, StartError):
+            await job
+        raise StoppedError

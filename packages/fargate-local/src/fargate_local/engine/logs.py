@@ -1,0 +1,215 @@
+"""The ``awslogs`` driver: lines of containers to CloudWatch Logs, in order, none lost.
+
+One thread reads all containers' pipes, another one delivers. A container that writes faster than its lines can be
+delivered waits, as it does with Docker's blocking mode, instead of filling this process's memory.
+"""
+
+import json
+import logging
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.cloud.requests import CloudRequest
+from fargate_local.engine.plan import LogTarget
+
+log = logging.getLogger(__name__)
+
+# Limits of PutLogEvents (API reference, read November 2026).
+BATCH_EVENTS = 10_000
+BATCH_BYTES = 1_048_576
+EVENT_OVERHEAD = 26
+EVENT_BYTES = 256 * 1024 - EVENT_OVERHEAD
+READ_BYTES = 1 << 18
+BUFFERED_EVENTS = 4 * BATCH_EVENTS
+BUFFERED_BYTES = 4 * BATCH_BYTES
+FLUSH_SECONDS = 0.1
+
+
+class Stream:
+    """One container's output on its way."""
+
+    def __init__(self, target: LogTarget, descriptor: int, on_end: Callable[[], None]) -> None:
+        self.target = target
+        self.descriptor = descriptor
+        self.on_end = on_end
+        self.partial = bytearray()
+        self.events: deque[tuple[int, str, int]] = deque()
+        self.bytes = 0
+        self.paused = False
+        self.ended = False
+
+    @property
+    def full(self) -> bool:
+        """Whether the container must wait."""
+        return self.bytes > BUFFERED_BYTES or len(self.events) > BUFFERED_EVENTS
+
+    def take_lines(self, data: bytes, now: int) -> None:
+        """Queue the complete lines of what was read, and keep the rest."""
+        self.partial += data
+        *lines, rest = self.partial.split(b"\n")
+        self.partial = bytearray(rest)
+        for line in lines:
+            self.add(line, now)
+        while len(self.partial) > EVENT_BYTES:
+            cut = character_boundary(self.partial, EVENT_BYTES)
+            self.add(self.partial[:cut], now)
+            del self.partial[:cut]
+
+    def add(self, line: bytes | bytearray, now: int) -> None:
+        """Queue a line; CloudWatch has no empty events."""
+        line = line.removesuffix(b"\r")
+        while len(line) > EVENT_BYTES:
+            cut = character_boundary(line, EVENT_BYTES)
+            self.add(line[:cut], now)
+            line = line[cut:]
+        if line:
+            size = len(line) + EVENT_OVERHEAD
+            self.events.append((now, line.decode("utf-8", "replace"), size))
+            self.bytes += size
+
+    def batch(self) -> list[dict[str, Any]]:
+        """The next events for one PutLogEvents."""
+        events: list[dict[str, Any]] = []
+        size = 0
+        while self.events and len(events) < BATCH_EVENTS and size + self.events[0][2] <= BATCH_BYTES:
+            timestamp, message, cost = self.events.popleft()
+            events.append({"timestamp": timestamp, "message": message})
+            size += cost
+            self.bytes -= cost
+        return events
+
+
+class LogPump:
+    """Carries the output of every container to its log stream."""
+
+    def __init__(self, gate: MotoGate) -> None:
+        self._gate = gate
+        self._selector = selectors.DefaultSelector()
+        self._changed = threading.Condition()
+        self._streams: set[Stream] = set()
+        self._closing = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._threads = [
+            threading.Thread(target=self._read_forever, name="log-reader", daemon=True),
+            threading.Thread(target=self._deliver_forever, name="log-sender", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def open(self, target: LogTarget, on_end: Callable[[], None]) -> int:
+        """The descriptor to give to a container; ``on_end`` is called once all it wrote has been delivered."""
+        read_end, write_end = os.pipe()
+        os.set_blocking(read_end, False)
+        stream = Stream(target, read_end, on_end)
+        with self._changed:
+            self._streams.add(stream)
+            self._selector.register(read_end, selectors.EVENT_READ, stream)
+        self._wake()
+        return write_end
+
+    def close(self) -> None:
+        """Deliver what is there and stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._wake()
+        for thread in self._threads:
+            thread.join()
+        for stream in self._streams:
+            os.close(stream.descriptor)
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _wake(self) -> None:
+        os.write(self._wake_write, b"x")
+
+    def _read_forever(self) -> None:
+        while not self._closing:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    os.read(self._wake_read, 4096)
+                else:
+                    self._read(key.data)
+
+    def _read(self, stream: Stream) -> None:
+        try:
+            data = os.read(stream.descriptor, READ_BYTES)
+        except BlockingIOError:
+            return
+        now = int(time.time() * 1000)
+        with self._changed:
+            if data:
+                stream.take_lines(data, now)
+            else:
+                stream.add(stream.partial, now)
+                stream.ended = True
+            if stream.ended or stream.full:
+                stream.paused = True
+                self._selector.unregister(stream.descriptor)
+            self._changed.notify_all()
+
+    def _deliver_forever(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or any(s.events or s.ended for s in self._streams))
+                ready = [stream for stream in self._streams if stream.events or stream.ended]
+                if self._closing and not ready:
+                    return
+            for stream in ready:
+                self._deliver(stream)
+            if not any(stream.bytes >= BATCH_BYTES for stream in ready):
+                time.sleep(0 if self._closing else FLUSH_SECONDS)
+
+    def _deliver(self, stream: Stream) -> None:
+        with self._changed:
+            events = stream.batch()
+        if events:
+            self._put(stream.target, events)
+        with self._changed:
+            if stream.ended and not stream.events:
+                self._streams.discard(stream)
+                os.close(stream.descriptor)
+                finished = True
+            else:
+                finished = False
+                if stream.paused and not stream.ended and not stream.full:
+                    stream.paused = False
+                    self._selector.register(stream.descriptor, selectors.EVENT_READ, stream)
+        if finished:
+            stream.on_end()
+        else:
+            self._wake()
+
+    def _put(self, target: LogTarget, events: list[dict[str, Any]]) -> None:
+        body = {"logGroupName": target.group, "logStreamName": target.stream, "logEvents": events}
+        response = self._gate.handle(logs_request("PutLogEvents", target.region, body))
+        if response.code >= 400:
+            log.warning("log stream %s/%s: %s", target.group, target.stream, response.content.decode())
+
+
+def logs_request(action: str, region: str, body: dict[str, Any]) -> CloudRequest:
+    """A CloudWatch Logs request made by hand: building one by boto3 takes longer than answering it."""
+    headers = {
+        "host": f"logs.{region}.amazonaws.com",
+        "x-amz-target": f"Logs_20140328.{action}",
+        "content-type": "application/x-amz-json-1.1",
+        "authorization": f"AWS4-HMAC-SHA256 Credential=fargate-local/20200101/{region}/logs/aws4_request,"
+        " SignedHeaders=host, Signature=0",
+    }
+    return CloudRequest("POST", "/", headers, json.dumps(body, ensure_ascii=False).encode())
+
+
+def character_boundary(data: bytes | bytearray, end: int) -> int:
+    """The last position up to ``end`` that does not cut a UTF-8 character."""
+    while end and data[end] & 0xC0 == 0x80:
+        end -= 1
+    return end

@@ -1,0 +1,84 @@
+"""``ECS Task State Change`` events on moto's event bus."""
+
+import json
+import logging
+import queue
+import threading
+from typing import Any
+
+from fargate_local.cloud.clients import CloudClients
+from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.ecs.arns import ACCOUNT
+from fargate_local.task_endpoints import timestamp
+
+log = logging.getLogger(__name__)
+
+BATCH = 10
+STAMPS = (
+    "connectivityAt",
+    "createdAt",
+    "executionStoppedAt",
+    "pullStartedAt",
+    "pullStoppedAt",
+    "startedAt",
+    "stoppedAt",
+    "stoppingAt",
+)
+
+
+class EventPublisher:
+    """Puts events on the default bus, in order, from a thread of its own.
+
+    Without a rule or an archive nobody can ever see an event, so nothing is put.
+    """
+
+    def __init__(self, gate: MotoGate, clients: CloudClients) -> None:
+        self._gate = gate
+        self._clients = clients
+        self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+        self._thread.start()
+
+    def task_changed(self, body: dict[str, Any]) -> None:
+        """Tell the bus what a task looks like now."""
+        if self._gate.has_event_rules:
+            self._queue.put(state_change(body))
+
+    def close(self) -> None:
+        """Put what is left."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (entry := self._queue.get()) is not None:
+            entries = [entry]
+            while len(entries) < BATCH and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    self._put(entries)
+                    return
+                entries.append(following)
+            self._put(entries)
+
+    def _put(self, entries: list[dict[str, Any]]) -> None:
+        region = entries[0]["Resources"][0].split(":")[3]
+        try:
+            self._clients.get("events", region).put_events(Entries=entries)
+        except Exception:
+            log.exception("could not put task state change events")
+
+
+def state_change(body: dict[str, Any]) -> dict[str, Any]:
+    """The event of a task's description (developer guide, "Amazon ECS task state change events")."""
+    region = body["taskArn"].split(":")[3]
+    detail = {key: value for key, value in body.items() if key not in STAMPS}
+    for stamp in STAMPS:
+        if stamp in body:
+            detail[stamp] = timestamp(body[stamp])
+    detail["updatedAt"] = max(value for key, value in detail.items() if key in STAMPS)
+    return {
+        "Source": "aws.ecs",
+        "DetailType": "ECS Task State Change",
+        "Resources": [body["taskArn"]],
+        "Detail": json.dumps({**detail, "version": body["version"], "accountId": ACCOUNT, "region": region}),
+    }

@@ -1,0 +1,1 @@
+"""Failures on demand: rules, and the request rates that AWS grants."""

@@ -1,0 +1,43 @@
+"""What the engine asks of a runtime."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from fargate_local.engine.plan import ContainerPlan, TaskPlan
+from fargate_local.engine.supervisor import Spawn
+
+SendSignal = Callable[[str, signal.Signals], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that is ready to run. ``place`` is what the runtime needs to find it again."""
+
+    reference: str
+    digest: str | None
+    place: str
+    config: dict[str, Any]
+
+
+class Runtime(Protocol):
+    """Runs containers. ``pull`` may block; the others must not."""
+
+    def pull(self, region: str, reference: str) -> Image:
+        """Make an image ready. Raises StartError with ECS's words."""
+
+    def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
+        """The command that runs the container in the foreground."""
+
+    def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
+        """Signal a running container. ``send`` signals the foreground command."""
+
+    def cannot_start(self, spawn: Spawn, errno: int, message: str) -> str:
+        """ECS's reason for a foreground command that could not be executed."""
+
+    def was_out_of_memory(self, code: int, *, seen: bool, asked_to_stop: bool) -> bool:
+        """Whether a container that ended with ``code`` ran out of memory. ``seen``: the memory watch ended it."""
+
+    def end_leftovers(self) -> None:
+        """Remove what an earlier server that crashed has left behind."""

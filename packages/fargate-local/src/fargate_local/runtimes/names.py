@@ -1,0 +1,5 @@
+"""The runtimes there are."""
+
+from typing import Literal
+
+RuntimeName = Literal["process", "podman", "docker"]

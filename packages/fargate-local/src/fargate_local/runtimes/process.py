@@ -1,0 +1,120 @@
+"""The ``process`` runtime: an image is a folder, a container is a process group of this machine.
+
+Three kinds of image name work: ``host`` runs a program of this machine as it is; a repository of (moto's) ECR is looked
+up there and found in the image store by its digest. In the command, the working directory and the environment of a
+stored image, ``/app`` means the image's own folder.
+"""
+
+import errno
+import os
+import re
+import signal
+import tempfile
+from pathlib import Path
+
+from fargate_local.cloud.catalog import Catalog, StartError
+from fargate_local.ecs import reasons
+from fargate_local.engine.plan import ContainerPlan, TaskPlan
+from fargate_local.engine.supervisor import Spawn
+from fargate_local.images import ImageStore
+from fargate_local.runtimes.base import Image, SendSignal
+from fargate_local.runtimes.references import parse_reference
+
+HOST_IMAGE = "host"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+APP_PATH = re.compile(r"(?<![^\s=:,;'\"(\[])/app(?=$|[/\s:,;'\")\]])")
+
+
+class ProcessRuntime:
+    """Containers as process groups, with this machine's file system and the user that started the server."""
+
+    def __init__(self, catalog: Catalog, store: ImageStore | None) -> None:
+        self._catalog = catalog
+        self._store = store
+
+    def pull(self, region: str, reference: str) -> Image:
+        """Find the image's folder."""
+        if reference.partition(":")[0] == HOST_IMAGE:
+            return Image(reference, None, "", {})
+        parsed = parse_reference(reference)
+        if parsed.ecr_region is None:
+            detail = "the process runtime has no registry but ECR; name an ECR repository or the image 'host'"
+            raise StartError(reasons.pull_failed(reference, detail))
+        digest = self._catalog.image_digest(parsed.ecr_region, parsed.repository, parsed.tag, parsed.digest)
+        if digest is None:
+            raise StartError(reasons.pull_failed(reference, f"{reference}: not found"))
+        if self._store is None or not self._store.has(digest):
+            where = self._store.root if self._store else "none was given; start with --store"
+            detail = f"ECR has it as {digest}, but the image store ({where}) has no such image; build it again"
+            raise StartError(reasons.pull_failed(reference, detail))
+        return Image(reference, digest, str(self._store.path(digest)), self._store.config(digest))
+
+    def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
+        """The command with ``/app`` replaced by the image's folder."""
+        argv = command_line(container, image)
+        directory = container.working_directory or image.config.get("WorkingDir") or "/"
+        merged = {**base_environment(image), **environment}
+        if image.place:
+            app = f"{image.place}/app"
+            argv = [in_folder(word, app) for word in argv]
+            directory = in_folder(directory, app)
+            merged = {name: in_folder(value, app) for name, value in merged.items()}
+        return Spawn(argv, merged, directory, container.memory, task.memory)
+
+    def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
+        """The process is the container."""
+        send(ident, number)
+
+    def cannot_start(self, spawn: Spawn, errno_: int, message: str) -> str:
+        """As runc words it."""
+        program = spawn.argv[0]
+        if errno_ == errno.ENOENT and not Path(spawn.directory).is_dir():
+            detail = f'chdir to cwd ("{spawn.directory}") set in config.json failed: no such file or directory'
+        elif errno_ == errno.ENOENT and "/" not in program:
+            detail = f'exec: "{program}": executable file not found in $PATH'
+        else:
+            detail = f'exec: "{program}": stat {program}: {message.lower()}'
+        return f"{reasons.START_PREFIX} {detail}: unknown"
+
+    def was_out_of_memory(self, code: int, *, seen: bool, asked_to_stop: bool) -> bool:
+        """The warden knows."""
+        del code, asked_to_stop
+        return seen
+
+    def end_leftovers(self) -> None:
+        """Processes are ended by their recorded ids; nothing else is kept."""
+
+
+def command_line(container: ContainerPlan, image: Image) -> list[str]:
+    """Entry point and command, the task's over the image's; an entry point of the task's own drops the image's command.
+
+    Raises StartError when there is nothing to run.
+    """
+    entry = container.entry_point
+    command = container.command
+    if command is None and entry is None:
+        command = tuple(image.config.get("Cmd") or ())
+    if entry is None:
+        entry = tuple(image.config.get("Entrypoint") or ())
+    argv = [*entry, *(command or ())]
+    if not argv:
+        raise StartError("CannotCreateContainerError: no command specified", container.name)
+    return argv
+
+
+def base_environment(image: Image) -> dict[str, str]:
+    """What every container of the image has before the task's own variables."""
+    if not image.place:
+        return {"PATH": os.environ.get("PATH", SYSTEM_PATH), "HOME": str(Path.home())}
+    declared = dict(pair.partition("=")[::2] for pair in image.config.get("Env") or ())
+    own = "/app/.venv/bin"
+    path = declared.pop("PATH", SYSTEM_PATH)
+    if not path.startswith(own):
+        path = f"{own}:{path}"
+    # The folder is shared by all containers of the image, so nobody may leave byte code in it.
+    return {"PATH": path, "HOME": tempfile.gettempdir(), "PYTHONDONTWRITEBYTECODE": "1", **declared}
+
+
+def in_folder(text: str, app: str) -> str:
+    """The text with every path under ``/app`` moved to ``app``."""
+    return APP_PATH.sub(app.replace("\\", "\\\\"), text) if "/app" in text else text

@@ -1,0 +1,155 @@
+"""What a container can ask about itself: the task metadata endpoint (version 4) and its role's credentials.
+
+Paths are those of Fargate: ``/v4/<container>`` and below, ``/v2/credentials/<task>``. On AWS they are served on
+169.254.170.2; here they are on this server, which is why tasks get ``AWS_CONTAINER_CREDENTIALS_FULL_URI``.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fargate_local.ecs.arns import last_part
+from fargate_local.engine.plan import ContainerPlan, TaskPlan
+from fargate_local.engine.records import Records
+
+CREDENTIAL_LIFE = timedelta(hours=6)
+
+
+class TaskEndpoints:
+    """Finds tasks by the identifiers in their containers' environment."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._containers: dict[str, tuple[TaskPlan, ContainerPlan]] = {}
+        self._roles: dict[str, str] = {}
+
+    def environment(self, address: str, plan: TaskPlan, container: ContainerPlan, ident: str) -> dict[str, str]:
+        """What a container has in its environment on Fargate, and this server as its AWS endpoint."""
+        self._containers[ident] = (plan, container)
+        metadata = f"{address}/v4/{ident}"
+        injected = {
+            "AWS_ENDPOINT_URL": address,
+            "AWS_REGION": plan.region,
+            "AWS_DEFAULT_REGION": plan.region,
+            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+            "ECS_CONTAINER_METADATA_URI": f"{address}/v3/{ident}",
+            "ECS_CONTAINER_METADATA_URI_V4": metadata,
+            "ECS_AGENT_URI": f"{address}/api/{ident}",
+        }
+        if plan.role:
+            key = credential_key(plan)
+            self._roles[key] = plan.role
+            injected["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{address}/v2/credentials/{key}"
+        return {**injected, **container.environment}
+
+    def forget(self, task: dict[str, Any]) -> None:
+        """Stop answering for a task that has ended."""
+        for described in task["containers"]:
+            known = self._containers.pop(last_part(described["containerArn"]), None)
+            if known:
+                self._roles.pop(credential_key(known[0]), None)
+
+    def answer(self, path: str) -> dict[str, Any] | None:
+        """The document of a path; None when there is none."""
+        parts = path.strip("/").split("/")
+        if parts[:2] == ["v2", "credentials"] and len(parts) == 3:
+            return self._credentials(parts[2])
+        if parts[0] in ("v3", "v4") and len(parts) in (2, 3) and parts[1] in self._containers:
+            plan, container = self._containers[parts[1]]
+            wanted = parts[2] if len(parts) == 3 else ""
+            return self._metadata(plan, container.name, wanted)
+        return None
+
+    def _credentials(self, key: str) -> dict[str, Any] | None:
+        role = self._roles.get(key)
+        if role is None:
+            return None
+        secret = hashlib.sha256(key.encode()).hexdigest()
+        expires = datetime.now(UTC) + CREDENTIAL_LIFE
+        return {
+            "RoleArn": role,
+            "AccessKeyId": f"ASIA{secret[:16].upper()}",
+            "SecretAccessKey": secret[:40],
+            "Token": secret,
+            "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+
+    def _metadata(self, plan: TaskPlan, name: str, wanted: str) -> dict[str, Any] | None:
+        body = self._records.body(plan.arn)
+        if body is None:
+            return None
+        containers = [describe(described, plan, body) for described in body["containers"]]
+        if wanted == "":
+            return next(each for each in containers if each["Name"] == name)
+        if wanted in ("task", "taskWithTags"):
+            found = self._records.find([plan.arn])[plan.arn]
+            tags = {tag["key"]: tag["value"] for tag in json.loads(found[1])}
+            return {
+                "Cluster": body["clusterArn"],
+                "TaskARN": plan.arn,
+                "Family": plan.family,
+                "Revision": str(plan.revision),
+                "DesiredStatus": body["desiredStatus"],
+                "KnownStatus": body["lastStatus"],
+                "Limits": {"CPU": plan.cpu / 1024, "Memory": plan.memory // (1024 * 1024)},
+                "PullStartedAt": timestamp(body.get("pullStartedAt")),
+                "PullStoppedAt": timestamp(body.get("pullStoppedAt")),
+                "AvailabilityZone": body["availabilityZone"],
+                "LaunchType": "FARGATE",
+                "Containers": containers,
+                **({"TaskTags": tags} if wanted == "taskWithTags" else {}),
+            }
+        return {} if wanted in ("stats", "task/stats") else None
+
+
+def credential_key(plan: TaskPlan) -> str:
+    """A name that other tasks cannot guess from the task's id."""
+    return hashlib.sha256(f"credentials of {plan.arn}".encode()).hexdigest()[:36]
+
+
+def describe(container: dict[str, Any], plan: TaskPlan, task: dict[str, Any]) -> dict[str, Any]:
+    """A container in the words of the metadata endpoint."""
+    planned = next(each for each in plan.containers if each.name == container["name"])
+    described: dict[str, Any] = {
+        "DockerId": container.get("runtimeId", ""),
+        "Name": container["name"],
+        "DockerName": container["name"],
+        "Image": container["image"],
+        "ImageID": container.get("imageDigest", ""),
+        "Labels": {
+            "com.amazonaws.ecs.cluster": task["clusterArn"],
+            "com.amazonaws.ecs.container-name": container["name"],
+            "com.amazonaws.ecs.task-arn": plan.arn,
+            "com.amazonaws.ecs.task-definition-family": plan.family,
+            "com.amazonaws.ecs.task-definition-version": str(plan.revision),
+        },
+        "DesiredStatus": task["desiredStatus"],
+        "KnownStatus": container["lastStatus"],
+        "Limits": {"CPU": planned.cpu, "Memory": (planned.memory or plan.memory) // (1024 * 1024)},
+        "CreatedAt": timestamp(task["createdAt"]),
+        "StartedAt": timestamp(task.get("startedAt")),
+        "Type": "NORMAL",
+        "ContainerARN": container["containerArn"],
+        "Networks": [
+            {"NetworkMode": "awsvpc", "IPv4Addresses": [interface["privateIpv4Address"]]}
+            for interface in container["networkInterfaces"]
+        ],
+    }
+    if planned.logs:
+        described["LogDriver"] = "awslogs"
+        described["LogOptions"] = {
+            "awslogs-group": planned.logs.group,
+            "awslogs-region": planned.logs.region,
+            "awslogs-stream": planned.logs.stream,
+        }
+    if "exitCode" in container:
+        described["ExitCode"] = container["exitCode"]
+    return described
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """RFC 3339 of seconds since the epoch."""
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
