@@ -152,7 +152,7 @@ def test_a_start_that_fails_names_the_reason_and_the_log(tmp_path: Path) -> None
     server.start()
     server.stop()
     (tmp_path / "data" / "global" / "pg_control").unlink()
-    with pytest.raises(PostgresError, match=r"pg_control.*server\.log"):
+    with pytest.raises(PostgresError, match=r"could not find the database system.*server\.log"):
         server.start()
     assert not _processes(tmp_path)
 

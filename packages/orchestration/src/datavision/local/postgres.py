@@ -303,4 +303,4 @@ def _last_words(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     at = next((n for n, line in enumerate(lines) if re.search(r"FATAL|PANIC|error|could not", line)), 0)
     said = [re.sub(r"^.*?(FATAL|PANIC|HINT|DETAIL|error|LOG):\s*", "", line) for line in lines[at : at + 2]]
-    return " ".join(said).rstrip(".") or "no reason given"
+    return " ".join(said).rstrip(".,") or "no reason given"
