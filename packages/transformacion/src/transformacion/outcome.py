@@ -84,11 +84,6 @@ def needs_another_try(steps: Sequence[Step]) -> bool:
     return bool(errors) and all(step.conflicted for step in errors)
 
 
-def merged(earlier: Sequence[Step], later: Sequence[Step]) -> list[Step]:
-    """The steps of a run and of its retry: the later word on a step counts."""
-    return list({step.name: step for step in [*earlier, *later]}.values())
-
-
 def failed_checks(steps: Sequence[Step]) -> list[Step]:
     """Failed tests and stale sources, most offending rows first."""
     return sorted((step for step in steps if step.status == "fail"), key=lambda step: (-step.failures, step.name))

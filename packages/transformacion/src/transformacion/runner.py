@@ -12,7 +12,7 @@ from typing import Any, Final
 import typer
 
 from transformacion.errors import UsageError
-from transformacion.outcome import Step, merged, needs_another_try, step_from_dbt
+from transformacion.outcome import Step, needs_another_try, step_from_dbt
 from transformacion.workspace import Workspace, workspace
 
 _ANNOUNCED: Final = ("model", "snapshot", "source")
@@ -29,9 +29,9 @@ class Run:
 def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = None, attempts: int = 1) -> Run:
     """Run one dbt command (`["build", "--select", "marts"]`) to its end.
 
-    Steps that lost against another process's write are tried again, up to `attempts` times in all, with what depends
-    on them. dbt's own messages go to stderr. Raises UsageError when the command or the project is wrong, and whatever
-    stopped dbt otherwise.
+    When all that failed lost against another process's write, the command is run again, up to `attempts` times in all:
+    every step gives the same result however often it runs. dbt's own messages go to stderr. Raises UsageError when the
+    command or the project is wrong, and whatever stopped dbt otherwise.
     """
     started = time.monotonic()
     with workspace() as space, _environment(variables or {}):
@@ -45,7 +45,7 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
             if not needs_another_try(steps):
                 break
             time.sleep(random.uniform(0.5, 1.5) * 2**attempt)  # noqa: S311 - spreads retries, guards nothing
-            steps = merged(steps, _invoke(["retry"], space))
+            steps = _invoke(command, space)
     return Run(steps, time.monotonic() - started)
 
 

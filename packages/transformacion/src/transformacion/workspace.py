@@ -26,7 +26,7 @@ class Workspace:
 
     @property
     def target(self) -> Path:
-        """dbt's artefacts: manifest, run results, compiled SQL."""
+        """What dbt parsed and the SQL that it compiled."""
         return self.folder / "target"
 
     def arguments(self) -> list[str]:
@@ -38,6 +38,7 @@ class Workspace:
             *("--log-path", str(self.folder / "logs")),
             *("--log-level-file", "none"),
             *("--log-level", "warn"),
+            "--no-write-json",
         ]
 
 
