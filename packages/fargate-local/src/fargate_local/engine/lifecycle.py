@@ -82,7 +82,7 @@ class TaskLife:
         self._jobs: list[asyncio.Task[None]] = []
 
     def decide_stop(self, code: str, reason: str, kill_after: float | None = None) -> None:
-        """End the task. ``kill_after`` seconds replace the containers' own stop timeouts."""
+        """End the task. ``kill_after`` seconds is the most that any container's stop timeout may last."""
         with self._around.lock:
             if not self.task.asked_to_stop:
                 self._kill_after = kill_after
@@ -281,7 +281,7 @@ class TaskLife:
             return
         runtime, send = self._around.runtime, self._around.supervisor.signal
         runtime.send_signal(life.ident, signal.SIGTERM, send)
-        timeout = life.plan.stop_timeout if self._kill_after is None else self._kill_after
+        timeout = life.plan.stop_timeout if self._kill_after is None else min(life.plan.stop_timeout, self._kill_after)
         try:
             await asyncio.wait_for(life.ended.wait(), timeout)
         except TimeoutError:
