@@ -97,7 +97,8 @@ def deploy(config: Config, *, report: Callable[[str], None] = lambda _: None) ->
         for stack in page["Stacks"]
     }
     done: dict[str, Action] = {}
-    for stack in stacks(config, templates_dir(), _s3_prefix_list(config)):
+    prefix_list = _s3_prefix_list(config, present.get(config.ecs.network_stack))
+    for stack in stacks(config, templates_dir(), prefix_list):
         done[stack.name] = _deploy(config, cloudformation, stack, present.get(stack.name))
         report(f"{stack.name}: {done[stack.name]}")
     return done
@@ -184,7 +185,11 @@ def secret_arns(config: Config, keys: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _s3_prefix_list(config: Config) -> str:
+def _s3_prefix_list(config: Config, network: Mapping[str, Any] | None) -> str:
+    """Return the prefix list that the network stack has, else the region's; moto makes up another one at each start."""
+    for parameter in network["Parameters"] if network else ():
+        if parameter["ParameterKey"] == "S3PrefixList":
+            return str(parameter["ParameterValue"])
     name = f"com.amazonaws.{config.aws.region}.s3"
     lists = client(config, "ec2").describe_managed_prefix_lists(
         Filters=[{"Name": "prefix-list-name", "Values": [name]}]

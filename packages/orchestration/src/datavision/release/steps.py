@@ -170,10 +170,14 @@ def canary(work: _Work, fresh: list[ModulePlan], images: Mapping[str, PinnedImag
     """Run each new image's doctor as a real task."""
     if not work.config.images.canary:
         return
-    for module in fresh:
+
+    def run(module: ModulePlan) -> None:
         pinned = images[module.module]
         work.report(f"canary: {module.module} doctor on {pinned.task_definition}")
         run_canary(work.config, module.module, pinned.task_definition, pinned.digest)
+
+    with ThreadPoolExecutor(len(fresh) or 1, thread_name_prefix="canary") as pool:
+        list(pool.map(run, fresh))
 
 
 def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple[str, ...]) -> Release:
