@@ -1,7 +1,7 @@
 """What happens between RunTask and STOPPED.
 
-States and timestamps: Amazon ECS developer guide, "Amazon ECS task lifecycle"; stopCode and stoppedReason: API reference,
-Task. Both read November 2026.
+States and timestamps: Amazon ECS developer guide, "Amazon ECS task lifecycle"; stopCode and stoppedReason: API
+reference, Task. Both read November 2026.
 """
 
 import time
@@ -147,7 +147,11 @@ def test_a_container_without_a_command_cannot_be_created(ecs):
 def test_every_container_of_the_definition_runs_and_the_essential_one_ends_the_task(ecs):
     family = ecs.define(
         {"name": "main", "command": ["sh", "-c", "sleep 0.5; exit 4"]},
-        {"name": "side", "command": ["sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.05; done"], "essential": False},
+        {
+            "name": "side",
+            "command": ["sh", "-c", "trap 'exit 9' TERM; while :; do sleep 0.05; done"],
+            "essential": False,
+        },
     )
     task = ecs.finish(family)
     assert {each["name"]: each["exitCode"] for each in task["containers"]} == {"main": 4, "side": 9}
@@ -207,7 +211,7 @@ def test_what_a_container_leaves_running_ends_with_it(ecs, process_gone):
 
 
 def test_a_container_over_its_memory_limit_is_killed_with_its_whole_group(ecs):
-    script = "echo ready; python3 -c \"import time; b = bytearray(120_000_000); time.sleep(30)\""
+    script = 'echo ready; python3 -c "import time; b = bytearray(120_000_000); time.sleep(30)"'
     family = ecs.define({"command": ["sh", "-c", script], "memory": 100, "logged": True})
     task = ecs.finish(family)
     container = task["containers"][0]
@@ -228,7 +232,9 @@ def test_the_tasks_memory_is_shared_by_its_containers_and_the_largest_one_pays(e
 
 
 def test_a_task_has_only_its_own_environment(ecs, monkeypatch):
-    arn = ecs.run(ecs.define({"command": ["env"], "logged": True, "environment": [{"name": "COLOUR", "value": "blue"}]}))
+    arn = ecs.run(
+        ecs.define({"command": ["env"], "logged": True, "environment": [{"name": "COLOUR", "value": "blue"}]})
+    )
     ecs.stopped(arn)
     variables = dict(line.partition("=")[::2] for line in ecs.logs(arn))
     assert variables["COLOUR"] == "blue"

@@ -11,6 +11,7 @@ from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.errors import EcsError, ServerError
+from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
 from fargate_local.task_endpoints import TaskEndpoints
 
@@ -25,10 +26,17 @@ class Application:
     """One address for all of AWS, the containers' own endpoints, and ``/_fargate/``."""
 
     def __init__(
-        self, gate: MotoGate, actions: Actions, faults: ApiFaults, endpoints: TaskEndpoints, admin: Admin
+        self,
+        gate: MotoGate,
+        actions: Actions,
+        neighbours: Neighbours,
+        faults: ApiFaults,
+        endpoints: TaskEndpoints,
+        admin: Admin,
     ) -> None:
         self._gate = gate
         self._actions = actions
+        self._neighbours = neighbours
         self._faults = faults
         self._endpoints = endpoints
         self._admin = admin
@@ -60,12 +68,9 @@ class Application:
     def _ecs(self, request: CloudRequest) -> CloudResponse:
         self._faults.before(request)
         action = self._actions.by_name.get(request.action)
-        if action is None:
-            self._actions.check(request)
-            return self._gate.handle(request)
-        answer = action(request.region, request.body)
+        answer = action(request.region, request.body) if action else self._neighbours.answer(request)
         self._faults.after(request)
-        return succeeded(answer)
+        return succeeded(answer) if isinstance(answer, bytes) else answer
 
 
 def succeeded(body: bytes) -> CloudResponse:

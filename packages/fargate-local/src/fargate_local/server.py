@@ -11,6 +11,7 @@ from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.ecs.actions import Actions
+from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.engine.engine import RECORD_LIFE, Engine, Parts
 from fargate_local.engine.records import Records
 from fargate_local.engine.task import STATES
@@ -80,7 +81,8 @@ class Server:
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle else None)
         actions = Actions(self._engine, catalog)
-        self._http.serve(Application(self._gate, actions, faults, endpoints, Admin(rules)))
+        neighbours = Neighbours(self._gate, self._records)
+        self._http.serve(Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules)))
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""

@@ -8,10 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fargate_local.cloud.catalog import Catalog
-from fargate_local.cloud.requests import CloudRequest
 from fargate_local.ecs import reasons
 from fargate_local.ecs.arns import Names
-from fargate_local.ecs.definition import check_definition
 from fargate_local.ecs.errors import ConflictError, InvalidParameterError
 from fargate_local.ecs.launch import Launch, addresses, check_run_task, new_task
 from fargate_local.ecs.shapes import parse
@@ -38,11 +36,6 @@ class Actions:
             "ListTasks": self.list_tasks,
             "StopTask": self.stop_task,
         }
-
-    def check(self, request: CloudRequest) -> None:
-        """Refuse what moto would accept although ECS does not."""
-        if request.action == "RegisterTaskDefinition":
-            check_definition(parse(request.action, request.body))
 
     def run_task(self, region: str, body: bytes) -> Json:
         """Create tasks, or find those that the same request made before."""
@@ -148,9 +141,6 @@ class Actions:
         """SIGTERM now, SIGKILL after the containers' stop timeouts."""
         request = parse("StopTask", body)
         cluster = self._catalog.cluster(region, request.get("cluster"))
-        if not request.get("task"):
-            message = "Task can not be blank."
-            raise InvalidParameterError(message)
         reason = request.get("reason", reasons.STOPPED_BY_USER)
         if len(reason) > REASON_LIMIT:
             message = f"reason length must be at most {REASON_LIMIT}."

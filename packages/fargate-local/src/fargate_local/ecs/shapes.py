@@ -26,6 +26,12 @@ INT32 = range(-(2**31), 2**31)
 CHECKED_ENUMS = frozenset({"LaunchType", "PropagateTags", "DesiredStatus", "TaskField"})
 
 
+class UnknownOperationError(ClientError):
+    """ECS has no such operation."""
+
+    code = "UnknownOperationException"
+
+
 @cache
 def service_model() -> ServiceModel:
     """botocore's description of ECS."""
@@ -34,7 +40,10 @@ def service_model() -> ServiceModel:
 
 @cache
 def input_shape(action: str) -> Shape:
-    """The shape of an operation's input."""
+    """The shape of an operation's input. Raises UnknownOperationError."""
+    if action not in service_model().operation_names:
+        message = f"The operation {action or 'without a name'} is not one of Amazon ECS."
+        raise UnknownOperationError(message)
     shape: Shape = service_model().operation_model(action).input_shape
     return shape
 
@@ -56,7 +65,12 @@ def parse(action: str, body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         message = "Start of list found where not expected" if isinstance(document, list) else "Unexpected value."
         raise SerializationError(message)
-    parsed: dict[str, Any] = checked(document, input_shape(action))
+    shape = input_shape(action)
+    parsed: dict[str, Any] = checked(document, shape)
+    for name in getattr(shape, "required_members", ()):
+        if name not in parsed:
+            message = f"{name[0].upper()}{name[1:]} can not be blank."
+            raise InvalidParameterError(message)
     return parsed
 
 

@@ -1,0 +1,102 @@
+"""Actions of moto's ECS that must know of real tasks: their tags, and how many a cluster has."""
+
+import json
+import logging
+from typing import Any
+
+from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.ecs.arns import Names, last_part
+from fargate_local.ecs.definition import check_definition
+from fargate_local.ecs.errors import ClientError, InvalidParameterError
+from fargate_local.ecs.launch import check_tags
+from fargate_local.ecs.shapes import parse
+from fargate_local.engine.records import Records
+
+log = logging.getLogger(__name__)
+
+
+class ClusterContainsTasksError(ClientError):
+    """A cluster cannot go while its tasks run."""
+
+    code = "ClusterContainsTasksException"
+
+
+class UnsupportedFeatureError(ClientError):
+    """moto has not got it."""
+
+    code = "UnsupportedFeatureException"
+
+
+class Neighbours:
+    """Everything of ECS that is not one of the four real actions."""
+
+    def __init__(self, gate: MotoGate, records: Records) -> None:
+        self._gate = gate
+        self._records = records
+
+    def answer(self, request: CloudRequest) -> CloudResponse | bytes:
+        """Ours, or moto's made right. Raises the EcsError of requests that moto would accept although ECS does not."""
+        parameters = parse(request.action, request.body)
+        match request.action:
+            case "RegisterTaskDefinition":
+                check_definition(parameters)
+            case "TagResource" | "UntagResource" | "ListTagsForResource":
+                if ":task/" in parameters["resourceArn"]:
+                    return self._tags(request.action, parameters)
+            case "DescribeClusters":
+                return self._counted(self._moto(request))
+            case "DeleteCluster":
+                self._check_empty(request.region, parameters["cluster"])
+        return self._moto(request)
+
+    def _moto(self, request: CloudRequest) -> CloudResponse:
+        try:
+            return self._gate.handle(request)
+        except NotImplementedError as error:
+            message = f"moto does not implement this use of {request.action}"
+            raise UnsupportedFeatureError(message) from error
+        except Exception as error:
+            log.warning("moto failed at %s", request.action, exc_info=True)
+            message = f"moto cannot make sense of this {request.action} ({type(error).__name__}: {error})"
+            raise InvalidParameterError(message) from error
+
+    def _tags(self, action: str, parameters: dict[str, Any]) -> bytes:
+        arn = parameters["resourceArn"]
+        found = self._records.find([arn])
+        if arn not in found:
+            message = "The specified task is not found. Specify a valid task ARN and try again."
+            raise InvalidParameterError(message)
+        tags = {tag["key"]: tag["value"] for tag in json.loads(found[arn][1])}
+        if action == "ListTagsForResource":
+            return json.dumps({"tags": as_list(tags)}).encode()
+        if action == "TagResource":
+            check_tags(parameters.get("tags", []))
+            tags |= {tag["key"]: tag.get("value", "") for tag in parameters.get("tags", [])}
+        else:
+            tags = {key: value for key, value in tags.items() if key not in parameters.get("tagKeys", [])}
+        self._records.set_tags(arn, as_list(tags))
+        return b"{}"
+
+    def _counted(self, response: CloudResponse) -> CloudResponse:
+        if response.code != 200:
+            return response
+        answer = json.loads(response.content)
+        for cluster in answer.get("clusters", []):
+            counts = self._records.counts(cluster["clusterArn"])
+            pending = sum(counts.get(state, 0) for state in ("PROVISIONING", "PENDING", "ACTIVATING"))
+            cluster["runningTasksCount"] = counts.get("RUNNING", 0)
+            cluster["pendingTasksCount"] = pending
+        body = json.dumps(answer).encode()
+        headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
+        return CloudResponse(response.status, [*headers, ("Content-Length", str(len(body)))], [body])
+
+    def _check_empty(self, region: str, cluster: str) -> None:
+        if self._records.counts(Names(region).cluster(last_part(cluster))):
+            message = "The Cluster cannot be deleted while Tasks are active."
+            raise ClusterContainsTasksError(message)
+
+
+def as_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Tags in the API's form."""
+    return [{"key": key, "value": value} for key, value in tags.items()]

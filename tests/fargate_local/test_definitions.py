@@ -1,0 +1,91 @@
+"""Task definitions that ECS refuses although moto would take them.
+
+API reference RegisterTaskDefinition; developer guide "Task CPU and memory" and "Task definition parameters for Fargate"
+(read November 2026).
+"""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from fargate_local.ecs.sizes import cpu_units, is_fargate_size, memory_mib
+
+VALID = [
+    (256, 512),
+    (256, 2048),
+    (512, 4096),
+    (1024, 8192),
+    (2048, 16384),
+    (4096, 30720),
+    (8192, 61440),
+    (16384, 122880),
+]
+INVALID = [
+    (256, 4096),
+    (512, 512),
+    (1024, 1024),
+    (2048, 3072),
+    (4096, 31744),
+    (8192, 17408),
+    (16384, 30720),
+    (300, 512),
+]
+
+
+@pytest.mark.parametrize(("cpu", "memory"), VALID)
+def test_fargates_sizes_are_accepted(cpu, memory):
+    assert is_fargate_size(cpu, memory)
+
+
+@pytest.mark.parametrize(("cpu", "memory"), INVALID)
+def test_other_sizes_are_refused(ecs, cpu, memory):
+    with pytest.raises(ClientError, match=f"No Fargate configuration exists for given values: {cpu} CPU, {memory} mem"):
+        ecs.define({"command": ["true"]}, cpu=str(cpu), memory=str(memory))
+
+
+@pytest.mark.parametrize(
+    ("text", "units"), [("256", 256), (".25 vCPU", 256), ("1 vcpu", 1024), ("4 VCPU", 4096), ("x", None)]
+)
+def test_cpu_is_written_in_units_or_vcpus(text, units):
+    assert cpu_units(text) == units
+
+
+@pytest.mark.parametrize(
+    ("text", "mib"), [("512", 512), ("0.5 GB", 512), ("2GB", 2048), ("1 gb", 1024), ("lots", None)]
+)
+def test_memory_is_written_in_mib_or_gb(text, mib):
+    assert memory_mib(text) == mib
+
+
+def test_sizes_in_words_run(ecs):
+    task = ecs.finish(ecs.define({"command": ["true"]}, cpu=".25 vCPU", memory="1 GB"))
+    assert (task["cpu"], task["memory"]) == ("256", "1024")
+
+
+@pytest.mark.parametrize(
+    ("containers", "settings", "message"),
+    [
+        ([], {}, "Container list cannot be empty."),
+        ([{"name": ""}], {}, "Container.name should not be null or empty."),
+        ([{"name": "a"}, {"name": "a"}], {}, "Container.name should be unique"),
+        ([{"image": ""}], {}, "Container.image should not be null or empty."),
+        ([{"essential": False}], {}, "at least one essential container"),
+        ([{}], {"networkMode": "bridge"}, "Fargate only supports network mode ‘awsvpc’."),
+        ([{}], {"cpu": "lots"}, "Invalid setting for cpu: lots"),
+        ([{}], {"family": "not/allowed"}, "Family contains invalid characters."),
+        ([{"memory": 1024}], {}, "must not exceed the task's memory"),
+        ([{"stopTimeout": 121}], {}, "the maximum on Fargate is 120 seconds"),
+        (
+            [{"logConfiguration": {"logDriver": "awslogs", "options": {}}}],
+            {},
+            "Log driver awslogs requires options: awslogs-group",
+        ),
+        ([{"dependsOn": [{"containerName": "x", "condition": "START"}]}], {}, "dependency must exist"),
+        ([{"dependsOn": [{"containerName": "app", "condition": "START"}]}], {}, "must not be circular"),
+    ],
+)
+def test_a_definition_that_cannot_work_is_refused(ecs, containers, settings, message):
+    with pytest.raises(ClientError) as caught:
+        ecs.define(*containers, **settings)
+    assert caught.value.response["Error"]["Code"] == "ClientException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert message in caught.value.response["Error"]["Message"]
