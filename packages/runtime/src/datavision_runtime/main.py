@@ -63,7 +63,7 @@ def run(command: Sequence[str], result_file: Path, uri: str | None) -> int:
     with SignalForwarder() as signals:
         try:
             child = subprocess.Popen(
-                command, env={**os.environ, RESULT_FILE_VARIABLE: str(result_file)}, start_new_session=True
+                command, env={**os.environ, RESULT_FILE_VARIABLE: str(result_file)}, process_group=0
             )
         except OSError as error:
             _say(f"cannot start {command[0]!r}: {error.strerror}. Check the command that the DAG returns.")
