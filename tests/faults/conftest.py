@@ -132,10 +132,15 @@ class Airflow:
     said: list[str] = field(default_factory=list)
     logged: list[str] = field(default_factory=list)
     tries: int = 0
+    start_deadline: float | None = None
 
     def host(self, **changes: Any) -> Host:
         job = replace(self.job, try_number=max(self.tries, 1), **changes)
-        return Host(job, self.platform.config, self.platform.cloud, self.store, self.said.append, self.said.append)
+        config = self.platform.config
+        if self.start_deadline is not None:
+            limits = config.ecs.launch.model_copy(update={"start_deadline_seconds": self.start_deadline})
+            config = config.model_copy(update={"ecs": config.ecs.model_copy(update={"launch": limits})})
+        return Host(job, config, self.platform.cloud, self.store, self.said.append, self.said.append)
 
     def run(self) -> Finished:
         """Run until it succeeds, or raise what Airflow would show."""
@@ -218,13 +223,22 @@ def mode(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def quick_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a second, instead of 20, until an unknown task counts as forgotten."""
+    for module in ("watch", "lifecycle"):
+        monkeypatch.setattr(f"datavision.fargate.{module}.MISSING_GRACE_SECONDS", 0.5)
+
+
+@pytest.fixture
 def airflow(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Callable[..., Airflow]]:
     """Make a task that runs a shell script; nothing of it is left running afterwards."""
 
-    def make(script: str, mode: str = "worker", retries: int = 3, **changes: Any) -> Airflow:
+    def make(
+        script: str, mode: str = "worker", retries: int = 3, start_deadline: float | None = None, **changes: Any
+    ) -> Airflow:
         run_id = f"{request.node.name}-{time.time_ns()}"
         job = a_job(platform.image, run_id, ["sh", "-c", script], **changes)
-        return Airflow(platform, job, mode, retries)
+        return Airflow(platform, job, mode, retries, start_deadline=start_deadline)
 
     yield make
     platform.fargate.clear_faults()

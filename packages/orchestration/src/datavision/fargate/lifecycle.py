@@ -101,7 +101,7 @@ class Lifecycle:
         if self.host.now() - previous.intended_at < record.TOKEN_SECONDS:
             return self._submit(previous)
         if arn := self.launcher.find(previous):
-            return self._take_over(previous.with_arn(arn, previous.intended_at))
+            return self._take_over(previous.with_arn(arn, self.host.now()))
         if self._succeeded(previous, None):
             return self._settle(previous, None)
         return self._submit(self.launcher.first())

@@ -46,6 +46,11 @@ class PollLoop:
     _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loop: "asyncio.Task[None] | None" = field(default=None, init=False)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits and nothing is asked."""
+        return not self._waiting and (self._loop is None or self._loop.done())
+
     async def wait(self, watch: Watch) -> dict[str, Any] | None:
         """Return the condensed task once it has stopped, or None when ECS forgot it."""
         loop = asyncio.get_running_loop()

@@ -1,0 +1,115 @@
+"""Waiting in the triggerer: one loop for all, logs that go on where they were, kills that reach the container."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from datavision.fargate import follow, poll
+from datavision.fargate.lifecycle import Lifecycle
+from datavision.fargate.poll import poll_loop
+from datavision.fargate.trigger import FargateTrigger
+
+Make = Callable[..., Any]
+
+
+async def fired(trigger: FargateTrigger) -> dict[str, Any]:
+    async for event in trigger.run():
+        payload: dict[str, Any] = event.payload
+        return payload
+    raise AssertionError("the trigger ended without an event")
+
+
+def triggers(task: Any, count: int) -> list[FargateTrigger]:
+    found = []
+    for index in range(count):
+        host = task.host(key=replace(task.job.key, map_index=index))
+        found.append(FargateTrigger.of(host, Lifecycle(replace(host, store=type(task.store)())).begin()))
+    return found
+
+
+def test_a_trigger_travels_through_its_arguments(airflow: Make) -> None:
+    (trigger,) = triggers(airflow("exit 0"), 1)
+    path, arguments = trigger.serialize()
+    assert path == "datavision.fargate.trigger.FargateTrigger"
+    assert FargateTrigger(**arguments).serialize() == (path, arguments)
+
+
+async def test_many_tasks_are_one_poll_loop_that_asks_for_all_in_one_call(airflow: Make, platform: Any) -> None:
+    task = airflow("sleep 3")
+    waiting = await asyncio.to_thread(triggers, task, 25)
+    loop = poll_loop(platform.cloud, platform.config.ecs.cluster, 10)
+    before = loop.calls
+    payloads = await asyncio.gather(*(fired(trigger) for trigger in waiting))
+    assert all(payload["task"]["containers"][0]["exitCode"] == 0 for payload in payloads)
+    assert loop.calls - before < 60
+
+
+async def test_errors_of_the_api_only_cost_time(airflow: Make, platform: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(poll, "_MAX_BACKOFF_SECONDS", 0.2)
+    platform.fargate.add_fault("access-denied", action="DescribeTasks", times=2)
+    platform.fargate.add_fault("server-error", action="DescribeTasks", after=2, times=4)
+    (trigger,) = await asyncio.to_thread(triggers, airflow("exit 0"), 1)
+    payload = await fired(trigger)
+    assert payload["task"]["lastStatus"] == "STOPPED"
+
+
+async def test_a_triggerer_away_for_longer_than_the_task_still_gets_its_end_and_log(
+    airflow: Make, platform: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = airflow("echo said while nobody listened")
+    (trigger,) = await asyncio.to_thread(triggers, task, 1)
+    while platform.running():  # noqa: ASYNC110 - the cloud has no event for it
+        await asyncio.sleep(0.2)
+    payload = await fired(trigger)
+    assert payload["task"]["stopCode"] == "EssentialContainerExited"
+
+
+async def test_a_restarted_triggerer_goes_on_where_the_log_was(
+    airflow: Make, monkeypatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(follow, "SAVE_SECONDS", 0.1)
+    monkeypatch.setattr(follow, "PAUSE_SECONDS", 0.2)
+    go = tmp_path / "go"
+    task = airflow(f"echo first part; until [ -e {go} ]; do sleep 0.1; done; echo second part; sleep 2")
+    (trigger,) = await asyncio.to_thread(triggers, task, 1)
+    killed = asyncio.create_task(fired(trigger))
+    while "first part" not in capsys.readouterr().out:
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
+    killed.cancel()
+    await asyncio.gather(killed, return_exceptions=True)
+    go.touch()
+    await fired(FargateTrigger(**trigger.serialize()[1]))
+    out = capsys.readouterr().out
+    assert "first part" not in out
+    assert "second part" in out
+
+
+async def test_clearing_or_failing_a_deferred_task_stops_its_container_and_accounts_for_it(
+    airflow: Make, platform: Any
+) -> None:
+    task = airflow("sleep 60")
+    (trigger,) = await asyncio.to_thread(triggers, task, 1)
+    await trigger.on_kill()
+    assert platform.running() == []
+    (audit,) = [found for found in platform.audits("pipeline_suscripciones") if found.run_id == task.job.key.run_id]
+    assert (audit.outcome, audit.map_index) == ("stopped by Airflow", 0)
+    assert audit.seconds > 0
+
+
+async def test_a_cancelled_trigger_leaves_the_poll_loop(airflow: Make, platform: Any) -> None:
+    (trigger,) = await asyncio.to_thread(triggers, airflow("sleep 60"), 1)
+    waiting = asyncio.create_task(fired(trigger))
+    await asyncio.sleep(1)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    loop = poll_loop(platform.cloud, platform.config.ecs.cluster, 10)
+    for _ in range(50):
+        if loop.idle:
+            break
+        await asyncio.sleep(0.1)
+    assert loop.idle
