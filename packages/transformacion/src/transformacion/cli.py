@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import duckdb
@@ -60,7 +60,7 @@ def run(context: typer.Context, env: Environment, fecha_rfm: RfmDate = None, rec
     context_settings=_PASS_ON,
     epilog="Example: transformacion test --select source:raw_datavision",
 )
-def check(context: typer.Context, env: Environment, fecha_rfm: RfmDate = None) -> None:
+def check_data(context: typer.Context, env: Environment, fecha_rfm: RfmDate = None) -> None:
     """Test the data; with --resource-type unit_test, the models instead. Other options go to dbt."""
     _dbt(["test", *_data_only(context.args)], env, fecha_rfm)
 
@@ -102,6 +102,25 @@ def doctor(env: Environment) -> None:
     with _explained():
         for line in diagnose(settings_for(ReportCommandSettings, env)):
             typer.echo(line)
+
+
+@app.command(epilog="Example: transformacion reporte --fecha 2026-06-30")
+def reporte(env: Environment, fecha: RfmDate = None) -> None:
+    """Write the HTML report of an RFM date (the newest one by default) to DATAVISION_REPORTS__PATH."""
+    from transformacion.report.data import read
+    from transformacion.report.page import render
+    from transformacion.report.publish import publish
+
+    with _explained():
+        settings, now = settings_for(ReportCommandSettings, env), datetime.now(UTC)
+        with connect(settings.lakehouse, read_only=True) as connection:
+            data = read(connection, day=fecha.date() if fecha else None, now=now)
+        published = publish(render(data), settings.reports.path, now=now)
+        shown = data.rfm.day.isoformat() if data.rfm else None
+        write_result(
+            {"report": published.report, "latest": published.latest, "bytes": published.size, "fecha_rfm": shown}
+        )
+        typer.echo(published.report)
 
 
 def main() -> None:
