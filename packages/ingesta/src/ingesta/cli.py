@@ -21,17 +21,25 @@ _EXAMPLE = "example: ingesta --env dev --tables accounts contents --validar-cali
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ingesta and return its exit code: 0 done, 1 try again, 2 wrong usage, 3 quality gate failed."""
-    signal.signal(signal.SIGTERM, _stop)
+    stopped: list[int] = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped.append(128 + number)
+        sys.exit(stopped[0])
+
+    signal.signal(signal.SIGTERM, stop)
     options = _parser().parse_args(arguments)
     report = Reporter()
     try:
         _run(options, report)
-    except IngestaError as error:
+    except Exception as error:
+        # A signal during a query reaches us as that query's failure.
+        if stopped:
+            return stopped[0]
+        if not isinstance(error, IngestaError | ConfigurationError):
+            raise
         print(f"ingesta: {error}", file=sys.stderr)  # noqa: T201 - the error, on stderr
-        return error.exit_code
-    except ConfigurationError as error:
-        print(f"ingesta: {error}", file=sys.stderr)  # noqa: T201 - the error, on stderr
-        return exit_codes.USAGE
+        return error.exit_code if isinstance(error, IngestaError) else exit_codes.USAGE
     return exit_codes.SUCCESS
 
 
@@ -77,7 +85,3 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--validar-calidad-datos", action="store_true", help="run the quality gate after the load")
     parser.add_argument("--solo-validar", action="store_true", help="run the quality gate and load nothing")
     return parser
-
-
-def _stop(number: int, _: FrameType | None) -> None:
-    sys.exit(128 + number)

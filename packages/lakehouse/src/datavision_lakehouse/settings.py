@@ -104,7 +104,7 @@ class ModuleSettings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            raise ConfigurationError(_explain(error)) from None
+            raise ConfigurationError(_explain(cls, error)) from None
 
 
 ModuleSettingsT = TypeVar("ModuleSettingsT", bound=ModuleSettings)
@@ -124,14 +124,22 @@ def settings_for(kind: type[ModuleSettingsT], environment: str) -> ModuleSetting
     return settings
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(kind: type[BaseModel], error: ValidationError) -> str:
     problems = []
     for item in error.errors(include_input=False, include_url=False):
         variable = "DATAVISION_" + "__".join(str(part) for part in item["loc"]).upper()
         if item["type"] == "missing":
-            problems.append(f"{variable} is not set")
+            problems += [f"{name} is not set" for name in _variables(kind, str(item["loc"][0]), variable)]
         elif item["type"] == "extra_forbidden":
             problems.append(f"{variable} is not a known setting")
         else:
             problems.append(f"{variable}: {item['msg'].removeprefix('Value error, ')}")
     return "Configuration error: " + "; ".join(problems) + ". The package's README lists every setting."
+
+
+def _variables(kind: type[BaseModel], field: str, variable: str) -> list[str]:
+    """The variable itself, or for a section of which nothing is set all those that it requires."""
+    section = kind.model_fields[field].annotation
+    if "__" in variable or not (isinstance(section, type) and issubclass(section, BaseModel)):
+        return [variable]
+    return [f"{variable}__{key.upper()}" for key, info in section.model_fields.items() if info.is_required()]

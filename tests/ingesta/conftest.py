@@ -1,0 +1,137 @@
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from datavision.local import source
+from datavision.local.postgres import EmbeddedPostgres
+from datavision_lakehouse import connect
+from ingesta.load import LoadReport, load
+from ingesta.progress import Reporter
+from ingesta.settings import Settings
+from ingesta.tables import TABLES, select
+
+ACCOUNTS = 400
+
+
+@dataclass
+class Place:
+    """A source, an empty lakehouse and a landing of a test's own."""
+
+    source_url: str
+    catalog_url: str
+    folder: Path
+    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def landing(self) -> Path:
+        return self.folder / "landing"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "DATAVISION_ENV": "local",
+            "DATAVISION_SOURCE__URL": self.source_url,
+            "DATAVISION_LAKEHOUSE__CATALOG_URL": self.catalog_url,
+            "DATAVISION_LAKEHOUSE__DATA_PATH": str(self.folder / "lake"),
+            "DATAVISION_LANDING__PATH": str(self.landing),
+            "DATAVISION_INGESTA__HOUSEKEEPING": "false",
+            # So small a table would otherwise never be asked for its changes alone.
+            "DATAVISION_INGESTA__COMPARE_ROWS": "100",
+            **self.more,
+        }
+
+    @property
+    def settings(self) -> Settings:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            return Settings.load()
+
+    def load(self, *tables: str, **options: Any) -> LoadReport:
+        return load(self.settings, select(tables), Reporter(), **options)
+
+    def command(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            self.arguments(*arguments),
+            env=self.child_environment(environment),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @staticmethod
+    def arguments(*arguments: str) -> list[str]:
+        script = Path(__file__).parents[2] / "packages" / "ingesta" / "ingesta_datavision.py"
+        return [sys.executable, str(script), *arguments]
+
+    def child_environment(self, more: Mapping[str, str] = {}) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.environment, **more}
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask the lakehouse."""
+        with connect(self.settings.lakehouse, read_only=True) as connection:
+            rows: list[tuple[Any, ...]] = connection.execute(query).fetchall()
+        return rows
+
+    def change(self, *statements: str) -> None:
+        """Change the source."""
+        with psycopg.connect(self.source_url, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def ask_source(self, query: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.source_url) as connection:
+            return connection.execute(query).fetchall()
+
+    def differences(self, tables: Sequence[str] = tuple(TABLES)) -> dict[str, int]:
+        """Rows that are in only one of source and lakehouse, by table; tables without any are left out."""
+        found = {}
+        with connect(self.settings.lakehouse, read_only=True) as connection:
+            address = self.settings.source.address
+            connection.execute(address.secret_sql("compared"))
+            connection.execute("ATTACH '' AS compared (TYPE postgres, READ_ONLY, SECRET compared)")
+            for table in tables:
+                theirs = f"FROM compared.public.{table}"
+                ours = f"SELECT * EXCLUDE (_cargado_en, _id_carga) FROM raw_datavision.{table}"
+                both = f"(({theirs}) EXCEPT ALL ({ours})) UNION ALL (({ours}) EXCEPT ALL ({theirs}))"
+                row = connection.execute(f"SELECT count(*) FROM ({both})").fetchone()
+                if row and row[0]:
+                    found[table] = int(row[0])
+        return found
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def template(server: EmbeddedPostgres) -> str:
+    """A loaded source to copy, which stands at the beginning of today."""
+    source.load(server.url("template"), accounts=ACCOUNTS, seed=11, until=date.today())
+    return "template"
+
+
+@pytest.fixture
+def place(server: EmbeddedPostgres, template: str, tmp_path: Path) -> Iterator[Place]:
+    name = uuid.uuid4().hex[:10]
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE source_{name} TEMPLATE {template}".encode())
+        yield Place(server.url(f"source_{name}"), server.url(f"lake_{name}"), tmp_path)
+        for database in (f"source_{name}", f"lake_{name}"):
+            connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def yesterday() -> date:
+    return date.today() - timedelta(days=1)
