@@ -21,6 +21,7 @@ class Ecs:
     def __init__(self, cloud: FargateLocal, cluster: str = "tests") -> None:
         self.cloud = cloud
         self.cluster = cluster
+        self._clients: dict[str, Any] = {}
         self.api = self.client("ecs")
         self.api.create_cluster(clusterName=cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"])
         logs = self.client("logs")
@@ -29,7 +30,9 @@ class Ecs:
         self.subnet = self.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, **self.cloud.client_args)
+        if service not in self._clients:
+            self._clients[service] = boto3.client(service, **self.cloud.client_args)
+        return self._clients[service]
 
     @property
     def network(self) -> dict[str, Any]:
@@ -140,6 +143,12 @@ def log_configuration() -> dict[str, Any]:
 def ecs(fargate: FargateLocal) -> Ecs:
     """The session's cloud, with a cluster and a network in it."""
     return Ecs(fargate)
+
+
+@pytest.fixture(scope="session")
+def ecs_class() -> type[Ecs]:
+    """For modules with a cloud of their own."""
+    return Ecs
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from fargate_local.engine.plan import ContainerPlan, TaskPlan
 from fargate_local.engine.records import Records
 from fargate_local.engine.supervisor import CannotStartError, Exit, Spawn, Supervisor
 from fargate_local.engine.task import TaskRecord
-from fargate_local.faults.rules import FaultRule, FaultRules
+from fargate_local.faults.rules import Fault, FaultRule, FaultRules
 from fargate_local.runtimes.base import Image, Runtime
 
 T = TypeVar("T")
@@ -316,7 +316,7 @@ class TaskLife:
                 self._around.runtime.send_signal(life.ident, signal.SIGKILL, self._around.supervisor.signal)
                 return
 
-    def _fault(self, kind: str) -> FaultRule | None:
+    def _fault(self, kind: Fault) -> FaultRule | None:
         return self._around.faults.draw(
             kind, cluster=self.plan.cluster, family=self.plan.family, capacity_provider=self.plan.capacity
         )

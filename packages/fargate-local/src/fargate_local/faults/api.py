@@ -8,7 +8,7 @@ from fargate_local.cloud.requests import CloudRequest
 from fargate_local.ecs.arns import last_part
 from fargate_local.ecs.errors import AccessDeniedError, ServerError, ThrottlingError
 from fargate_local.faults.buckets import TokenBuckets
-from fargate_local.faults.rules import FaultRule, FaultRules
+from fargate_local.faults.rules import Fault, FaultRule, FaultRules
 
 
 class ResponseLostError(Exception):
@@ -43,7 +43,7 @@ class ApiFaults:
         if self._draw("response-lost", subject_of(request)):
             raise ResponseLostError
 
-    def _draw(self, fault: str, subject: dict[str, str]) -> FaultRule | None:
+    def _draw(self, fault: Fault, subject: dict[str, str]) -> FaultRule | None:
         return self._rules.draw(fault, **subject)
 
 

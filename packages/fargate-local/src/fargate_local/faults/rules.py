@@ -9,9 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-ApiFault = Literal["throttling", "server-error", "latency", "access-denied", "response-lost"]
-PlacementFault = Literal["capacity", "resource-eni"]
-TaskFault = Literal[
+Fault = Literal[
+    "throttling",
+    "server-error",
+    "latency",
+    "access-denied",
+    "response-lost",
+    "capacity",
+    "resource-eni",
     "cannot-pull",
     "resource-initialization",
     "eni-timeout",
@@ -34,7 +39,7 @@ class FaultRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    fault: ApiFault | PlacementFault | TaskFault
+    fault: Fault
     name: str = ""
     action: str = "*"
     cluster: str = "*"
@@ -91,7 +96,7 @@ class FaultRules:
                 for number, entry in self._entries.items()
             ]
 
-    def draw(self, fault: str, **subject: str) -> FaultRule | None:
+    def draw(self, fault: Fault, **subject: str) -> FaultRule | None:
         """The rule that makes this subject fail now, if one does. Counts the match and the injection."""
         with self._lock:
             for entry in self._entries.values():

@@ -1,0 +1,83 @@
+"""Secrets of a container definition.
+
+Developer guide, "Pass sensitive data to an Amazon ECS container" (``…:secret:name:json-key:version-stage:version-id``)
+and "Amazon ECS ResourceInitializationError" (read November 2026).
+"""
+
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def secret(ecs):
+    """A secret with two JSON keys and an older version."""
+    manager = ecs.client("secretsmanager")
+    arn = manager.create_secret(Name="database", SecretString=json.dumps({"user": "old", "port": 1}))["ARN"]
+    manager.put_secret_value(SecretId=arn, SecretString=json.dumps({"user": "new", "port": 5432}))
+    return arn
+
+
+def value_of(ecs, value_from):
+    """What a task sees of a secret."""
+    container = {
+        "command": ["sh", "-c", 'echo "$SECRET"'],
+        "secrets": [{"name": "SECRET", "valueFrom": value_from}],
+        "logged": True,
+    }
+    return ecs.logs(ecs.finish(ecs.define(container))["taskArn"])[0]
+
+
+def test_a_whole_secret_is_its_text(ecs, secret):
+    assert json.loads(value_of(ecs, secret)) == {"user": "new", "port": 5432}
+
+
+def test_one_json_key_of_a_secret_can_be_named(ecs, secret):
+    assert value_of(ecs, f"{secret}:user::") == "new"
+    assert value_of(ecs, f"{secret}:port::") == "5432"
+
+
+def test_an_older_version_can_be_named_by_its_stage(ecs, secret):
+    assert value_of(ecs, f"{secret}:user:AWSPREVIOUS:") == "old"
+
+
+@pytest.mark.parametrize("by_arn", [True, False])
+def test_a_parameter_of_systems_manager_is_decrypted(ecs, by_arn):
+    name = f"/app/{by_arn}/password"
+    ecs.client("ssm").put_parameter(Name=name, Value="open sesame", Type="SecureString")
+    reference = f"arn:aws:ssm:us-east-1:123456789012:parameter{name}" if by_arn else name
+    assert value_of(ecs, reference) == "open sesame"
+
+
+def test_a_parameter_without_a_path_is_found_by_arn(ecs):
+    ecs.client("ssm").put_parameter(Name="plain", Value="x", Type="String")
+    assert value_of(ecs, "arn:aws:ssm:us-east-1:123456789012:parameter/plain") == "x"
+
+
+def test_a_changed_secret_is_seen_by_the_next_task(ecs):
+    manager = ecs.client("secretsmanager")
+    arn = manager.create_secret(Name="changing", SecretString="one")["ARN"]
+    assert value_of(ecs, arn) == "one"
+    manager.put_secret_value(SecretId=arn, SecretString="two")
+    assert value_of(ecs, arn) == "two"
+
+
+@pytest.mark.parametrize(
+    ("value_from", "message"),
+    [
+        ("arn:aws:secretsmanager:us-east-1:123456789012:secret:ghost-AbCdEf", "unable to retrieve secret from asm"),
+        ("/no/such/parameter", "invalid ssm parameters: /no/such/parameter"),
+    ],
+)
+def test_a_missing_secret_fails_the_start(ecs, value_from, message):
+    task = ecs.finish(ecs.define({"command": ["true"], "secrets": [{"name": "S", "valueFrom": value_from}]}))
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert task["stoppedReason"].startswith(
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed:"
+    )
+    assert message in task["stoppedReason"]
+
+
+def test_a_missing_json_key_fails_the_start(ecs, secret):
+    task = ecs.finish(ecs.define({"command": ["true"], "secrets": [{"name": "S", "valueFrom": f"{secret}:ghost::"}]}))
+    assert "did not contain json key ghost" in task["stoppedReason"]

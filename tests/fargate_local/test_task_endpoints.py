@@ -1,0 +1,72 @@
+"""What a container can ask: the metadata endpoint version 4 and its role's credentials.
+
+Developer guide, "Amazon ECS task metadata endpoint version 4 for tasks on Fargate" and "Amazon ECS task IAM role" (read
+November 2026).
+"""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+
+import pytest
+
+ASK = """
+import json, os, sys, urllib.request
+def get(url): return json.load(urllib.request.urlopen(url))
+base = os.environ["ECS_CONTAINER_METADATA_URI_V4"]
+print(json.dumps({"container": get(base), "task": get(base + "/task"), "tags": get(base + "/taskWithTags")}))
+"""
+WHO = """
+import boto3
+credentials = boto3.Session().get_credentials()
+print(credentials.method, credentials.access_key[:4], bool(credentials.token))
+print(len(boto3.client("s3").list_buckets()["Buckets"]) >= 0)
+"""
+
+
+@pytest.fixture(scope="module")
+def role(ecs):
+    return ecs.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+
+
+def test_a_container_learns_what_it_is(ecs):
+    family = ecs.define({"command": [sys.executable, "-c", ASK], "logged": True, "memory": 128})
+    arn = ecs.run(family, tags=[{"key": "run", "value": "7"}])
+    ecs.stopped(arn)
+    said = json.loads("".join(ecs.logs(arn)))
+    assert said["container"]["Name"] == "app"
+    assert said["container"]["Limits"]["Memory"] == 128
+    assert said["container"]["LogOptions"]["awslogs-stream"].endswith(arn.rsplit("/", 1)[-1])
+    assert said["task"]["TaskARN"] == arn
+    assert said["task"]["Family"] == family
+    assert said["task"]["LaunchType"] == "FARGATE"
+    assert said["task"]["Limits"] == {"CPU": 0.25, "Memory": 512}
+    assert [each["Name"] for each in said["task"]["Containers"]] == ["app"]
+    assert said["tags"]["TaskTags"] == {"run": "7"}
+
+
+def test_an_sdk_in_a_task_gets_the_roles_credentials_and_reaches_the_cloud(ecs, role):
+    family = ecs.define({"command": [sys.executable, "-c", WHO], "logged": True}, taskRoleArn=role)
+    task = ecs.finish(family)
+    assert ecs.logs(task["taskArn"]) == ["container-role ASIA True", "True"]
+
+
+def test_a_task_without_a_role_has_no_credentials(ecs):
+    task = ecs.finish(ecs.define({"command": ["env"], "logged": True}))
+    assert not [line for line in ecs.logs(task["taskArn"]) if "CREDENTIALS" in line]
+
+
+def test_credentials_and_metadata_end_with_the_task(ecs, role):
+    family = ecs.define(
+        {
+            "command": ["sh", "-c", "echo $AWS_CONTAINER_CREDENTIALS_FULL_URI; echo $ECS_CONTAINER_METADATA_URI_V4"],
+            "logged": True,
+        },
+        taskRoleArn=role,
+    )
+    for url in ecs.logs(ecs.finish(family)["taskArn"]):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(url)  # noqa: S310 - the address that the server itself printed
+        with caught.value:
+            assert caught.value.code == 404
