@@ -71,7 +71,7 @@ _ACCOUNTS_SQL: Final = """
     inner join marts.dim_cuentas_base as cuentas using (id_dim_cuenta)
     where rfm.id_dim_fecha_rfm = ? and rfm.segmento_rfm in ('No se pueden perder', 'En Riesgo', 'Necesitan Atención')
     order by rfm.valor_monetario_total desc, cuentas.id_cuenta
-    limit 25
+    limit 15
 """
 
 _REVENUE_SQL: Final = """

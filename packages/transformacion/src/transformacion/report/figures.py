@@ -61,7 +61,7 @@ def segments(rfm: Rfm) -> Figure:
     layout = _layout(
         height=430,
         margin={"l": 8, "r": 16, "t": 8, "b": 56},
-        xaxis={**_AXIS, "range": [0, top * 1.25], "showgrid": True, "title": {"text": "Cuentas"}},
+        xaxis={**_AXIS, "range": [0, top * 1.45], "showgrid": True, "tickformat": ",.0f", "title": _title("Cuentas")},
         yaxis={**_AXIS, "automargin": True, "ticksuffix": "  "},
         bargap=0.32,
         legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1.04, "font": {"size": 12}},
@@ -99,8 +99,8 @@ def grid(rfm: Rfm) -> Figure:
         "layout": _layout(
             height=430,
             margin={"l": 56, "r": 8, "t": 8, "b": 56},
-            xaxis={**_AXIS, "dtick": 1, "title": {"text": "Recencia (5 = actividad más reciente)"}},
-            yaxis={**_AXIS, "dtick": 1, "title": {"text": "Frecuencia (5 = más actividad)"}},
+            xaxis={**_AXIS, "dtick": 1, "title": _title("Recencia (5 = actividad más reciente)")},
+            yaxis={**_AXIS, "dtick": 1, "title": _title("Frecuencia (5 = más actividad)")},
         ),
     }
 
@@ -125,13 +125,20 @@ def revenue(data: ReportData) -> Figure:
             for plan in PLANS
         ],
         "layout": _layout(
-            height=360,
+            height=_height(data),
             margin={"l": 8, "r": 8, "t": 36, "b": 40},
             barmode="stack",
             bargap=0.25,
             hovermode="x unified",
-            xaxis={**_AXIS, "type": "category", "nticks": 12, "automargin": True},
-            yaxis={**_AXIS, "showgrid": True, "tickprefix": "$ ", "tickformat": ",.3~s", "automargin": True},
+            xaxis={**_AXIS, "type": "category", "nticks": 7, "tickangle": 0, "automargin": True},
+            yaxis={
+                **_AXIS,
+                "showgrid": True,
+                "tickprefix": "$ ",
+                "tickformat": ",.0f",
+                "nticks": 6,
+                "automargin": True,
+            },
             legend={"orientation": "h", "x": 0, "y": 1.12, "traceorder": "normal"},
         ),
     }
@@ -180,9 +187,9 @@ def churn(data: ReportData) -> Figure:
             }
         ],
         "layout": _layout(
-            height=max(300, 22 * len(names) + 90),
+            height=_height(data),
             margin={"l": 8, "r": 8, "t": 8, "b": 52},
-            xaxis={**_AXIS, "title": {"text": "Meses desde la primera suscripción"}, "dtick": 3},
+            xaxis={**_AXIS, "title": _title("Meses desde la primera suscripción"), "dtick": 3},
             yaxis={**_AXIS, "autorange": "reversed", "automargin": True, "type": "category"},
         ),
     }
@@ -195,8 +202,11 @@ _AXIS: Final[Figure] = {
     "linecolor": "$line",
     "fixedrange": True,
     "tickfont": {"size": 12},
-    "title": {"text": ""},
 }
+
+
+def _title(text: str) -> Figure:
+    return {"text": text, "font": {"size": 13}, "standoff": 10}
 
 
 def _layout(**more: Any) -> Figure:
@@ -208,6 +218,11 @@ def _layout(**more: Any) -> Figure:
         "separators": ",.",
         **more,
     }
+
+
+def _height(data: ReportData) -> int:
+    # Revenue and churn stand side by side: as tall as a legible row for each cohort.
+    return max(360, 22 * len(cohorts(data)[0]) + 90)
 
 
 def _count(segments_of: dict[str, Any], name: str) -> int:

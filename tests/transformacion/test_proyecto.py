@@ -1,0 +1,117 @@
+"""Rules over the whole dbt project."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlfmt.api
+from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
+from dbt_common.events.base_types import EventLevel
+
+from transformacion.runner import run_dbt
+from transformacion.workspace import PROJECT, workspace
+
+
+@pytest.fixture(scope="module")
+def parsed(lake: Any) -> Iterator[tuple[Manifest, list[str]]]:
+    """The project as dbt sees it after a full parse, and every warning it had."""
+    warnings: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.level == EventLevel.WARN:
+            warnings.append(event.info.msg)
+
+    with workspace() as space:
+        answer = dbtRunner(callbacks=[listen]).invoke(["parse", "--no-partial-parse", *space.arguments()])
+        assert isinstance(answer.result, Manifest)
+        yield answer.result, warnings
+
+
+def ours(manifest: Manifest) -> list[Any]:
+    nodes = [node for node in manifest.nodes.values() if node.resource_type in ("model", "snapshot")]
+    return [*nodes, *manifest.sources.values()]
+
+
+def test_dbt_has_nothing_to_warn_about(parsed: tuple[Manifest, list[str]]) -> None:
+    assert parsed[1] == []
+
+
+def test_every_model_snapshot_and_source_and_each_of_its_columns_is_described(
+    parsed: tuple[Manifest, list[str]],
+) -> None:
+    undescribed = [node.name for node in ours(parsed[0]) if not node.description.strip()]
+    undescribed += [
+        f"{node.name}.{column.name}"
+        for node in ours(parsed[0])
+        for column in node.columns.values()
+        if not column.description.strip()
+    ]
+    assert undescribed == []
+
+
+def test_the_described_columns_are_the_columns_that_exist(
+    lake: Any, parsed: tuple[Manifest, list[str]], random_business: Any
+) -> None:
+    lake.load(random_business(3, 50))
+    lake.dbt("build", "--exclude-resource-type", "test", "unit_test")
+    lake.dbt("test", "--exclude-resource-type", "unit_test")
+    existing = {
+        (schema, table): set(columns)
+        for schema, table, columns in lake.rows(
+            "select schema_name, table_name, list(column_name) from duckdb_columns() where database_name = 'lake' "
+            "group by all"
+        )
+    }
+    for node in ours(parsed[0]):
+        if getattr(node.config, "materialized", "") != "ephemeral":
+            assert set(node.columns) == existing[node.schema, node.identifier], node.name
+
+
+def test_the_units_tests_of_the_models_pass(lake: Any) -> None:
+    steps = run_dbt(["test", "--resource-type", "unit_test"]).steps
+    assert [step for step in steps if step.status != "ok"] == []
+    assert len(steps) >= 26
+
+
+def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple[Manifest, list[str]]) -> None:
+    marts = [node for node in parsed[0].nodes.values() if node.resource_type == "model" and node.schema == "marts"]
+    marts = [node for node in marts if node.config.materialized != "ephemeral"]
+    assert {node.name for node in marts} == {
+        "dim_contenidos", "dim_cuentas", "dim_cuentas_base", "dim_suscripciones",
+        "fact_rfm", "fact_suscripciones_cuentas",
+    }  # fmt: skip
+    assert [node.name for node in marts if not node.config.contract.enforced] == []
+    tested = {
+        (node.attached_node, node.test_metadata.name)
+        for node in parsed[0].nodes.values()
+        if node.resource_type == "test" and node.test_metadata
+    }
+    for node in ours(parsed[0]):
+        if getattr(node.config, "materialized", "") != "ephemeral" and node.resource_type != "source":
+            assert {(node.unique_id, "unique"), (node.unique_id, "clave_unica")} & tested, node.name
+
+
+def test_one_model_is_one_sql_and_one_yaml() -> None:
+    for folder in ("models", "snapshots"):
+        sql = {path.with_suffix("") for path in (PROJECT / folder).rglob("*.sql")}
+        described = {path.with_suffix("") for path in (PROJECT / folder).rglob("*.yml")}
+        assert sql - described == set()
+        assert {path.name for path in described - sql} <= {"fuentes"}
+
+
+def test_no_model_asks_which_environment_it_runs_in() -> None:
+    asking = [
+        path.name
+        for path in PROJECT.rglob("*.sql")
+        if re.search(r"target\.(name|type|profile_name)|DATAVISION_ENV", path.read_text())
+    ]
+    assert asking == []
+
+
+def test_the_sql_is_formatted(tmp_path: Path) -> None:
+    mode = sqlfmt.api.Mode(check=True, quiet=True, no_progressbar=True)
+    report = sqlfmt.api.run(sorted(PROJECT.rglob("*.sql")), mode)
+    assert (report.number_changed, report.number_errored) == (0, 0)
