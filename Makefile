@@ -1,19 +1,20 @@
-# make run | up | test | lint | bench | clean. Needs Python 3.11 or newer, git and make; uv comes from PyPI when it is missing.
+# make run | up | install | test | lint | bench | clean. Needs Python 3.11 or newer, git and make; uv comes from PyPI when it is missing.
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
 WORKERS ?= 2
 export PATH := $(CURDIR)/.uv/bin:$(PATH)
 
-.PHONY: run up test lint bench clean
+.PHONY: run up install test lint bench clean
 
-run: .uv-ready
-	$(UV) sync --frozen --no-dev --inexact --quiet
+run: install
 	$(RUN) datavision run --build pipeline_suscripciones pipeline_fact_rfm
 
-up: .uv-ready
-	$(UV) sync --frozen --no-dev --inexact --quiet
+up: install
 	$(RUN) datavision up
+
+install: .uv-ready
+	$(UV) sync --frozen --no-dev --inexact --quiet
 
 test: .uv-ready
 	$(UV) sync --frozen --quiet

@@ -18,6 +18,8 @@ ENVIRONMENT = {
     "DATAVISION_AWS__ACCOUNT_ID": "123456789012",
     "DATAVISION_IMAGES__ENGINE": "process",
     "DATAVISION_IMAGES__CANARY": "false",
+    # moto answers every scan with the HIGH finding of the API reference's example.
+    "DATAVISION_IMAGES__SCAN_GATE": "CRITICAL",
     "GIT_AUTHOR_NAME": "Ana",
     "GIT_AUTHOR_EMAIL": "ana@datavision.example",
     "GIT_COMMITTER_NAME": "Ana",

@@ -14,7 +14,6 @@ from datavision.cli.output import out, step
 from datavision.config import load
 from datavision.images.builders import EngineChoice
 from datavision.pins import PinnedImage
-from datavision.release.git import PinRepository
 from datavision.release.history import repository
 from datavision.release.plan import Plan
 from datavision.release.promote import promote as promote_pins
@@ -43,7 +42,7 @@ def release(
             return
         done = make_release(config, bump=bump, engine=engine, report=step)
         if push:
-            push_pins(repository(config), f"v{done.version}")
+            step(f"pushed to {repository(config).push(f'v{done.version}')}")
     if as_json:
         out.print_json(json.dumps(asdict(done), default=_plain))
     else:
@@ -63,7 +62,7 @@ def promote(
     origin, destination = load(source), load(target)
     done = promote_pins(origin, destination, report=step)
     if push and done.pins:
-        push_pins(repository(destination))
+        step(f"pushed to {repository(destination).push()}")
     if as_json:
         out.print_json(json.dumps({**asdict(done), "pins": {k: v.model_dump() for k, v in done.pins.items()}}))
         return
@@ -71,13 +70,6 @@ def promote(
         out.print(_images(f"{pipeline} in {target}: {pin.version}", pin.images))
     if not done.pins:
         out.print(f"{target} has what {source} has.")
-
-
-def push_pins(repo: PinRepository, *tags: str) -> None:
-    """Push the current branch and `tags` to the first remote, all or nothing."""
-    remote, branch = repo.git("remote").split()[0], repo.git("symbolic-ref", "--short", "HEAD").strip()
-    step(f"pushing to {remote}/{branch}")
-    repo.git("push", "--atomic", "--quiet", remote, f"HEAD:refs/heads/{branch}", *(f"refs/tags/{tag}" for tag in tags))
 
 
 def _print_plan(plan: Plan, *, as_json: bool) -> None:

@@ -12,7 +12,6 @@ from rich.table import Table
 from datavision.cli.connect import environment
 from datavision.cli.options import AsJson, Env, Push
 from datavision.cli.output import err, out, step
-from datavision.cli.release import push_pins
 from datavision.config import Config
 from datavision.release.diff import diff as compare
 from datavision.release.errors import ReleaseError
@@ -41,7 +40,7 @@ def rollback(
         version = to or _choose(config, pipeline)
         done = pin_back(config, pipeline, version, reason=reason, report=step)
         if push:
-            push_pins(repository(config))
+            step(f"pushed to {repository(config).push()}")
     if as_json:
         out.print_json(json.dumps({**asdict(done), "pin": done.pin.model_dump()}))
     else:

@@ -7,7 +7,7 @@ from datavision.config import Config
 from datavision.images.registry import RegisteredImage, Registry
 from datavision.pins import Pin, PinnedImage
 from datavision.release.git import PinRepository
-from datavision.release.history import history, path_in_repository
+from datavision.release.history import current_pins, history, path_in_repository
 from datavision.release.runs import LastUse, last_uses
 from datavision.task_definitions import TaskDefinitions
 
@@ -39,7 +39,7 @@ def _state(config: Config, repo: PinRepository, pipeline: str) -> PinState:
     drift = (
         ["the file was edited by hand and not committed: `git checkout` it, or roll back properly"] if edited else []
     )
-    if not entries:
+    if pipeline not in current_pins(repo, config.env, [pipeline]):
         return PinState(config.env, pipeline, None, "", "", (*drift, "the pin is malformed: release or roll back anew"))
     newest = entries[0]
     drift += _by_hand(repo, newest.commit)

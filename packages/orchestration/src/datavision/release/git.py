@@ -14,6 +14,7 @@ from pathlib import Path
 from datavision.release.errors import ReleaseError
 
 _NOTHING = "0" * 40
+_TOKEN_HELPER = '!f() { echo username=x-access-token; echo "password=$DATAVISION_GIT_TOKEN"; }; f'  # noqa: S105 - names it only
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,28 @@ class PinRepository:
                 stdin="\n".join([*transaction, "prepare", "commit", ""]),
             )
         return commit
+
+    def push(self, *tags: str) -> str:
+        """Push the current branch and `tags` to the first remote, all or nothing; returns `remote/branch`.
+
+        `DATAVISION_GIT_TOKEN` is the password where the remote asks for one: in CI it belongs to one step alone.
+
+        Raises:
+            ReleaseError: there is no remote, or it refused: somebody else has pushed.
+        """
+        remotes = self.git("remote").split()
+        if not remotes:
+            raise ReleaseError("There is no remote to push to. Add one (`git remote add origin URL`), then `git push`.")
+        branch = self.git("symbolic-ref", "--short", "HEAD").strip()
+        helper = ("-c", f"credential.helper={_TOKEN_HELPER}") if os.environ.get("DATAVISION_GIT_TOKEN") else ()
+        references = (f"HEAD:refs/heads/{branch}", *(f"refs/tags/{tag}" for tag in tags))
+        try:
+            self.git(*helper, "push", "--atomic", "--quiet", remotes[0], *references)
+        except ReleaseError as error:
+            raise ReleaseError(
+                f"{error} The pins are committed here but not pushed: `git pull --rebase`, then push again."
+            ) from error
+        return f"{remotes[0]}/{branch}"
 
     def check_out(self, paths: Sequence[str]) -> None:
         """Bring `paths` of the working tree to HEAD; nothing to do in a bare repository."""

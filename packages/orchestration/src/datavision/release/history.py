@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,15 +64,15 @@ def require_pipeline(project: Path, pipeline: str) -> None:
 
 
 def current_pins(repo: PinRepository, env: str, names: list[str]) -> dict[str, Pin]:
-    """Return the pin of each pipeline that has one at HEAD.
-
-    Raises:
-        PinError: a pin is malformed.
-    """
+    """Return the pin of each pipeline that has one at HEAD; a malformed one is none, and is written anew."""
     if repo.head() is None:
         return {}
-    texts = {name: repo.read("HEAD", path_in_repository(env, name)) for name in names}
-    return {name: parse_pin(text, path_in_repository(env, name)) for name, text in texts.items() if text is not None}
+    found = {}
+    for name in names:
+        path = path_in_repository(env, name)
+        with suppress(PinError):
+            found[name] = parse_pin(repo.read("HEAD", path) or "", path)
+    return found
 
 
 def history(repo: PinRepository, env: str, pipeline: str) -> list[PinnedVersion]:

@@ -55,10 +55,11 @@ def promote(source: Config, target: Config, *, report: Report = lambda _: None) 
     repo = repository(target)
     finish_checkout(repo)
     refuse_dirty_tree(repo)
-    wanted = current_pins(repo, source.env, pipelines(project))
-    if not wanted:
+    names = pipelines(project)
+    wanted = current_pins(repo, source.env, names)
+    if missing := [name for name in names if name not in wanted]:
         raise ReleaseError(
-            f"Nothing is pinned in {source.env}. Release first: `datavision release --env {source.env}`."
+            f"{', '.join(missing)} has no pin in {source.env}. Release first: `datavision release --env {source.env}`."
         )
     with locked(target, f"A promotion from {source.env}"):
         builder = open_builder(target, project, state_dir())

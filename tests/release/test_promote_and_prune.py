@@ -1,0 +1,98 @@
+"""The same bytes in another environment; and what may leave the registry."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from datavision.config import load
+from datavision.images.registry import Registry
+from datavision.pins import read_pin
+from datavision.release.errors import DirtyTreeError, ReleaseError
+from datavision.release.promote import promote
+from datavision.release.prune import prune
+from datavision.release.rollback import rollback
+from datavision.release.steps import release
+
+pytestmark = pytest.mark.xdist_group("release")
+PIPELINES = ("pipeline_completo", "pipeline_fact_rfm", "pipeline_suscripciones")
+
+
+def test_a_promotion_pins_the_same_digests_and_builds_nothing(project: Any) -> None:
+    done = release(project.config)
+    promoted = promote(project.config, load("prod"))
+    assert set(promoted.pins) == set(PIPELINES)
+    for name in PIPELINES:
+        pin = read_pin(project.path / "dags", "prod", name)
+        assert pin.version == done.version
+        assert {m: i.digest for m, i in pin.images.items()} == {m: i.digest for m, i in done.images.items()}
+        assert pin.images["ingesta"].task_definition.startswith("datavision-prod-ingesta:")
+    assert project.git("log", "-1", "--format=%s") == f"Promote {done.version} from dev to prod"
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_a_second_promotion_writes_nothing(project: Any) -> None:
+    release(project.config)
+    first = promote(project.config, load("prod"))
+    second = promote(project.config, load("prod"))
+    assert (second.pins, second.commit) == ({}, first.commit)
+
+
+def test_each_pipeline_is_promoted_as_it_is_pinned(project: Any) -> None:
+    first = release(project.config)
+    project.change_ingesta("promoted one by one")
+    second = release(project.config)
+    rollback(project.config, "pipeline_fact_rfm", first.version)
+    promote(project.config, load("prod"))
+    versions = {name: read_pin(project.path / "dags", "prod", name).version for name in PIPELINES}
+    assert versions == dict.fromkeys(PIPELINES, second.version) | {"pipeline_fact_rfm": first.version}
+
+
+def test_nothing_pinned_and_dirty_trees_are_refused(project: Any) -> None:
+    with pytest.raises(ReleaseError, match="datavision release --env dev"):
+        promote(project.config, load("prod"))
+    release(project.config)
+    (project.path / "README.md").write_text("changed")
+    with pytest.raises(DirtyTreeError):
+        promote(project.config, load("prod"))
+
+
+def test_a_prune_names_what_may_go_and_deletes_it_only_when_told(
+    project: Any, monkeypatch: pytest.MonkeyPatch, state: Any
+) -> None:
+    monkeypatch.setenv("DATAVISION_IMAGES__KEEP_RELEASES", "1")
+    monkeypatch.setenv("DATAVISION_IMAGES__KEEP_DAYS", "1")
+    config = load("dev")
+    releases = []
+    for note in ("to be pruned", "kept by the rollback window", "pinned"):
+        project.change_ingesta(f"prune: {note}")
+        releases.append(release(config))
+    oldest, _, newest = (done.images["ingesta"].digest for done in releases)
+    registry = Registry(config)
+    in_a_week = _Clock(datetime.now(UTC) + timedelta(days=7))
+    monkeypatch.setattr("datavision.release.prune.datetime", in_a_week)
+
+    named = prune(config)
+    assert oldest in {image.digest for image in named.removable}
+    assert newest in named.kept
+    assert registry.find("datavision/ingesta", digest=oldest) is not None
+
+    prune(config, delete=True)
+    assert registry.find("datavision/ingesta", digest=oldest) is None
+    assert registry.find("datavision/ingesta", digest=newest) is not None
+    assert not (state / "images" / oldest.replace(":", "-")).exists()
+
+
+def test_the_registry_has_no_policy_that_would_undo_the_prune(project: Any, cloud: Any) -> None:
+    ecr = boto3.client("ecr", **cloud.client_args)
+    for module in project.config.modules:
+        with pytest.raises(ecr.exceptions.LifecyclePolicyNotFoundException):
+            ecr.get_lifecycle_policy(repositoryName=project.config.repository(module))
+
+
+class _Clock(datetime):
+    """A calendar that stands at another day."""
+
+    def __new__(cls, moment: datetime) -> Any:
+        return type("At", (datetime,), {"now": classmethod(lambda _, zone=None: moment.astimezone(zone))})
