@@ -98,20 +98,20 @@ def test_a_spent_launch_budget_fails_the_try_and_is_retried_by_airflow(airflow: 
     ],
 )
 def test_a_failed_start_is_launched_again_without_consuming_a_try(
-    airflow: Make, inject: Inject, mode: str, fault: str, rule: dict[str, Any]
+    airflow: Make, inject: Inject, fault: str, rule: dict[str, Any]
 ) -> None:
     inject(fault, times=1, **rule)
-    task = airflow(WRITE, mode)
+    task = airflow(WRITE)
     assert task.run().xcom["rows"] == 7
     assert (task.launches(), task.tries) == (2, 1)
     assert_said(task, "failed start", "launching again")
 
 
 def test_a_task_stuck_before_running_is_stopped_at_the_start_deadline_and_launched_again(
-    airflow: Make, inject: Inject, mode: str
+    airflow: Make, inject: Inject
 ) -> None:
     inject("stuck", state="PENDING", times=1)
-    task = airflow("exit 0", mode, start_deadline=1.0)
+    task = airflow("exit 0", start_deadline=1.0)
     task.run()
     assert (task.launches(), task.tries) == (2, 1)
     assert_said(task, "start deadline passed")
@@ -125,10 +125,10 @@ def test_a_task_stuck_before_running_is_stopped_at_the_start_deadline_and_launch
     ],
 )
 def test_a_permanent_start_failure_fails_at_once_with_a_diagnosis(
-    airflow: Make, inject: Inject, mode: str, fault: str, message: str
+    airflow: Make, inject: Inject, fault: str, message: str
 ) -> None:
     inject(fault, message=message)
-    task = airflow("exit 0", mode)
+    task = airflow("exit 0")
     with pytest.raises(errors.PermanentStartError, match="can never start") as raised:
         task.run()
     assert message in str(raised.value)
@@ -153,9 +153,9 @@ def test_another_digest_than_the_pinned_one_fails_at_once_and_is_stopped(airflow
     assert task.platform.running() == []
 
 
-def test_a_spot_interruption_is_launched_again_on_demand(airflow: Make, inject: Inject, mode: str) -> None:
+def test_a_spot_interruption_is_launched_again_on_demand(airflow: Make, inject: Inject) -> None:
     inject("spot-interruption", seconds=0.3, warning_seconds=0.2, times=1)
-    task = airflow("sleep 1.5; " + WRITE, mode, capacity="spot-then-on-demand")
+    task = airflow("sleep 1.5; " + WRITE, capacity="spot-then-on-demand")
     done = task.run()
     assert done.audit.capacity == "on-demand"
     assert (task.launches(), task.tries) == (2, 1)
@@ -165,15 +165,15 @@ def test_a_spot_interruption_is_launched_again_on_demand(airflow: Make, inject: 
 EAT = "python -c \"import time; data = b'x' * ({} * 2**20); time.sleep(2)\""
 
 
-def test_out_of_memory_is_retried_with_the_next_size_which_the_next_run_starts_with(airflow: Make, mode: str) -> None:
-    task = airflow(EAT.format(700), mode)
-    task.job = replace(task.job, key=replace(task.job.key, task_id=f"memoria_{mode}"))
+def test_out_of_memory_is_retried_with_the_next_size_which_the_next_run_starts_with(airflow: Make) -> None:
+    task = airflow(EAT.format(700))
+    task.job = replace(task.job, key=replace(task.job.key, task_id="memoria"))
     done = task.run()
     assert (done.audit.cpu, done.audit.memory) == (256, 1024)
     assert "out-of-memory" in done.audit.why_size
     assert (task.launches(), task.tries) == (2, 2)
-    following = airflow(EAT.format(700), mode)
-    following.job = replace(following.job, key=replace(following.job.key, task_id=f"memoria_{mode}"))
+    following = airflow(EAT.format(700))
+    following.job = replace(following.job, key=replace(following.job.key, task_id="memoria"))
     assert "remembered" in following.run().audit.why_size
     assert (following.launches(), following.tries) == (1, 1)
 
@@ -195,8 +195,8 @@ def test_a_business_failure_is_retried_and_shows_its_last_lines(airflow: Make, m
 
 
 @pytest.mark.parametrize(("code", "error"), [(2, errors.UsageError), (3, errors.QualityError)])
-def test_usage_and_quality_fail_at_once(airflow: Make, mode: str, code: int, error: type[Exception]) -> None:
-    task = airflow(f"echo why it failed >&2; exit {code}", mode)
+def test_usage_and_quality_fail_at_once(airflow: Make, code: int, error: type[Exception]) -> None:
+    task = airflow(f"echo why it failed >&2; exit {code}")
     with pytest.raises(error, match="why it failed"):
         task.run()
     assert (task.launches(), task.tries) == (1, 1)
