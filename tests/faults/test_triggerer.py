@@ -77,7 +77,7 @@ async def test_a_restarted_triggerer_goes_on_where_the_log_was(
     task = airflow(f"echo first part; until [ -e {go} ]; do sleep 0.1; done; echo second part; sleep 2")
     (trigger,) = await asyncio.to_thread(triggers, task, 1)
     killed = asyncio.create_task(fired(trigger))
-    while "first part" not in capsys.readouterr().out:
+    while "first part" not in capsys.readouterr().out:  # noqa: ASYNC110 - what is printed sets no event
         await asyncio.sleep(0.1)
     await asyncio.sleep(1)
     killed.cancel()
@@ -90,12 +90,18 @@ async def test_a_restarted_triggerer_goes_on_where_the_log_was(
 
 
 async def test_clearing_or_failing_a_deferred_task_stops_its_container_and_accounts_for_it(
-    airflow: Make, platform: Any
+    airflow: Make, platform: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task = airflow("sleep 60")
+    task = airflow("trap 'echo last words; exit 143' TERM; echo up; sleep 60 & wait")
     (trigger,) = await asyncio.to_thread(triggers, task, 1)
+    waiting = asyncio.create_task(fired(trigger))
+    while "up" not in capsys.readouterr().out.split():  # noqa: ASYNC110 - what is printed sets no event
+        await asyncio.sleep(0.1)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
     await trigger.on_kill()
     assert platform.running() == []
+    assert "last words" in capsys.readouterr().out
     (audit,) = [found for found in platform.audits("pipeline_suscripciones") if found.run_id == task.job.key.run_id]
     assert (audit.outcome, audit.map_index) == ("stopped by Airflow", 0)
     assert audit.seconds > 0

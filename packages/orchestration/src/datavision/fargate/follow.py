@@ -20,6 +20,7 @@ CALLS_PER_SECOND = 10.0
 """GetLogEvents allows 25/s per account and region (CloudWatch Logs quotas, November 2026)."""
 PAUSE_SECONDS = 2.0
 SAVE_SECONDS = 30.0
+FINAL_READ_SECONDS = 4.0
 
 
 @dataclass
@@ -36,19 +37,27 @@ class LogHub:
     async def clients(self) -> AsyncIterator[tuple[Any, Any]]:
         """Give the logs and the S3 client."""
         self._users += 1
+        if self._clients is None:
+            self._clients = asyncio.ensure_future(self._open(self._stack))
         try:
-            if self._clients is None:
-                self._clients = asyncio.ensure_future(self._open())
             yield await asyncio.shield(self._clients)
         finally:
             self._users -= 1
             if self._users == 0:
-                self._clients = None
-                await self._stack.aclose()
+                await self._close()
 
-    async def _open(self) -> tuple[Any, Any]:
-        logs = await self._stack.enter_async_context(async_client(self.cloud, "logs"))
-        return logs, await self._stack.enter_async_context(async_client(self.cloud, "s3"))
+    async def _close(self) -> None:
+        # Both are replaced before anything is awaited: who comes meanwhile opens clients of their own.
+        clients, self._clients = self._clients, None
+        stack, self._stack = self._stack, contextlib.AsyncExitStack()
+        if clients is not None:
+            clients.cancel()
+            await asyncio.gather(clients, return_exceptions=True)
+        await stack.aclose()
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> tuple[Any, Any]:
+        logs = await stack.enter_async_context(async_client(self.cloud, "logs"))
+        return logs, await stack.enter_async_context(async_client(self.cloud, "s3"))
 
 
 _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Cloud, LogHub]]" = WeakKeyDictionary()
@@ -76,7 +85,18 @@ class Follower:
         with contextlib.suppress(Exception):
             async with log_hub(self.cloud).clients() as (logs, s3):
                 await self._load(s3)
-                await self._follow(s3, logs)
+                try:
+                    await self._follow(s3, logs)
+                finally:
+                    await self._save(s3)
+
+    async def finish(self) -> None:
+        """Forward what is left, from where the last follower stopped, for at most FINAL_READ_SECONDS."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(FINAL_READ_SECONDS), log_hub(self.cloud).clients() as (logs, s3):
+                await self._load(s3)
+                while await self._read(logs):
+                    pass
 
     async def _follow(self, s3: Any, logs: Any) -> None:
         saved_at = asyncio.get_running_loop().time()
@@ -110,6 +130,8 @@ class Follower:
             self.position = json.loads(await answer["Body"].read())["position"]
 
     async def _save(self, s3: Any) -> None:
+        if self.position is None:
+            return
         with contextlib.suppress(Exception):
             body = json.dumps({"position": self.position}).encode()
             await s3.put_object(Bucket=self.bucket_name, Key=self.position_key, Body=body)

@@ -17,6 +17,7 @@ from datavision.fargate.host import Host
 from datavision.fargate.job import Finished, Pausing, Step, Waiting
 from datavision.fargate.launch import Market
 from datavision.fargate.launcher import Launcher
+from datavision.fargate.logs import read_position
 from datavision.fargate.record import LaunchRecord
 from datavision.fargate.results import BadDelivery, Delivered, Delivery
 from datavision.fargate.sizes import learn, next_size
@@ -80,6 +81,11 @@ class Lifecycle:
         """Return the ARN of the last launch, or None before the first."""
         last = self.live or record.read_launch(self.host.store)
         return last.arn if last else None
+
+    def saved_log_position(self) -> str | None:
+        """Return how far the triggerer forwarded the last launch's log, or None when it never said."""
+        last = record.read_launch(self.host.store)
+        return read_position(self.host.cloud, self.host.bucket, last.log_position_key) if last else None
 
     def _take_over(self, previous: LaunchRecord) -> Step:
         own = previous.try_number == self.host.job.try_number

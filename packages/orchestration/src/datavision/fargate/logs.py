@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datavision.fargate.clients import Cloud, client
+from datavision.fargate.storage import read_json
 
 _MAX_PAGES = 50
 
@@ -63,3 +64,15 @@ def last_lines(cloud: Cloud, stream: LogStream, count: int) -> tuple[str, ...]:
     except (ClientError, BotoCoreError):
         return ()
     return tuple(lines_of(page)[-count:])
+
+
+def read_position(cloud: Cloud, bucket: str, key: str) -> str | None:
+    """Return the position that a follower saved, or None when there is none."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        value = read_json(cloud, bucket, key, 4096)
+    except (ClientError, BotoCoreError, ValueError):
+        return None
+    position = value.get("position") if isinstance(value, dict) else None
+    return position if isinstance(position, str) else None

@@ -118,7 +118,10 @@ class FargateOperator(BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
             lifecycle = self._open(context)
-            return self._guarded(context, lifecycle, lifecycle.time_out)
+            try:
+                return self._guarded(context, lifecycle, lifecycle.time_out)
+            finally:
+                self._forward_log(lifecycle, lifecycle.saved_log_position())
         except TaskDeferralError as error:
             # Not through the trigger again: what broke it once may break it for ever.
             self.log.warning("The trigger failed (%s); waiting for the container in the worker", error)

@@ -53,6 +53,11 @@ class LaunchRecord:
         """The Fargate size of this launch."""
         return FargateSize(self.cpu, self.memory)
 
+    @property
+    def log_position_key(self) -> str:
+        """The object key of how far this launch's log was forwarded."""
+        return f"{self.result_key}.log-position"
+
     def with_arn(self, arn: str, launched_at: float) -> "LaunchRecord":
         """Return the record of the launch that became task `arn` at `launched_at`."""
         return replace(self, arn=arn, launched_at=launched_at)

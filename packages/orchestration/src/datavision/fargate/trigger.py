@@ -20,8 +20,8 @@ from datavision.fargate.logs import LogStream
 from datavision.fargate.poll import poll_loop
 from datavision.fargate.watch import Watch, condensed
 
-KILL_SECONDS = 25.0
-"""Airflow gives on_kill 30 s."""
+KILL_SECONDS = 22.0
+"""For ECS to say STOPPED; Airflow gives on_kill 30 s for everything."""
 
 
 class FargateTrigger(BaseTrigger):
@@ -68,7 +68,7 @@ class FargateTrigger(BaseTrigger):
             log_group=step.stream.group,
             log_stream=step.stream.name,
             results_bucket=host.bucket,
-            position_key=f"{step.launch.result_key}.log-position",
+            position_key=step.launch.log_position_key,
             audit_key=account_launch(host.job, step.launch).object_key,
             architecture=config.ecs.cpu_architecture,
         )
@@ -93,16 +93,8 @@ class FargateTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait for the container through the shared poll loop, forwarding its log meanwhile."""
-        watch = Watch.of(self.watch)
-        cloud = Cloud(**self.cloud)
-        follower = Follower(
-            cloud,
-            LogStream(self.log_group, self.log_stream),
-            watch,
-            self.results_bucket,
-            self.position_key,
-            lambda line: self.log.info("%s", line),
-        )
+        watch, cloud = Watch.of(self.watch), Cloud(**self.cloud)
+        follower = self._follower(cloud, watch)
         following = asyncio.create_task(follower.run())
         try:
             task = await poll_loop(cloud, self.cluster, self.calls_per_second).wait(watch)
@@ -120,8 +112,15 @@ class FargateTrigger(BaseTrigger):
             self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
             task = await self._stopped(ecs, arn)
         self.log.info("%s has stopped", arn)
+        await self._follower(cloud, Watch.of(self.watch)).finish()
         if task:
             await self._close_audit(cloud, condensed(task))
+
+    def _follower(self, cloud: Cloud, watch: Watch) -> Follower:
+        stream = LogStream(self.log_group, self.log_stream)
+        return Follower(
+            cloud, stream, watch, self.results_bucket, self.position_key, lambda line: self.log.info("%s", line)
+        )
 
     async def _stopped(self, ecs: Any, arn: str) -> dict[str, Any] | None:
         while True:
