@@ -105,17 +105,6 @@ class AirflowApi:
         after = {task["task_id"]: task["downstream_task_ids"] for task in tasks}
         return topological(after)
 
-    def result(self, dag_id: str, run_id: str, task: TaskState) -> dict[str, Any]:
-        """Return what the task gave back through XCom; empty when it gave no object."""
-        answer = self._call(
-            "GET",
-            f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/xcomEntries/return_value",
-            params={"map_index": task.map_index, "deserialize": False},
-            allow=(404,),
-        )
-        value = answer.json().get("value") if answer.status_code == httpx.codes.OK else None
-        return value if isinstance(value, dict) else {}
-
     def last_log_lines(self, dag_id: str, run_id: str, task: TaskState, lines: int = 15) -> list[str]:
         """Return the end of the log of the task's last try."""
         answer = self._call(

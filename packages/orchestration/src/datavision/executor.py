@@ -10,8 +10,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import boto3  # noqa: F401 - see below
 from airflow.executors.local_executor import LocalExecutor
 from airflow.models.taskinstance import TaskInstance
+
+# Workers are forked from the scheduler, which imports this module: what every task needs is imported once, here.
+import datavision.dags
+import datavision.fargate.operator  # noqa: F401
 
 
 class ResumeSafeLocalExecutor(LocalExecutor):

@@ -3,21 +3,49 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from datavision.airflow_api import FINISHED, AirflowApi, TaskState
+from datavision.config import Config
+from datavision.fargate.audit import AuditRecord, read_audits
+from datavision.fargate.clients import Cloud
 
 POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class TaskOutcome:
-    """What one task did; `result` is what its container handed back, with `measured` in it (empty for other tasks)."""
+    """What one task did."""
 
     task: TaskState
-    result: dict[str, Any]
+    launches: tuple[AuditRecord, ...] = ()
+    """Its containers in order; empty for a task that launches none."""
     log: tuple[str, ...] = ()
     """The end of the log, for a task that failed."""
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What the last container handed back; empty for none."""
+        return (self.launches[-1].result if self.launches else None) or {}
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What the entry point measured of the last container; empty for none."""
+        return (self.launches[-1].measured if self.launches else None) or {}
+
+    @property
+    def rows(self) -> int | None:
+        """Rows written, over all tables; None when the task reports none."""
+        rows = self.result.get("rows")
+        if isinstance(rows, dict):
+            return sum(count for count in rows.values() if isinstance(count, int))
+        return rows if isinstance(rows, int) else None
+
+    @property
+    def cost_usd(self) -> float:
+        """What all its containers cost on Fargate, in dollars."""
+        return sum(launch.cost_usd for launch in self.launches)
 
 
 @dataclass(frozen=True)
@@ -35,13 +63,39 @@ class RunOutcome:
         """Whether Airflow calls the run a success."""
         return self.state == "success"
 
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON: the run, and for each task its state, result, measurements and containers."""
+        return {
+            "pipeline": self.pipeline,
+            "run_id": self.run_id,
+            "state": self.state,
+            "seconds": self.seconds,
+            "tasks": [
+                {
+                    "task": outcome.task.label,
+                    "state": outcome.task.state,
+                    "tries": outcome.task.try_number,
+                    "seconds": outcome.task.seconds,
+                    "result": outcome.result,
+                    "measured": outcome.measured,
+                    "launches": [launch.model_dump(mode="json") for launch in outcome.launches],
+                    "log": list(outcome.log),
+                }
+                for outcome in self.tasks
+            ],
+        }
+
 
 def run_pipeline(
-    api: AirflowApi, pipeline: str, conf: dict[str, Any], progress: Callable[[str, list[TaskState]], None]
+    api: AirflowApi,
+    config: Config,
+    pipeline: str,
+    conf: dict[str, Any],
+    progress: Callable[[str, str, list[TaskState]], None],
 ) -> RunOutcome:
     """Trigger `pipeline` with `conf` and follow it to its end.
 
-    `progress` gets the run's id and the state of every task of the DAG, twice a second.
+    `progress` gets the run's id, its state, and the state of every task of the DAG, twice a second.
 
     Raises:
         AirflowError: Airflow refused the run or is out of reach for a minute.
@@ -52,15 +106,24 @@ def run_pipeline(
     while True:
         state = api.run_state(pipeline, run_id)
         tasks = sorted(api.tasks(pipeline, run_id), key=lambda t: (order.get(t.task_id, len(order)), t.map_index))
-        progress(run_id, tasks)
+        progress(run_id, state, tasks)
         if state in FINISHED:
             break
         time.sleep(POLL_SECONDS)
-    outcomes = tuple(_outcome(api, pipeline, run_id, task) for task in tasks)
+    launches = _launches(config, pipeline, run_id)
+    outcomes = tuple(_outcome(api, pipeline, run_id, task, launches) for task in tasks)
     return RunOutcome(pipeline, run_id, state, round(time.monotonic() - start, 1), outcomes)
 
 
-def _outcome(api: AirflowApi, pipeline: str, run_id: str, task: TaskState) -> TaskOutcome:
-    if task.state == "failed":
-        return TaskOutcome(task, {}, tuple(api.last_log_lines(pipeline, run_id, task)))
-    return TaskOutcome(task, api.result(pipeline, run_id, task) if task.state == "success" else {})
+def _launches(config: Config, pipeline: str, run_id: str) -> list[AuditRecord]:
+    # A run's records lie under its day in the business's time zone, which is today's or yesterday's in UTC.
+    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    today = datetime.now(UTC).date()
+    days = (today - timedelta(days=1), today)
+    return [record for day in days for record in read_audits(cloud, bucket, config.env, pipeline, day, run_id)]
+
+
+def _outcome(api: AirflowApi, pipeline: str, run_id: str, task: TaskState, launches: list[AuditRecord]) -> TaskOutcome:
+    own = tuple(item for item in launches if (item.task_id, item.map_index) == (task.task_id, task.map_index))
+    log = tuple(api.last_log_lines(pipeline, run_id, task)) if task.state == "failed" else ()
+    return TaskOutcome(task, own, log)

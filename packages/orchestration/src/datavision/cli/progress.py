@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.live import Live
 from rich.table import Table
@@ -25,11 +25,17 @@ _SIGNS = {
 }
 
 
+QUEUED_SECONDS = 10
+"""A run that is still queued by then waits for another one."""
+
+
 class RunProgress:
     """A live list of tasks on a terminal; elsewhere a line whenever a task changes its state."""
 
     def __init__(self, pipeline: str) -> None:
         self._pipeline = pipeline
+        self._began = time.monotonic()
+        self._waiting = False
         self._started: dict[str, float] = {}
         self._states: dict[str, str | None] = {}
         self._live = Live(console=err, refresh_per_second=4, transient=True) if err.is_terminal else None
@@ -46,8 +52,11 @@ class RunProgress:
         if self._live:
             self._live.stop()
 
-    def update(self, run_id: str, tasks: list[TaskState]) -> None:
+    def update(self, run_id: str, state: str, tasks: list[TaskState]) -> None:
         """Show the present states."""
+        if state == "queued" and time.monotonic() - self._began > QUEUED_SECONDS and not self._waiting:
+            self._waiting = True
+            step(f"{self._pipeline} waits: another run of it is active, and it runs one at a time")
         for task in tasks:
             if task.state in ("running", "deferred"):
                 self._started.setdefault(task.label, time.monotonic())
@@ -87,30 +96,24 @@ def print_outcome(outcome: RunOutcome) -> None:
         table.add_row(*_row(task))
     out.print(table)
     for task in outcome.tasks:
-        for report in _reports(task.result):
+        if report := task.result.get("report"):
             out.print(f"report: {report}", soft_wrap=True)
         if task.log:
             out.print(f"the last lines of {task.task.label}:", *task.log, sep="\n  ", markup=False, highlight=False)
 
 
 def _row(outcome: TaskOutcome) -> tuple[str, ...]:
-    measured: dict[str, Any] = outcome.result.get("measured", {})
-    launch: dict[str, Any] = outcome.result.get("launch", {})
-    peak, cost, rows = measured.get("peak_memory_bytes"), launch.get("cost_usd"), outcome.result.get("rows")
+    last = outcome.launches[-1] if outcome.launches else None
+    peak = outcome.measured.get("peak_memory_bytes")
     return (
         outcome.task.label,
-        str(launch.get("image", "")),
+        f"{last.module}:{last.tag}" if last else "",
         f"{outcome.task.seconds or 0:.1f}",
         f"{peak / 2**20:.0f}" if peak else "",
-        f"{rows:,}" if isinstance(rows, int) else "",
-        f"{cost:.5f}" if cost else "",
+        "" if outcome.rows is None else f"{outcome.rows:,}",
+        f"{outcome.cost_usd:.5f}" if last else "",
         outcome.task.state or "",
     )
-
-
-def _reports(result: dict[str, Any]) -> list[str]:
-    path = result.get("report")
-    return [str(path)] if path else []
 
 
 def _seconds(seconds: float | None) -> str:

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,12 +12,16 @@ from datavision.airflow_api import AirflowApi
 from datavision.cli.options import Env
 from datavision.cli.output import out, step
 from datavision.cli.progress import RunProgress, print_outcome
-from datavision.config import load
+from datavision.config import Config, load
 from datavision.errors import ConfigError, UserError
+from datavision.release.history import repository
 from datavision.run import RunOutcome, run_pipeline
+from datavision.state import state_dir
+
+if TYPE_CHECKING:
+    from datavision.local.stack import RunningStack
 
 LOAD_SECONDS = 120
-EPILOG = "Example: [bold]datavision run pipeline_fact_rfm --param fecha_rfm=2026-07-01[/]"
 
 
 def run(
@@ -41,17 +45,17 @@ def run(
     """
     conf = parse_params(param or [], release)
     outcomes: list[RunOutcome] = []
-    with _airflow(env, build=build) as (api, bundle_version):
+    with _session(env, build=build) as session:
         for pipeline in pipelines:
-            api.wait_for_dag(pipeline, bundle_version, LOAD_SECONDS)
+            session.api.wait_for_dag(pipeline, session.bundle_version, LOAD_SECONDS)
             with RunProgress(pipeline) as progress:
-                outcomes.append(run_pipeline(api, pipeline, conf, progress.update))
+                outcomes.append(run_pipeline(session.api, session.config, pipeline, conf, progress.update))
             if not as_json:
                 print_outcome(outcomes[-1])
             if not outcomes[-1].succeeded:
                 break
     if as_json:
-        out.print_json(json.dumps([asdict(outcome) for outcome in outcomes]))
+        out.print_json(json.dumps([outcome.as_json() for outcome in outcomes]))
     if not outcomes[-1].succeeded:
         raise typer.Exit(1)
 
@@ -74,22 +78,39 @@ def parse_params(pairs: list[str], release: str | None) -> dict[str, Any]:
     return {**conf, "release": release} if release else conf
 
 
+@dataclass(frozen=True)
+class _Session:
+    api: AirflowApi
+    config: Config
+    bundle_version: str | None
+    """The commit that Airflow's DAGs must be at before a run starts; None: any."""
+
+
 @contextmanager
-def _airflow(env: str, *, build: bool) -> Iterator[tuple[AirflowApi, str | None]]:
-    """Yield a session with the environment's Airflow and the commit its DAGs must be at (None: any)."""
+def _session(env: str, *, build: bool) -> Iterator[_Session]:
     if env != "local":
-        settings = load(env).airflow
-        if settings.api_url is None:
+        config = load(env)
+        if config.airflow.api_url is None:
             raise ConfigError(f"config/{env}.toml has no airflow.api_url. Set it to Airflow's address.")
-        with AirflowApi(settings.api_url, settings.token.get_secret_value() if settings.token else None) as api:
-            yield api, None
+        token = config.airflow.token
+        with AirflowApi(config.airflow.api_url, token.get_secret_value() if token else None) as api:
+            yield _Session(api, config, None)
         return
+    with _stack(build=build) as stack, AirflowApi(str(stack.airflow_url)) as api:
+        yield _Session(api, stack.config, repository(stack.config).head())
+
+
+@contextmanager
+def _stack(*, build: bool) -> "Iterator[RunningStack]":
+    """Yield the running stack, or one that is started for the time of the block."""
     from datavision.local.stack import local_stack, running_stack
+    from datavision.release.local import bundle_is_ready, release_local
 
     stack = running_stack()
     if stack and stack.airflow_url:
-        with AirflowApi(stack.airflow_url) as api:
-            yield api, None
+        if build:
+            release_local(stack.config, step)
+        yield stack
         return
-    with local_stack(step, release=build) as stack, AirflowApi(str(stack.airflow_url)) as api:
-        yield api, stack.bundle_version
+    with local_stack(step, release=build or not bundle_is_ready(state_dir())) as started:
+        yield started

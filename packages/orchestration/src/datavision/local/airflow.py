@@ -36,29 +36,15 @@ class AirflowSettings:
 
 
 class Airflow:
-    """The running services."""
+    """The services, from their launch to their stop."""
 
-    def __init__(self, url: str, services: list[Service]) -> None:
-        self.url = url
-        self._services = services
-
-    def stop(self) -> None:
-        """Stop all services and what they started."""
-        stop_all(self._services)
-
-
-def start_airflow(settings: AirflowSettings, base_env: Mapping[str, str]) -> Airflow:
-    """Start the services on a migrated database and wait until all are healthy.
-
-    Raises:
-        StartError: one of them did not start.
-    """
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    env = {**base_env, **airflow_environment(settings, port)}
-    airflow = console_script("airflow")
-    services: list[Service] = []
-    try:
+    def __init__(self, settings: AirflowSettings, base_env: Mapping[str, str]) -> None:
+        """Launch the services on a migrated database; `wait` tells when they are up."""
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._services: list[Service] = []
+        env = {**base_env, **airflow_environment(settings, port)}
+        airflow = console_script("airflow")
         for name, *arguments in (
             ("api-server", "--host", "127.0.0.1", "--port", str(port)),
             ("dag-processor",),
@@ -66,12 +52,30 @@ def start_airflow(settings: AirflowSettings, base_env: Mapping[str, str]) -> Air
             ("triggerer", "--skip-serve-logs"),
         ):
             log = settings.state / "logs" / f"airflow-{name}.log"
-            services.append(Service(f"Airflow's {name}", [airflow, name, *arguments], env, log))
-        services[0].wait_until(lambda: _healthy(url, services), START_SECONDS, poll_seconds=0.25)
-    except BaseException:
-        stop_all(services)
-        raise
-    return Airflow(url, services)
+            self._services.append(Service(f"Airflow's {name}", [airflow, name, *arguments], env, log))
+
+    def wait(self) -> None:
+        """Wait until all services are healthy.
+
+        Raises:
+            StartError: one of them ended, or they were not up in time.
+        """
+        self._services[0].wait_until(self._healthy, START_SECONDS, poll_seconds=0.25)
+
+    def stop(self) -> None:
+        """Stop all services and what they started."""
+        stop_all(self._services)
+
+    def _healthy(self) -> bool:
+        for service in self._services:
+            if service.exited():
+                raise StartError(f"{service.name} ended while starting. {service.tail()}")
+        try:
+            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
+        except (httpx.HTTPError, ValueError):
+            return False
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
 
 
 def migrate_database(settings: AirflowSettings, base_env: Mapping[str, str], report: Callable[[str], None]) -> None:
@@ -80,9 +84,7 @@ def migrate_database(settings: AirflowSettings, base_env: Mapping[str, str], rep
     Raises:
         StartError: the migration failed.
     """
-    marker = settings.state / "airflow" / "migrated"
-    wanted = version("apache-airflow")
-    if marker.exists() and marker.read_text() == wanted:
+    if is_migrated(settings):
         return
     report("creating Airflow's database")
     env = {**base_env, **airflow_environment(settings, port=0)}
@@ -94,7 +96,17 @@ def migrate_database(settings: AirflowSettings, base_env: Mapping[str, str], rep
         service.stop()
     if code != 0:
         raise StartError(f"airflow db migrate failed. {service.tail()}")
-    marker.write_text(wanted)
+    _marker(settings).write_text(version("apache-airflow"))
+
+
+def is_migrated(settings: AirflowSettings) -> bool:
+    """Tell whether the metadata database is known to have this Airflow's schema."""
+    marker = _marker(settings)
+    return marker.exists() and marker.read_text() == version("apache-airflow")
+
+
+def _marker(settings: AirflowSettings) -> Path:
+    return settings.state / "airflow" / "migrated"
 
 
 def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
@@ -148,18 +160,6 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
             }
         )
     return env
-
-
-def _healthy(url: str, services: list[Service]) -> bool:
-    for service in services:
-        if service.exited():
-            raise StartError(f"{service.name} ended while starting. {service.tail()}")
-    try:
-        health = httpx.get(f"{url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
-    except (httpx.HTTPError, ValueError):
-        return False
-    parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-    return all(health.get(part, {}).get("status") == "healthy" for part in parts)
 
 
 def _keys(path: Path) -> dict[str, str]:

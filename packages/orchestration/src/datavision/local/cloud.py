@@ -16,23 +16,32 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 """Accepted by the embedded cloud, worthless anywhere else."""
 
 
-def start_cloud(state: Path, env: Mapping[str, str]) -> tuple[Service, str]:
-    """Start the embedded cloud and return it with its endpoint URL."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    command = [
-        console_script("fargate-local"), "serve",
-        "--port", str(port),
-        "--state-dir", str(state / "cloud"),
-        "--store", str(image_store(state)),
-    ]  # fmt: skip
-    service = Service("The embedded cloud", command, env, state / "logs" / "cloud.log")
-    try:
-        service.wait_until(lambda: _answers(url), START_SECONDS)
-    except BaseException:
-        service.stop()
-        raise
-    return service, url
+class Cloud:
+    """`fargate-local serve`, from its launch to its stop."""
+
+    def __init__(self, state: Path, env: Mapping[str, str]) -> None:
+        """Launch it; `wait` tells when it answers."""
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [
+            console_script("fargate-local"), "serve",
+            "--port", str(port),
+            "--state-dir", str(state / "cloud"),
+            "--store", str(image_store(state)),
+        ]  # fmt: skip
+        self._service = Service("The embedded cloud", command, env, state / "logs" / "cloud.log")
+
+    def wait(self) -> None:
+        """Wait until it answers.
+
+        Raises:
+            StartError: it ended, or did not answer in time.
+        """
+        self._service.wait_until(lambda: _answers(self.url), START_SECONDS)
+
+    def stop(self) -> None:
+        """Stop it and every task it runs."""
+        self._service.stop()
 
 
 def image_store(state: Path) -> Path:

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ from pathlib import Path
 from datavision.config import Config, load
 from datavision.errors import UserError
 from datavision.infra import deploy, put_secret_values
-from datavision.local.airflow import Airflow, AirflowSettings, migrate_database, start_airflow
-from datavision.local.cloud import aws_environment, start_cloud
+from datavision.local.airflow import Airflow, AirflowSettings, is_migrated, migrate_database
+from datavision.local.cloud import Cloud, aws_environment
 from datavision.local.mail import Mailbox
 from datavision.local.postgres import EmbeddedPostgres
 from datavision.local.source.upkeep import load_if_empty
@@ -41,7 +41,6 @@ class RunningStack:
     cloud_url: str
     source_url: str
     airflow_url: str | None = None
-    bundle_version: str | None = None
 
     @property
     def config(self) -> Config:
@@ -91,40 +90,46 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
         report("starting PostgreSQL and the embedded cloud")
         postgres = cleanup.enter_context(EmbeddedPostgres(state / "postgres"))
         env = child_environment(state)
-        cloud, cloud_url = start_cloud(state, env)
+        cloud = Cloud(state, env)
         cleanup.callback(cloud.stop)
-        stack = RunningStack(os.getpid(), cloud_url, source_url(postgres))
-        env |= aws_environment(cloud_url, stack.config.aws.region)
-        env["DATAVISION_AWS__ENDPOINT_URL"] = cloud_url
+        stack = RunningStack(os.getpid(), cloud.url, source_url(postgres))
+        services: Airflow | None = None
+        if airflow:
+            mailbox = _mailbox(state, cleanup)
+            settings = _airflow_settings(state, postgres, scheduled=scheduled, mailbox=mailbox)
+            env |= aws_environment(cloud.url, stack.config.aws.region) | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}
+            if is_migrated(settings) and bundle_is_ready(state):
+                services = _launch_airflow(settings, env, cleanup, report)
+        cloud.wait()
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             # No long-lived process is started in these threads: the kernel ends a child with its thread.
             loading = pool.submit(_load_source, postgres, report)
             _prepare(stack, postgres, report)
             releasing = pool.submit(release_local, stack.config, report) if release else None
-            if airflow:
-                settings = _airflow_settings(state, postgres, scheduled=scheduled, mailbox=_mailbox(state, cleanup))
-                services = _airflow(settings, env, releasing, report)
-                cleanup.callback(services.stop)
+            if airflow and services is None:
+                migrate_database(settings, env, report)
+                if releasing is not None:
+                    releasing.result()  # Airflow cannot open a bundle before there is one
+                services = _launch_airflow(settings, env, cleanup, report)
+            if services is not None:
+                services.wait()
                 stack = RunningStack(**{**asdict(stack), "airflow_url": services.url})
             loading.result()
             if releasing is not None:
-                stack = RunningStack(**{**asdict(stack), "bundle_version": releasing.result()})
+                releasing.result()
         path = state / "stack.json"
+        path.touch(mode=0o600)
         path.write_text(json.dumps(asdict(stack)))
-        path.chmod(0o600)
         cleanup.callback(path.unlink, missing_ok=True)
         yield stack
         report("stopping")
 
 
-def _airflow(
-    settings: AirflowSettings, env: dict[str, str], releasing: "Future[str] | None", report: Report
-) -> Airflow:
-    migrate_database(settings, env, report)
-    if releasing is not None and not bundle_is_ready(settings.state):
-        releasing.result()  # the first time there is no bundle for Airflow to open yet
+def _launch_airflow(settings: AirflowSettings, env: dict[str, str], cleanup: ExitStack, report: Report) -> Airflow:
     report("starting Airflow: API server, scheduler, DAG processor, triggerer")
-    return start_airflow(settings, env)
+    services = Airflow(settings, env)
+    cleanup.callback(services.stop)
+    return services
 
 
 def _airflow_settings(state: Path, postgres: EmbeddedPostgres, *, scheduled: bool, mailbox: Mailbox) -> AirflowSettings:
