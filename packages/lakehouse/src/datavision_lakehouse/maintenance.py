@@ -56,22 +56,18 @@ def maintain(
 def snapshots_to_expire(history: Sequence[Snapshot], now: datetime, days: int, loads: int) -> list[int]:
     """Numbers of the snapshots in `history` (oldest first) that may go.
 
-    Kept are all younger than `days`, the newest one, and the last state of each of the newest `loads` loads.
+    Kept are all younger than `days`, the newest one, and of each of the newest `loads` loads its commit, which carries
+    its name, and its last state.
     """
     limit = now - timedelta(days=days)
-    ends = _ends_of_loads(history)
-    kept = set(ends[-loads:])
-    return [s.number for s in history[:-1] if s.taken_at < limit and s.number not in kept]
-
-
-def _ends_of_loads(history: Sequence[Snapshot]) -> list[int]:
-    ends = []
-    inside = False
-    for earlier, later in zip(history, [*history[1:], None], strict=True):
-        inside = inside or earlier.load_id is not None
-        if inside and (later is None or later.load_id is not None):
-            ends.append(earlier.number)
-    return ends
+    commits = [index for index, snapshot in enumerate(history) if snapshot.load_id is not None]
+    ends = [index - 1 for index in commits[1:]] + [len(history) - 1]
+    kept = {index for pair in list(zip(commits, ends, strict=False))[-loads:] for index in pair}
+    return [
+        snapshot.number
+        for index, snapshot in enumerate(history[:-1])
+        if snapshot.taken_at < limit and index not in kept
+    ]
 
 
 def _count(connection: duckdb.DuckDBPyConnection, call: str, column: str = "1") -> int:
