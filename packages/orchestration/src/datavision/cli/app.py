@@ -6,7 +6,7 @@ from types import FrameType
 
 import typer
 
-from datavision.cli import doctor, image, infra, local, pins, release, rollback, run, source, sql
+from datavision.cli import doctor, image, infra, local, pins, reap, release, rollback, run, source, sql
 from datavision.cli.output import fail
 from datavision.errors import UserError
 
@@ -29,6 +29,7 @@ app.command("rollback")(rollback.rollback)
 app.command("history")(rollback.history)
 app.command("diff")(rollback.diff)
 app.command("pins")(pins.pins)
+app.command("reap")(reap.reap)
 app.add_typer(image.app, name="image")
 app.add_typer(infra.app, name="infra")
 app.add_typer(source.app, name="source")

@@ -1,0 +1,84 @@
+"""Every command, option, setting and link of the documentation is there and right."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+
+from datavision.cli.app import app
+from datavision.config import Config
+
+LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
+UNIVERSAL = {"--help", "--json", "--env", "--install-completion", "--show-completion"}
+
+
+def commands(group: Any, name: str = "datavision") -> Iterator[tuple[str, click.Command]]:
+    for part, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{name} {part}")
+        else:
+            yield f"{name} {part}", command
+
+
+ALL = dict(commands(typer.main.get_command(app)))
+
+
+def keys(model: Any, prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if hasattr(inner, "model_fields"):
+            yield from keys(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def markdown(repository: Path) -> list[Path]:
+    return [
+        path
+        for path in repository.rglob("*.md")
+        if not {".venv", ".uv", ".datavision", "node_modules"} & set(path.relative_to(repository).parts)
+    ]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_command_is_documented_with_its_options(name: str, repository: Path) -> None:
+    lines = [line for line in (repository / "docs" / "commands.md").read_text().splitlines() if f"`{name}" in line]
+    assert lines, f"{name} is not in docs/commands.md"
+    for parameter in ALL[name].params:
+        for option in (item for item in parameter.opts if item.startswith("--") and item not in UNIVERSAL):
+            assert any(option in line for line in lines), f"{name} {option} is not in docs/commands.md"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_help_of_a_command_ends_in_one_example(name: str) -> None:
+    text = f"{ALL[name].help}\n{ALL[name].epilog or ''}"
+    (example,) = re.findall(r"Example: (.+)", text)
+    assert name in example
+
+
+@pytest.mark.parametrize("key", list(keys(Config)))
+def test_a_setting_is_documented(key: str, repository: Path) -> None:
+    text = (repository / "docs" / "configuration.md").read_text()
+    assert f"`{key}`" in text, f"{key} is not in docs/configuration.md"
+
+
+def test_every_relative_link_leads_somewhere(repository: Path) -> None:
+    broken = [
+        f"{path.relative_to(repository)}: {target}"
+        for path in markdown(repository)
+        for target in LINK.findall(path.read_text(encoding="utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.es.md"])
+def test_the_readme_begins_with_a_picture_and_the_two_commands(name: str, repository: Path) -> None:
+    first_screen = "\n".join((repository / name).read_text(encoding="utf-8").splitlines()[:45])
+    assert "docs/picture.svg" in first_screen
+    assert "make run" in first_screen
+    assert "make test" in first_screen
