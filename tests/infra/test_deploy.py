@@ -60,6 +60,18 @@ def test_another_environment_in_the_same_account_shares_the_registry(config: Con
 
 
 @pytest.mark.usefixtures("first")
+def test_beyond_the_laptop_there_are_a_database_alarms_and_airflow_once_its_image_is_named(config: Config) -> None:
+    other = load("dev").model_copy(update={"aws": config.aws})
+    assert "datavision-dev-airflow" not in infra.deploy(other)
+    airflow = other.airflow.model_copy(
+        update={"image": "registry/datavision/airflow@sha256:0", "git_url": "https://git"}
+    )
+    done = infra.deploy(other.model_copy(update={"airflow": airflow}))
+    assert done["datavision-dev-airflow"] == "created"
+    assert {done["datavision-dev-database"], done["datavision-dev-observability"]} == {"unchanged"}
+
+
+@pytest.mark.usefixtures("first")
 def test_secrets_get_their_values_apart_and_only_when_they_differ(config: Config, cloud: FargateLocal) -> None:
     assert infra.put_secret_values(config, {"source_url": "postgresql://one"}) == ["source_url"]
     assert infra.put_secret_values(config, {"source_url": "postgresql://one"}) == []

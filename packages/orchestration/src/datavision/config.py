@@ -133,8 +133,12 @@ class Module(_Section):
 
 
 class Airflow(_Section):
-    """Where `datavision run` finds this environment's Airflow; the local one is started by itself."""
+    """This environment's Airflow; the local one is started by itself."""
 
+    image: str | None = None
+    """`registry/repository@digest` of its image (`datavision image push airflow`); unset: its stack is not deployed."""
+    git_url: str | None = None
+    """The repository that holds `dags/` and the pins, as Airflow fetches it."""
     api_url: str | None = None
     token: SecretStr | None = None
     """An API token; give it as DATAVISION_AIRFLOW__TOKEN, never in the file."""

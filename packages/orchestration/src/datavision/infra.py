@@ -75,11 +75,34 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "ResultsBucket": config.storage.results_bucket,
         },
     }
+    if config.env != "local":
+        parameters |= _beyond_the_laptop(config)
     names = {part: f"datavision-{config.env}-{part}" for part in parameters} | {"network": config.ecs.network_stack}
     return [
         Stack(part, names[part], (folder / f"{part}.yaml").read_text(encoding="utf-8"), values)
         for part, values in parameters.items()
     ]
+
+
+def _beyond_the_laptop(config: Config) -> dict[str, dict[str, str]]:
+    """Return the parameters of the stacks that `local` has other means for: database, Airflow, alarms."""
+    log = {"Environment": config.env, "Cluster": config.ecs.cluster, "LogGroup": config.observability.log_group}
+    parameters: dict[str, dict[str, str]] = {
+        "database": {"Environment": config.env},
+        "observability": {**log, "AlertEmail": config.alerts.email_to[0]},
+    }
+    if config.airflow.image and config.airflow.git_url:
+        parameters["airflow"] = {
+            **log,
+            "Image": config.airflow.image,
+            "GitUrl": config.airflow.git_url,
+            "ExecutionRole": config.ecs.execution_role,
+            "IngestaTaskRole": config.modules["ingesta"].task_role,
+            "TransformacionTaskRole": config.modules["transformacion"].task_role,
+            "RepositoryPrefix": config.images.repository_prefix,
+            "ResultsBucket": config.storage.results_bucket,
+        }
+    return parameters
 
 
 def deploy(config: Config, *, report: Callable[[str], None] = lambda _: None) -> dict[str, Action]:

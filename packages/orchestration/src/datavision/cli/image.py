@@ -12,7 +12,7 @@ from datavision.cli.connect import environment
 from datavision.cli.options import AsJson, Env
 from datavision.cli.output import out, step
 from datavision.images.builders import EngineChoice
-from datavision.images.run import build_images, run_command
+from datavision.images.run import build_images, push_image, run_command
 from datavision.release.prune import prune as prune_registry
 
 app = typer.Typer(help="Module images: build, run, prune.", no_args_is_help=True)
@@ -22,7 +22,7 @@ Engine = Annotated[EngineChoice | None, typer.Option(help="Use this instead of t
 @app.command()
 def build(
     env: Env,
-    module: Annotated[str | None, typer.Argument(help="Default: all modules.")] = None,
+    module: Annotated[str | None, typer.Argument(help="A module, or airflow. Default: all modules.")] = None,
     engine: Engine = None,
 ) -> None:
     """Build module images and push nothing; what was built from the same source already is left alone.
@@ -32,6 +32,20 @@ def build(
     with environment(env) as config:
         for name, reference in build_images(config, [module] if module else list(config.modules), engine, step).items():
             out.print(f"{name}: {reference}", soft_wrap=True)
+
+
+@app.command()
+def push(
+    env: Env,
+    module: Annotated[str, typer.Argument(help="Which image: a module, or airflow.")],
+    engine: Engine = None,
+) -> None:
+    """Build an image and push it, outside a release; prints its name by digest.
+
+    Example: datavision image push airflow --env dev
+    """
+    with environment(env) as config:
+        out.print(push_image(config, module, engine, step), soft_wrap=True)
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

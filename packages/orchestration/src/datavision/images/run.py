@@ -5,11 +5,14 @@ from collections.abc import Callable, Sequence
 from datavision.config import Config
 from datavision.images.builders import Builder, EngineChoice, open_builder
 from datavision.images.errors import ImageError
-from datavision.images.recipe import Invocation, Stamp
-from datavision.images.source import read_source
+from datavision.images.recipe import Invocation, source_tag
+from datavision.images.registry import Registry
+from datavision.images.source import ModuleSource, read_source
 from datavision.images.stamp import working_tree_stamp
 from datavision.state import project_root, state_dir
 
+AIRFLOW = "airflow"
+"""The image that is no module: Airflow itself, with the orchestration package."""
 UNRELEASED = "0.0.0-dev"
 """Version label of an image that no release made."""
 
@@ -27,6 +30,20 @@ def build_images(
     return {module: builder.describe(_build(builder, config, module, report)) for module in modules}
 
 
+def push_image(config: Config, module: str, engine: EngineChoice | None, report: Callable[[str], None]) -> str:
+    """Build `module`, push it under its source tag, and return `registry/repository@digest` as the registry has it.
+
+    What was pushed from the same source already is neither built nor pushed again.
+    """
+    builder = open_builder(config, project_root(), state_dir(), engine, report)
+    source = _source(builder, config, module)
+    repository, tag = config.repository(module), source_tag(source, builder.recipe())
+    image = Registry(config).find(repository, tag=tag)
+    if image is None or not builder.available(image):
+        image = builder.push(_build(builder, config, module, report), repository, tag)
+    return f"{config.registry()}/{repository}@{image.digest}"
+
+
 def run_command(
     config: Config,
     module: str,
@@ -40,8 +57,15 @@ def run_command(
 
 
 def _build(builder: Builder, config: Config, module: str, report: Callable[[str], None]) -> str:
-    if module not in config.modules:
-        raise ImageError(f"There is no module {module!r}. Use one of: {', '.join(config.modules)}.")
+    source = _source(builder, config, module)
     report(f"building {module}")
-    stamp: Stamp = working_tree_stamp(project_root(), UNRELEASED)
-    return builder.build(read_source(project_root(), module), stamp)
+    return builder.build(source, working_tree_stamp(project_root(), UNRELEASED))
+
+
+def _source(builder: Builder, config: Config, module: str) -> ModuleSource:
+    known = (*config.modules, AIRFLOW)
+    if module not in known:
+        raise ImageError(f"There is no image {module!r}. Use one of: {', '.join(known)}.")
+    if module == AIRFLOW and builder.engine == "process":
+        raise ImageError("Airflow's image is for containers; the local Airflow runs without one. Use --engine podman.")
+    return read_source(project_root(), module)

@@ -11,6 +11,8 @@ from datavision.images.errors import ImageError
 from datavision.images.uv import locked_requirements
 
 _MEMBER = re.compile(r"^\./(packages/[\w.-]+)", re.MULTILINE)
+_FOLDERS = {"airflow": "orchestration"}
+"""Images whose package has another name than they have."""
 _NOT_SHIPPED = frozenset({"src", "tests", "pyproject.toml", "README.md", "Dockerfile"})
 """Entries of a module's folder that do not go under /app/<module>: `src` is installed instead."""
 
@@ -46,7 +48,7 @@ def read_source(project: Path, module: str) -> ModuleSource:
     Raises:
         ImageError: there is no such module, or this is not a git repository.
     """
-    folder = project / "packages" / module
+    folder = project / "packages" / _FOLDERS.get(module, module)
     if not (folder / "Dockerfile").is_file() and not (folder / "pyproject.toml").is_file():
         raise ImageError(f"There is no module {module!r}: {folder} has no pyproject.toml.")
     package = _distribution(folder)

@@ -1,0 +1,144 @@
+"""Two releases, a run in flight, a rollback and the way forward again, with a real Airflow on a git bundle."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+DATAVISION = Path(sys.executable).with_name("datavision")
+RFM, DAILY = "pipeline_fact_rfm", "pipeline_suscripciones"
+MODEL = "packages/transformacion/src/transformacion/dbt/models/marts/fact_rfm.sql"
+SETTINGS = "packages/ingesta/src/ingesta/settings.py"
+DATE = "2026-06-30"
+
+
+@dataclass
+class Platform:
+    """A clone of the repository with the whole stack running on it."""
+
+    path: Path
+    env: dict[str, str]
+
+    def call(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [DATAVISION, *arguments],
+            cwd=self.path,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def release(self) -> dict[str, Any]:
+        released: dict[str, Any] = json.loads(self.call("release", "--env", "local", "--json"))
+        return released
+
+    def run(self, pipeline: str, *arguments: str) -> dict[str, Any]:
+        outcome: dict[str, Any] = json.loads(self.call("run", pipeline, "--env", "local", "--json", *arguments))[0]
+        return outcome
+
+    def rfm(self) -> tuple[dict[str, set[str]], int]:
+        """Run the RFM pipeline; the digests that ran, by module, and what it calculated."""
+        outcome = self.run(RFM, "--param", f"fecha_rfm={DATE}")
+        query = f"select min(frecuencia_total) as least from lake.marts.fact_rfm where id_dim_fecha_rfm = date '{DATE}'"
+        (row,) = json.loads(self.call("sql", query, "--format", "json"))
+        return digests(outcome), row["least"]
+
+    def change(self, path: str, old: str, new: str) -> None:
+        text = (self.path / path).read_text()
+        assert old in text, f"{path} has no {old!r}"
+        (self.path / path).write_text(text.replace(old, new))
+
+
+def digests(outcome: dict[str, Any]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for task in outcome["tasks"]:
+        for launch in task["launches"]:
+            found.setdefault(launch["module"], set()).add(launch["reported_digest"])
+    return found
+
+
+def start(path: Path, env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+    with log.open("w") as output:
+        up = subprocess.Popen([DATAVISION, "up"], cwd=path, env=env, stdout=output, stderr=output)
+    deadline = time.monotonic() + 600
+    while not (Path(env["DATAVISION_STATE_DIR"]) / "stack.json").exists():
+        assert up.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.5)
+    return up
+
+
+@pytest.fixture(scope="module")
+def platform(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("back-and-forth")
+    path = folder / "project"
+    subprocess.run(["git", "clone", "--quiet", str(origin), str(path)], check=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DATAVISION_")}
+    env = {**kept, "DATAVISION_STATE_DIR": str(folder / "state"), "NO_COLOR": "1"}
+    found = Platform(path, env)
+    found.call("source", "load", "--accounts", "2000", "--seed", "7")
+    up = start(path, env, folder / "up.log")
+    yield found
+    up.send_signal(signal.SIGINT)
+    assert up.wait(120) == 0, (folder / "up.log").read_text()
+
+
+def test_a_rollback_brings_back_image_and_result_and_leaves_the_other_pipeline(platform: Platform) -> None:
+    first = platform.release()
+    daily_on_first = platform.run(DAILY)
+    rfm_on_first, result_of_first = platform.rfm()
+
+    platform.change(MODEL, "segmentos.frecuencia_total,", "segmentos.frecuencia_total + 1000 as frecuencia_total,")
+    platform.change(SETTINGS, "lag_days: int = Field(default=7", "lag_days: int = Field(default=8")
+    with subprocess.Popen(
+        [DATAVISION, "run", DAILY, "--env", "local", "--json"],
+        cwd=platform.path,
+        env=platform.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as in_flight:
+        assert in_flight.stderr is not None
+        for line in in_flight.stderr:
+            if ".ingesta: success" in line:
+                break
+        second = platform.release()
+        platform.call("rollback", RFM, "--to", first["version"], "--env", "local", "--reason", "probe")
+        stdout, _ = in_flight.communicate(timeout=600)
+    assert second["built"] == ["ingesta", "transformacion"]
+    of_first = {module: {image["digest"]} for module, image in first["images"].items()}
+    of_second = {module: {image["digest"]} for module, image in second["images"].items()}
+
+    (outcome,) = json.loads(stdout)
+    assert outcome["state"] == "success"
+    assert digests(outcome) == digests(daily_on_first) == of_first
+
+    rfm_back, result_back = platform.rfm()
+    assert rfm_back == rfm_on_first == {"transformacion": of_first["transformacion"]}
+    assert result_back == result_of_first
+    assert digests(platform.run(DAILY)) == of_second
+
+    platform.call("rollback", RFM, "--to", second["version"], "--env", "local", "--reason", "forward")
+    rfm_forward, result_forward = platform.rfm()
+    assert rfm_forward == {"transformacion": of_second["transformacion"]}
+    assert result_forward == result_of_first + 1000
+
+    entries = json.loads(platform.call("history", RFM, "--env", "local", "--json"))
+    assert [entry["version"] for entry in entries[:3]] == [second["version"], first["version"], second["version"]]
+    assert entries[0]["runs"] == 1
+    assert entries[1]["runs"] == 2
+    assert platform.call("pins", "--env", "local", "--json")

@@ -1,0 +1,139 @@
+"""Each workflow's `run:` lines, in order, against the embedded cloud."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from datavision import infra
+from datavision.config import load
+from fargate_local import FargateLocal
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.xdist_group("workflows")]
+
+GIT = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "ci"), ("EMAIL", "ci@datavision.example"))
+}
+
+
+class Runner:
+    """A machine as a workflow finds it: a clone of main, with an account behind it."""
+
+    def __init__(self, origin: Path, folder: Path, env: Mapping[str, str]) -> None:
+        self.origin = origin
+        self._folder = folder
+        self._env = dict(env)
+
+    def run(self, workflow: str, inputs: Mapping[str, str] | None = None) -> None:
+        loaded: dict[str, Any] = yaml.safe_load((self.origin_tree() / f".github/workflows/{workflow}.yml").read_text())
+        for job in loaded["jobs"].values():
+            clone = self._folder / "work"
+            shutil.rmtree(clone, ignore_errors=True)
+            subprocess.run(["git", "clone", "--quiet", str(self.origin), str(clone)], check=True)
+            for step in job["steps"]:
+                if "run" in step:
+                    self._line(step["run"], clone, _filled(step.get("env", {}), inputs or {}))
+
+    def _line(self, line: str, clone: Path, variables: Mapping[str, str]) -> None:
+        done = subprocess.run(
+            ["bash", "-e", "-c", line],
+            cwd=clone,
+            env={**self._env, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{line}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+
+    def origin_tree(self) -> Path:
+        path = self._folder / "tree"
+        shutil.rmtree(path, ignore_errors=True)
+        subprocess.run(["git", "clone", "--quiet", str(self.origin), str(path)], check=True)
+        return path
+
+
+def _filled(variables: Mapping[str, str], inputs: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: inputs[text.removeprefix("${{ inputs.").removesuffix(" }}")] if text.startswith("${{ inputs.") else text
+        for name, text in variables.items()
+        if not text.startswith("${{ github.")
+    }
+
+
+@pytest.fixture(scope="module")
+def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    folder = tmp_path_factory.mktemp("runner")
+    tree, bare = folder / "seed", folder / "origin.git"
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=repository, check=True, capture_output=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (repository / name).is_file() and not name.startswith("dags/pins/"):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(repository / name, tree / name)
+    for command in (
+        ["init", "-q", "-b", "main"],
+        ["add", "-A"],
+        ["commit", "-qm", "All"],
+        ["clone", "-q", "--bare", ".", str(bare)],
+    ):
+        subprocess.run(["git", *command], cwd=tree, check=True, env={**os.environ, **GIT})
+    with FargateLocal(store=folder / "state" / "images") as cloud:
+        env = {
+            **{name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
+            **GIT,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTEST_ARGS": "tests/config",
+            "WORKERS": "0",
+            "DATAVISION_AWS__ENDPOINT_URL": cloud.url,
+            "DATAVISION_AWS__ACCOUNT_ID": "123456789012",
+            "DATAVISION_STATE_DIR": str(folder / "state"),
+            "DATAVISION_IMAGES__ENGINE": "process",
+            "DATAVISION_IMAGES__CANARY": "false",
+            "DATAVISION_IMAGES__SCAN_GATE": "CRITICAL",
+        }
+        patch = pytest.MonkeyPatch()
+        patch.setenv("DATAVISION_CONFIG_DIR", str(repository / "config"))
+        for name in ("DATAVISION_AWS__ENDPOINT_URL", "DATAVISION_AWS__ACCOUNT_ID"):
+            patch.setenv(name, env[name])
+        for target in ("dev", "prod"):
+            infra.put_secret_values(
+                load(target), {"source_url": "postgresql://a", "lakehouse_catalog_url": "postgresql://b"}
+            )
+        patch.undo()
+        yield Runner(bare, folder, env)
+
+
+def pin(runner: Runner, env: str, pipeline: str) -> str:
+    return (runner.origin_tree() / f"dags/pins/{env}/{pipeline}.toml").read_text()
+
+
+def test_ci_lints_tests_and_builds(runner: Runner) -> None:
+    runner.run("ci")
+
+
+def test_a_release_reaches_dev_and_then_prod_and_a_form_takes_one_pipeline_back(runner: Runner) -> None:
+    runner.run("release")
+    first = pin(runner, "prod", "pipeline_fact_rfm")
+    tree = runner.origin_tree()
+    with (tree / "packages/ingesta/src/ingesta/__init__.py").open("a") as file:
+        file.write("# a change\n")
+    for command in (["commit", "-qam", "A change"], ["push", "-q"]):
+        subprocess.run(["git", *command], cwd=tree, check=True, env={**os.environ, **GIT})
+    runner.run("release")
+    assert 'version = "0.1.1"' in pin(runner, "prod", "pipeline_fact_rfm")
+    inputs = {"pipeline": "pipeline_fact_rfm", "version": "0.1.0", "environment": "prod", "reason": "a probe; $(false)"}
+    runner.run("rollback", inputs)
+    back = pin(runner, "prod", "pipeline_fact_rfm")
+    assert 'version = "0.1.0"' in back
+    assert 'reason = "a probe; $(false)"' in back
+    assert back.partition("[images")[2] == first.partition("[images")[2]
+    assert 'version = "0.1.1"' in pin(runner, "prod", "pipeline_suscripciones")
