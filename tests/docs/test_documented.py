@@ -13,7 +13,7 @@ from datavision.cli.app import app
 from datavision.config import Config
 
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
-UNIVERSAL = {"--help", "--json", "--env", "--install-completion", "--show-completion"}
+UNIVERSAL = {"--help", "--json", "--env", "--push", "--engine", "--install-completion", "--show-completion"}
 
 
 def commands(group: Any, name: str = "datavision") -> Iterator[tuple[str, click.Command]]:

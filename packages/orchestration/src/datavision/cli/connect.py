@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from datavision.airflow_api import AirflowApi
 from datavision.cli.output import step
 from datavision.config import Config, load
+from datavision.errors import ConfigError
 
 
 @contextmanager
@@ -23,3 +25,15 @@ def environment(env: str) -> Iterator[Config]:
         return
     with local_stack(step, airflow=False, release=False) as stack:
         yield stack.config
+
+
+def remote_airflow(config: Config) -> AirflowApi:
+    """Return a session with the Airflow that the configuration names.
+
+    Raises:
+        ConfigError: it names none.
+    """
+    if config.airflow.api_url is None:
+        raise ConfigError(f"config/{config.env}.toml has no airflow.api_url. Set it to Airflow's address.")
+    token = config.airflow.token
+    return AirflowApi(config.airflow.api_url, token.get_secret_value() if token else None)

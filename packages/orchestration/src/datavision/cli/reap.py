@@ -8,10 +8,11 @@ import typer
 from rich.table import Table
 
 from datavision.airflow_api import AirflowApi
+from datavision.cli.connect import remote_airflow
 from datavision.cli.options import Env
 from datavision.cli.output import out
 from datavision.config import Config, load
-from datavision.errors import ConfigError, UserError
+from datavision.errors import UserError
 from datavision.reap import GRACE_SECONDS, NamedStates, Reaped
 from datavision.reap import reap as stop_leftovers
 
@@ -28,8 +29,8 @@ def reap(
 
     Example: datavision reap --dry-run
     """
-    config, url, token = _airflow(env)
-    with AirflowApi(url, token) as api:
+    config, session = _airflow(env)
+    with session as api:
         found = stop_leftovers(config, lambda dag, run: _states(api, dag, run), dry_run=dry_run, grace_seconds=grace)
     if as_json:
         out.print_json(json.dumps([asdict(item) for item in found]))
@@ -37,19 +38,16 @@ def reap(
         out.print(_table(found, dry_run=dry_run) if found else "Nothing to stop: every container has its task.")
 
 
-def _airflow(env: str) -> tuple[Config, str, str | None]:
+def _airflow(env: str) -> tuple[Config, AirflowApi]:
     if env != "local":
         config = load(env)
-        if config.airflow.api_url is None:
-            raise ConfigError(f"config/{env}.toml has no airflow.api_url. Set it to Airflow's address.")
-        token = config.airflow.token
-        return config, config.airflow.api_url, token.get_secret_value() if token else None
+        return config, remote_airflow(config)
     from datavision.local.stack import running_stack
 
     stack = running_stack()
     if stack is None or stack.airflow_url is None:
         raise UserError("No local stack runs, so there is nothing to reap. Start it with `datavision up`.")
-    return stack.config, stack.airflow_url, None
+    return stack.config, AirflowApi(stack.airflow_url)
 
 
 def _states(api: AirflowApi, dag_id: str, run_id: str) -> NamedStates:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from datavision.airflow_api import AirflowApi
+from datavision.cli.connect import remote_airflow
 from datavision.cli.options import Env
 from datavision.cli.output import out, step
 from datavision.cli.progress import RunProgress, print_outcome
 from datavision.config import Config, load
-from datavision.errors import ConfigError, UserError
+from datavision.errors import UserError
 from datavision.release.history import repository
 from datavision.run import RunOutcome, run_pipeline
 from datavision.state import state_dir
@@ -90,10 +91,7 @@ class _Session:
 def _session(env: str, *, build: bool) -> Iterator[_Session]:
     if env != "local":
         config = load(env)
-        if config.airflow.api_url is None:
-            raise ConfigError(f"config/{env}.toml has no airflow.api_url. Set it to Airflow's address.")
-        token = config.airflow.token
-        with AirflowApi(config.airflow.api_url, token.get_secret_value() if token else None) as api:
+        with remote_airflow(config) as api:
             yield _Session(api, config, None)
         return
     with _stack(build=build) as stack, AirflowApi(str(stack.airflow_url)) as api:
