@@ -23,7 +23,8 @@ class Ecs:
         self.cluster = cluster
         self._clients: dict[str, Any] = {}
         self.api = self.client("ecs")
-        self.api.create_cluster(clusterName=cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"])
+        if not self.api.describe_clusters(clusters=[cluster])["clusters"]:
+            self.api.create_cluster(clusterName=cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"])
         logs = self.client("logs")
         if not logs.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]:
             logs.create_log_group(logGroupName=LOG_GROUP)

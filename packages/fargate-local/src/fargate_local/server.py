@@ -22,6 +22,7 @@ from fargate_local.faults.rules import FaultRule, FaultRules
 from fargate_local.http import HttpServer
 from fargate_local.images import ImageStore
 from fargate_local.runtimes.base import Runtime
+from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
 from fargate_local.task_endpoints import TaskEndpoints
@@ -97,7 +98,10 @@ class Server:
 
 def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
     """The runtime that the settings name."""
-    return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None)
+    if settings.runtime == "process":
+        return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None)
+    server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
+    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server)
 
 
 class StateInUseError(RuntimeError):

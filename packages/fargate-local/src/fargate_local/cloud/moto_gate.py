@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import time_machine
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from fargate_local.cloud.compaction import compact
@@ -37,6 +36,8 @@ class MotoGate:
         self.generation = 0
         self.has_event_rules = False
         self._lock = ReadWriteLock()
+        # The first request to a service makes what every account has, a default network for instance: it is a change.
+        self._touched: set[tuple[str, str]] = set()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._journal = Journal(folder) if folder else None
         if self._journal:
@@ -44,7 +45,7 @@ class MotoGate:
 
     def handle(self, request: CloudRequest) -> CloudResponse:
         """moto's answer."""
-        if not request.changes_state:
+        if not request.changes_state and (request.service, request.region) in self._touched:
             with self._lock.reading():
                 return self._call(request)
         with self._lock.writing():
@@ -57,9 +58,10 @@ class MotoGate:
                 self._journal.close()
 
     def _change(self, request: CloudRequest) -> CloudResponse:
-        # The first request to a service imports it, which takes long enough to falsify the time of the change.
-        self._app.get_application(request.environ())
-        began, seed = time.time(), secrets.randbits(48)
+        seed = secrets.randbits(48)
+        self._load(request, seed)
+        # Taken after loading the service, which would make the time of its first change seconds too early.
+        began = time.time()
         self._seed(seed)
         response = self._call(request)
         accepted = response.code < 400
@@ -70,10 +72,19 @@ class MotoGate:
         return response
 
     def _note(self, request: CloudRequest) -> None:
+        self._touched.add((request.service, request.region))
+        if not request.changes_state:
+            return
         if request.service != "s3" and request.action not in DATA_ACTIONS:
             self.generation += 1
         if request.service == "cloudformation" or request.action in ("PutRule", "CreateArchive"):
             self.has_event_rules = True
+
+    def _load(self, request: CloudRequest, seed: int) -> None:
+        """Import the service and let it make what every account has, by the same chance at every replay."""
+        if (request.service, request.region) not in self._touched:
+            self._seed(seed)
+            self._app.get_application(request.environ())
 
     def _call(self, request: CloudRequest) -> CloudResponse:
         head: list[Any] = []
@@ -105,6 +116,9 @@ class MotoGate:
         journal.replace(records)
         renamed: dict[str, str] = {}
         if records:
+            # It imports pytest, which a server without a past need not wait for.
+            import time_machine
+
             with time_machine.travel(records[0].time, tick=False) as clock:
                 for record in records:
                     clock.move_to(record.time)
@@ -113,6 +127,7 @@ class MotoGate:
 
     def _repeat(self, journal: Journal, record: Record, renamed: dict[str, str]) -> None:
         request = rewrite(journal.with_body(record), renamed)
+        self._load(request, record.seed)
         self._seed(record.seed)
         response = self._call(request)
         if response.code < 400:

@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from fargate_local.cloud.catalog import Catalog, StartError
@@ -16,10 +17,10 @@ from fargate_local.ecs import reasons
 from fargate_local.engine.logs import LogPump
 from fargate_local.engine.plan import ContainerPlan, TaskPlan
 from fargate_local.engine.records import Records
-from fargate_local.engine.supervisor import CannotStartError, Exit, Spawn, Supervisor
+from fargate_local.engine.supervisor import CannotStartError, Spawn, Supervisor
 from fargate_local.engine.task import TaskRecord
 from fargate_local.faults.rules import Fault, FaultRule, FaultRules
-from fargate_local.runtimes.base import Image, Runtime
+from fargate_local.runtimes.base import Ending, Image, Runtime
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ class Surroundings:
     runtime: Runtime
     supervisor: Supervisor
     environment: Callable[[TaskPlan, ContainerPlan, str], dict[str, str]]
-    in_thread: Callable[..., Awaitable[Any]]
+    in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
     make_stream: Callable[[ContainerPlan], None]
 
 
@@ -166,7 +167,7 @@ class TaskLife:
                 return
             spawn = await self._launch(life)
             if spawn is not None:
-                self._container_ended(life, await self._around.supervisor.exit(life.ident))
+                self._container_ended(life, await self._judged(life))
         except StartError as failure:
             self._fail_start(failure)
         finally:
@@ -220,16 +221,22 @@ class TaskLife:
 
         return self._around.logs.open(life.plan.logs, delivered)
 
-    def _container_ended(self, life: ContainerLife, end: Exit) -> None:
+    async def _judged(self, life: ContainerLife) -> Ending:
+        """Wait for the container's end, and for what the runtime makes of it."""
+        end = await self._around.supervisor.exit(life.ident)
         runtime = self._around.runtime
-        out_of_memory = end.out_of_memory or runtime.was_out_of_memory(
-            end.code, seen=end.out_of_memory, asked_to_stop=self._stop.is_set()
-        )
+        judge = partial(runtime.judge, life.ident, life.plan, end, asked_to_stop=self._stop.is_set())
+        return await self._around.in_thread(judge) if runtime.judges_slowly else judge()
+
+    def _container_ended(self, life: ContainerLife, end: Ending) -> None:
+        if end.never_ran:
+            self._around.records.process_ended(life.ident)
+            raise StartError(end.never_ran, life.plan.name)
         with self._around.lock:
             self._around.records.process_ended(life.ident)
             life.exit_code = end.code
             life.description.update(lastStatus="STOPPED", exitCode=end.code)
-            if out_of_memory:
+            if end.out_of_memory:
                 life.description["reason"] = reasons.OUT_OF_MEMORY
             self.task.changed()
             alive = any(not other.ended.is_set() and other is not life for other in self._containers.values())

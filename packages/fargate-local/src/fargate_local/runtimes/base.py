@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Spawn
+from fargate_local.engine.supervisor import Exit, Spawn
 
 SendSignal = Callable[[str, signal.Signals], None]
 
@@ -21,8 +21,19 @@ class Image:
     config: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a container ended. ``never_ran`` is ECS's reason when it did not even begin."""
+
+    code: int
+    out_of_memory: bool = False
+    never_ran: str | None = None
+
+
 class Runtime(Protocol):
-    """Runs containers. ``pull`` may block; the others must not."""
+    """Runs containers. ``pull`` may block, and ``judge`` where ``judges_slowly``; the others must not."""
+
+    judges_slowly: bool
 
     def pull(self, region: str, reference: str) -> Image:
         """Make an image ready. Raises StartError with ECS's words."""
@@ -36,8 +47,8 @@ class Runtime(Protocol):
     def cannot_start(self, spawn: Spawn, errno: int, message: str) -> str:
         """ECS's reason for a foreground command that could not be executed."""
 
-    def was_out_of_memory(self, code: int, *, seen: bool, asked_to_stop: bool) -> bool:
-        """Whether a container that ended with ``code`` ran out of memory. ``seen``: the memory watch ended it."""
+    def judge(self, ident: str, container: ContainerPlan, end: Exit, *, asked_to_stop: bool) -> Ending:
+        """What the end of the foreground command means, and the last of the container cleared away. May block."""
 
     def end_leftovers(self) -> None:
         """Remove what an earlier server that crashed has left behind."""

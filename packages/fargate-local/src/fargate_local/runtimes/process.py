@@ -15,9 +15,9 @@ from pathlib import Path
 from fargate_local.cloud.catalog import Catalog, StartError
 from fargate_local.ecs import reasons
 from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Spawn
+from fargate_local.engine.supervisor import Exit, Spawn
 from fargate_local.images import ImageStore
-from fargate_local.runtimes.base import Image, SendSignal
+from fargate_local.runtimes.base import Ending, Image, SendSignal
 from fargate_local.runtimes.references import parse_reference
 
 HOST_IMAGE = "host"
@@ -27,6 +27,8 @@ APP_PATH = re.compile(r"(?<![^\s=:,;'\"(\[])/app(?=$|[/\s:,;'\")\]])")
 
 class ProcessRuntime:
     """Containers as process groups, with this machine's file system and the user that started the server."""
+
+    judges_slowly = False
 
     def __init__(self, catalog: Catalog, store: ImageStore | None) -> None:
         self._catalog = catalog
@@ -76,10 +78,10 @@ class ProcessRuntime:
             detail = f'exec: "{program}": stat {program}: {message.lower()}'
         return f"{reasons.START_PREFIX} {detail}: unknown"
 
-    def was_out_of_memory(self, code: int, *, seen: bool, asked_to_stop: bool) -> bool:
-        """The warden knows."""
-        del code, asked_to_stop
-        return seen
+    def judge(self, ident: str, container: ContainerPlan, end: Exit, *, asked_to_stop: bool) -> Ending:
+        """The warden knows everything."""
+        del ident, container, asked_to_stop
+        return Ending(end.code, end.out_of_memory)
 
     def end_leftovers(self) -> None:
         """Processes are ended by their recorded ids; nothing else is kept."""
@@ -100,6 +102,13 @@ def command_line(container: ContainerPlan, image: Image) -> list[str]:
     if not argv:
         raise StartError("CannotCreateContainerError: no command specified", container.name)
     return argv
+
+
+def engine_environment() -> dict[str, str]:
+    """What a container engine's command line needs of this process's environment."""
+    wanted = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "CONTAINER_HOST", "CONTAINERS_CONF", "TMPDIR")
+    prefixes = ("CONTAINERS_", "DOCKER_", "BUILDAH_", "REGISTRY_")
+    return {name: value for name, value in os.environ.items() if name in wanted or name.startswith(prefixes)}
 
 
 def base_environment(image: Image) -> dict[str, str]:

@@ -1,0 +1,154 @@
+"""The ``podman`` and ``docker`` runtimes: the real image by digest, run by the engine's command line.
+
+Containers share this machine's network, so that the server's loopback address means the same inside. The root file
+system is read-only where the definition says so, with a writable ``/tmp``; memory and CPU limits are the task's.
+"""
+
+import json
+import logging
+import signal
+import subprocess
+import threading
+
+from fargate_local.cloud.catalog import Catalog, StartError
+from fargate_local.ecs import reasons
+from fargate_local.engine.plan import ContainerPlan, TaskPlan
+from fargate_local.engine.supervisor import Exit, Spawn
+from fargate_local.runtimes.base import Ending, Image, SendSignal
+from fargate_local.runtimes.names import RuntimeName
+from fargate_local.runtimes.process import engine_environment
+from fargate_local.runtimes.references import Reference, parse_reference
+
+log = logging.getLogger(__name__)
+
+LABEL = "fargate-local.server"
+PULL_SECONDS = 600.0
+KILL_SECONDS = 30.0
+ENGINE_FAILED = 125
+KILLED = 137
+NEVER = "0001-01-01"
+
+
+class ContainerRuntime:
+    """Containers of one engine, told from other people's by a label with this server's name."""
+
+    judges_slowly = True
+
+    def __init__(self, engine: RuntimeName, catalog: Catalog, registry_map: dict[str, str], server: str) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._registry_map = registry_map
+        self._label = f"{LABEL}={server}"
+        self._pulls: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def pull(self, region: str, reference: str) -> Image:
+        """Pull by digest; an image that is already here is not asked for again."""
+        parsed = parse_reference(reference)
+        digest = parsed.digest
+        if parsed.ecr_region is not None:
+            digest = self._catalog.image_digest(parsed.ecr_region, parsed.repository, parsed.tag, parsed.digest)
+            if digest is None:
+                raise StartError(reasons.pull_failed(reference, f"{reference}: not found"))
+        name = self._source(parsed, digest)
+        with self._lock:
+            one_at_a_time = self._pulls.setdefault(name, threading.Lock())
+        with one_at_a_time:
+            if self._run("image", "inspect", name).returncode != 0:
+                pulled = self._run("pull", "--quiet", name, timeout=PULL_SECONDS)
+                if pulled.returncode != 0:
+                    raise StartError(reasons.pull_failed(reference, last_line(pulled.stderr)))
+        config = json.loads(self._run("image", "inspect", "--format", "{{json .Config}}", name).stdout)
+        return Image(reference, digest, name, config)
+
+    def _source(self, parsed: Reference, digest: str | None) -> str:
+        """Where the engine really pulls from."""
+        registry = self._registry_map.get(parsed.registry, parsed.registry)
+        name = f"{registry}/{parsed.repository}" if registry else parsed.repository
+        return f"{name}@{digest}" if digest else f"{name}:{parsed.tag or 'latest'}"
+
+    def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
+        """``run`` in the foreground: its output is the container's, its exit code too."""
+        ident = environment["ECS_CONTAINER_METADATA_URI_V4"].rsplit("/", 1)[-1]
+        argv = [
+            *(self._engine, "run", "--name", container_name(ident), "--label", self._label),
+            *("--network", "host", "--memory", str(container.memory or task.memory)),
+            *("--cpus", f"{(container.cpu or task.cpu) / 1024:.3f}", "--tmpfs", "/tmp"),  # noqa: S108 - the container's
+        ]
+        if container.read_only:
+            argv.append("--read-only")
+        if container.user:
+            argv += ["--user", container.user]
+        if container.working_directory:
+            argv += ["--workdir", container.working_directory]
+        if container.entry_point is not None:
+            argv += ["--entrypoint", json.dumps(list(container.entry_point)) if self._engine == "podman" else ""]
+        own = engine_environment()
+        # Values travel in the client's environment, for arguments are for everyone to read in the process table; only
+        # the few names that the client needs for itself cannot.
+        for name, value in environment.items():
+            argv += ["--env", f"{name}={value}" if name in own else name]
+        words = list(container.command or ())
+        if container.entry_point is not None and self._engine == "docker":
+            words = [*container.entry_point, *words]
+        return Spawn([*argv, image.place, *words], {**environment, **own}, "/")
+
+    def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
+        """SIGTERM is forwarded by the foreground client; SIGKILL would only kill that client."""
+        if number != signal.SIGKILL:
+            send(ident, number)
+            return
+        threading.Thread(target=self._kill, args=(ident,), name="kill", daemon=True).start()
+
+    def _kill(self, ident: str) -> None:
+        self._run("kill", "--signal", "KILL", container_name(ident), timeout=KILL_SECONDS)
+
+    def cannot_start(self, spawn: Spawn, errno: int, message: str) -> str:
+        """The engine's command line itself is missing."""
+        del errno
+        return f"{reasons.START_PREFIX} {spawn.argv[0]}: {message}; install it or serve with another --runtime"
+
+    def judge(self, ident: str, container: ContainerPlan, end: Exit, *, asked_to_stop: bool) -> Ending:
+        """The engine's record of the container, which then goes."""
+        name = container_name(ident)
+        inspected = self._run("container", "inspect", "--format", "{{json .State}}", name)
+        state = json.loads(inspected.stdout) if inspected.returncode == 0 else {}
+        self._run("rm", "--force", name, timeout=KILL_SECONDS)
+        if str(state.get("StartedAt", NEVER)).startswith(NEVER):
+            program = (container.entry_point or container.command or ("the image's command",))[0]
+            said = state.get("Error") or f'{self._engine} could not run "{program}"; the container\'s log says why'
+            return Ending(end.code, never_ran=f"{reasons.START_PREFIX} {said}")
+        code = int(state.get("ExitCode", end.code))
+        # Podman never fills in OOMKilled, and a 137 that nobody asked for is almost always the kernel's.
+        return Ending(code, bool(state.get("OOMKilled")) or (code == KILLED and not asked_to_stop))
+
+    def end_leftovers(self) -> None:
+        """Remove containers of an earlier server with the same state."""
+        listed = self._run("ps", "--all", "--quiet", "--filter", f"label={self._label}")
+        if listed.returncode == 0 and listed.stdout.split():
+            self._run("rm", "--force", *listed.stdout.split(), timeout=KILL_SECONDS)
+
+    def _run(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
+        try:
+            return subprocess.run(
+                [self._engine, *words],
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            return subprocess.CompletedProcess(words, ENGINE_FAILED, "", f"{self._engine} is not installed")
+        except subprocess.TimeoutExpired:
+            return subprocess.CompletedProcess(words, ENGINE_FAILED, "", f"{self._engine} {words[0]} timed out")
+
+
+def container_name(ident: str) -> str:
+    """The name that the engine knows a container by."""
+    return f"fargate-local-{ident}"
+
+
+def last_line(text: str) -> str:
+    """What an engine said last."""
+    return text.strip().rpartition("\n")[2] or "unknown error"
