@@ -1,8 +1,11 @@
 """A project of its own for each release test, on one embedded cloud whose images they share."""
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,3 +114,95 @@ def project(origin: Path, environment: None, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(path / "config"))
     monkeypatch.chdir(path)
     return Project(path, load("dev"))
+
+
+PROGRAMS = ("podman", "runc", "skopeo", "docker-registry", "mmdebstrap")
+HOW = "apt-get install --no-install-recommends podman runc buildah skopeo docker-registry mmdebstrap, as root"
+
+
+@pytest.fixture(scope="session")
+def registries() -> tuple[str, str]:
+    """Addresses for two OCI registries."""
+    found = []
+    for _ in range(2):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            found.append(f"127.0.0.1:{probe.getsockname()[1]}")
+    return found[0], found[1]
+
+
+@pytest.fixture(scope="session")
+def podman(registries: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The variables of a podman with storage of its own, and two registries beside it."""
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing or os.geteuid() != 0:
+        sentence = f"Real containers need {', '.join(missing) or 'root'}: {HOW}."
+        if os.environ.get("CI") == "true":
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    folder = tmp_path_factory.mktemp("podman")
+    (folder / "containers.conf").write_text(
+        '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1024:1024"]\n'
+        '[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n'
+    )
+    (folder / "storage.conf").write_text(
+        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
+    )
+    (folder / "registries.conf").write_text(
+        "".join(f'[[registry]]\nlocation="{address}"\ninsecure=true\n' for address in registries)
+    )
+    variables = {
+        "CONTAINERS_CONF": str(folder / "containers.conf"),
+        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
+        "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"),
+    }
+    with contextlib.ExitStack() as cleanup:
+        for number, address in enumerate(registries):
+            cleanup.enter_context(_registry(folder / f"registry-{number}", address))
+        patch = pytest.MonkeyPatch()
+        cleanup.callback(patch.undo)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield variables
+        subprocess.run(["podman", "system", "reset", "--force"], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def base_image(podman: dict[str, str], pytestconfig: pytest.Config) -> str:
+    """A Debian with Python, made from packages once and kept in pytest's cache."""
+    name = "localhost/python:bookworm"
+    tarball = pytestconfig.cache.mkdir("base-image") / "bookworm.tar"
+    if not tarball.exists():
+        part = tarball.with_suffix(".part.tar")
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-venv,ca-certificates"]
+        excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
+        subprocess.run([*command, *excluded, "bookworm", str(part)], check=True, capture_output=True)
+        part.rename(tarball)
+    path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    subprocess.run(["podman", "import", "-c", path, str(tarball), name], check=True, capture_output=True)
+    return name
+
+
+@contextlib.contextmanager
+def _registry(folder: Path, address: str) -> Iterator[None]:
+    folder.mkdir()
+    config = folder / "config.yml"
+    config.write_text(
+        f"version: 0.1\nlog: {{level: error}}\nstorage: {{delete: {{enabled: true}}, "
+        f"filesystem: {{rootdirectory: {folder}/data}}}}\n"
+        f"http: {{addr: '{address}'}}\n"
+    )
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
+    host, port = address.split(":")
+    deadline = time.monotonic() + 30
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex((host, int(port))) == 0:
+                break
+        assert process.poll() is None, (folder / "log").read_text()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield
+    process.terminate()
+    process.wait(30)

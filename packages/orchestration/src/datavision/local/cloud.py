@@ -19,8 +19,8 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 class Cloud:
     """`fargate-local serve`, from its launch to its stop."""
 
-    def __init__(self, state: Path, env: Mapping[str, str]) -> None:
-        """Launch it; `wait` tells when it answers."""
+    def __init__(self, state: Path, env: Mapping[str, str], runtime: str) -> None:
+        """Launch it with tasks running as `runtime` (process, podman or docker); `wait` tells when it answers."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [
@@ -28,6 +28,7 @@ class Cloud:
             "--port", str(port),
             "--state-dir", str(state / "cloud"),
             "--store", str(image_store(state)),
+            "--runtime", runtime,
         ]  # fmt: skip
         self._service = Service("The embedded cloud", command, env, state / "logs" / "cloud.log")
 

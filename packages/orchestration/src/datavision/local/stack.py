@@ -14,6 +14,7 @@ from pathlib import Path
 
 from datavision.config import Config, load
 from datavision.errors import UserError
+from datavision.images.builders import EngineChoice
 from datavision.infra import deploy, put_secret_values
 from datavision.local.airflow import Airflow, AirflowSettings, is_migrated, migrate_database
 from datavision.local.cloud import Cloud, aws_environment
@@ -26,7 +27,7 @@ from datavision.state import project_root, state_dir
 Report = Callable[[str], None]
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "TZ", "TMPDIR", "UV", "UV_CACHE_DIR", "XDG_CACHE_HOME")
-_PASSED_ON_PREFIXES = ("DATAVISION_", "SSL_", "REQUESTS_CA", "CURL_CA", "LC_")
+_PASSED_ON_PREFIXES = ("DATAVISION_", "SSL_", "REQUESTS_CA", "CURL_CA", "LC_", "CONTAINERS_", "DOCKER_")
 
 
 class StackError(UserError):
@@ -90,7 +91,7 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
         report("starting PostgreSQL and the embedded cloud")
         postgres = cleanup.enter_context(EmbeddedPostgres(state / "postgres"))
         env = child_environment(state)
-        cloud = Cloud(state, env)
+        cloud = Cloud(state, env, _runtime(load("local").images.engine))
         cleanup.callback(cloud.stop)
         stack = RunningStack(os.getpid(), cloud.url, source_url(postgres))
         services: Airflow | None = None
@@ -161,6 +162,11 @@ def _prepare(stack: RunningStack, postgres: EmbeddedPostgres, report: Report) ->
         if action != "unchanged":
             report(f"{action} {name}")
     put_secret_values(config, {"source_url": stack.source_url, "lakehouse_catalog_url": postgres.url("lakehouse")})
+
+
+def _runtime(engine: EngineChoice) -> str:
+    """Return the runtime for images that `engine` builds."""
+    return engine if engine in ("podman", "docker") else "process"
 
 
 def source_url(postgres: EmbeddedPostgres) -> str:

@@ -1,0 +1,143 @@
+"""The Dockerfiles with a real engine and real registries."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from datavision.config import Config, load
+from datavision.images.errors import BuildError
+from datavision.images.run import build_images
+from datavision.release.promote import copy_image
+from datavision.release.steps import Release, plan, release
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1500), pytest.mark.xdist_group("containers")]
+
+
+@pytest.fixture
+def containers(
+    project: Any, podman: dict[str, str], base_image: str, registries: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Config:
+    monkeypatch.setenv("DATAVISION_IMAGES__ENGINE", "podman")
+    monkeypatch.setenv("DATAVISION_IMAGES__BASE_IMAGE", base_image)
+    monkeypatch.setenv("DATAVISION_IMAGES__REGISTRY", registries[0])
+    return load("dev")
+
+
+@pytest.fixture
+def released(containers: Config) -> Release:
+    return release(containers)
+
+
+def podman_out(*arguments: str) -> str:
+    return subprocess.run(["podman", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def reference(config: Config, done: Release, module: str) -> str:
+    image = done.images[module]
+    return f"{config.registry()}/{image.repository}@{image.digest}"
+
+
+def shell(config: Config, done: Release, module: str, script: str) -> str:
+    name = reference(config, done, module)
+    return podman_out("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--entrypoint", "/bin/sh", name, "-c", script)
+
+
+def test_the_pinned_digest_is_the_one_the_registry_serves(containers: Config, released: Release) -> None:
+    for image in released.images.values():
+        answer = httpx.get(
+            f"http://{containers.registry()}/v2/{image.repository}/manifests/{image.digest}",
+            headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
+        )
+        assert answer.headers["Docker-Content-Digest"] == image.digest
+        assert all(layer["mediaType"].endswith("+zstd") for layer in answer.json()["layers"])
+    assert plan(containers).to_build == ()
+
+
+def test_an_image_says_what_it_was_made_from_and_runs_as_nobody_special(
+    containers: Config, released: Release, project: Any
+) -> None:
+    podman_out("pull", "--quiet", reference(containers, released, "ingesta"))
+    config = json.loads(
+        podman_out("image", "inspect", "--format", "{{json .Config}}", reference(containers, released, "ingesta"))
+    )
+    labels = config["Labels"]
+    assert labels["org.opencontainers.image.version"] == released.images["ingesta"].tag
+    assert len(labels["org.opencontainers.image.revision"]) == 40
+    assert len(labels["datavision.source-hash"]) == 64
+    assert config["User"] == "10001:10001"
+    assert config["Entrypoint"] == ["datavision-run"]
+
+
+def test_an_image_holds_no_compiler_installer_cache_or_certificate(containers: Config, released: Release) -> None:
+    for module in released.images:
+        found = shell(
+            containers,
+            released,
+            module,
+            "for n in gcc cc make pip uv apt dpkg perl; do command -v $n; done; "
+            "ls -d /root/.cache /var/lib/apt /opt/uv /src /run/secrets/ca /usr/share/doc 2>/dev/null; "
+            "find /app -name tests -path '*datavision*'; true",
+        )
+        assert found == "", module
+
+
+def test_only_tmp_can_be_written(containers: Config, released: Release) -> None:
+    script = (
+        "touch /tmp/a && echo tmp; for d in /app /app/.venv /etc /; do touch $d/a 2>/dev/null && echo $d; done; true"
+    )
+    assert shell(containers, released, "ingesta", script).split() == ["tmp"]
+
+
+def test_the_modules_commands_work_and_their_code_lies_under_app(containers: Config, released: Release) -> None:
+    for module in released.images:
+        name = reference(containers, released, module)
+        assert "doctor" in podman_out("run", "--rm", "--read-only", "--tmpfs", "/tmp", name, module, "--help")
+    assert shell(containers, released, "ingesta", "ls /app/ingesta").split() == ["ingesta_datavision.py"]
+
+
+def test_the_same_source_and_base_give_the_same_bytes(containers: Config, released: Release, base_image: str) -> None:
+    before = reference(containers, released, "ingesta")
+    podman_out("pull", "--quiet", before)
+    layers = podman_out("image", "inspect", "--format", "{{json .RootFS.Layers}}", before)
+    base = podman_out("images", "--quiet", "--no-trunc", base_image).strip()
+    for image in podman_out("images", "--all", "--quiet", "--no-trunc").split():
+        if image != base:  # so that nothing of the first build is left to take
+            subprocess.run(["podman", "rmi", "--force", image], check=False, capture_output=True)
+    again = build_images(containers, ["ingesta"], None, lambda _: None)["ingesta"]
+    assert podman_out("image", "inspect", "--format", "{{json .RootFS.Layers}}", again) == layers
+
+
+def test_a_failed_build_shows_the_failing_step_and_nothing_else(containers: Config, project: Any) -> None:
+    dockerfile: Path = project.path / "packages/ingesta/Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("RUN /tmp/trim\n", "RUN echo before && no-such-program\n"))
+    with pytest.raises(BuildError) as failed:
+        build_images(containers, ["ingesta"], None, lambda _: None)
+    text = str(failed.value)
+    assert "no-such-program" in text
+    assert "uv sync" not in text
+    assert len(text.splitlines()) < 12
+
+
+def test_an_image_whose_layers_are_gone_is_built_again(containers: Config, project: Any) -> None:
+    project.change_ingesta("an image to lose")
+    image = release(containers).images["ingesta"]
+    httpx.delete(f"http://{containers.registry()}/v2/{image.repository}/manifests/{image.digest}").raise_for_status()
+    assert plan(containers).to_build == ("ingesta",)
+
+
+def test_a_copy_between_registries_keeps_the_digest(
+    containers: Config, released: Release, registries: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATAVISION_IMAGES__REGISTRY", registries[1])
+    other = load("prod")
+    image = released.images["ingesta"]
+    copy_image(containers, other, image, lambda _: None)
+    answer = httpx.get(
+        f"http://{registries[1]}/v2/{image.repository}/manifests/{image.tag}",
+        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
+    )
+    assert answer.headers["Docker-Content-Digest"] == image.digest
