@@ -5,34 +5,50 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from datavision_lakehouse import connect
+from transformacion.cli import app
+
 
 @pytest.fixture(scope="module")
-def command(lake: Any, tmp_path_factory: pytest.TempPathFactory, random_business: Any) -> Callable[..., Any]:
-    """Run `transformacion` as a process with its own temporary folder; gives exit code, output and result."""
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The module's own temporary directory."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("tmp")
+        patch.setattr(tempfile, "tempdir", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def business(lake: Any, random_business: Any) -> None:
     lake.load(random_business(5, 60))
-    temporary = tmp_path_factory.mktemp("tmp")
+
+
+@pytest.fixture
+def command(
+    business: None, temporary: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, dict[str, Any] | None]]:
+    """Run `transformacion` in this process; gives exit code, output and result."""
 
     def run(*arguments: str, **variables: str) -> tuple[int, str, dict[str, Any] | None]:
         result = temporary / "result.json"
         result.unlink(missing_ok=True)
-        done = subprocess.run(
-            [Path(sys.executable).with_name("transformacion"), *arguments],
-            env=environment(lake, temporary, DATAVISION_RESULT_FILE=str(result), **variables),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        capfd.readouterr()
+        for name, value in {"DATAVISION_RESULT_FILE": str(result), **variables}.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as exit_:
+            app(list(arguments))
         written = json.loads(result.read_text()) if result.exists() else None
-        return done.returncode, done.stdout + done.stderr, written
+        return int(exit_.value.code or 0), "".join(capfd.readouterr()), written
 
-    run.temporary = temporary  # type: ignore[attr-defined]
     return run
 
 
@@ -63,12 +79,20 @@ def test_a_build_that_succeeds_exits_0_and_says_what_it_made(command: Any, lake:
     assert result["seconds"] > 0
 
 
-def test_no_secret_and_no_file_is_left_behind(command: Any, lake: Any) -> None:
-    command("build", "--select", "stg_accounts")
+def test_a_process_leaves_no_secret_and_no_file_behind(business: None, lake: Any, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("transformacion"), "build", "--select", "stg_accounts"],
+        env=environment(lake, tmp_path, DATAVISION_RESULT_FILE=str(tmp_path / "result.json")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     password = lake.settings.catalog.password
-    left = [path for path in command.temporary.rglob("*") if path.is_file()]
-    assert {path.name for path in left} <= {"partial_parse.msgpack", "result.json"}
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in left} == {"partial_parse.msgpack", "result.json"}
     assert [path for path in left if password.encode() in path.read_bytes()] == []
+    assert password not in done.stdout + done.stderr
 
 
 def test_a_failed_check_exits_3_and_is_named_with_its_count(command: Any, undone: Any) -> None:
@@ -123,53 +147,61 @@ def test_an_unreachable_lakehouse_exits_1_without_its_password(command: Any) -> 
 
 
 def test_a_build_killed_half_way_and_run_again_ends_in_the_same_tables(
-    command: Any, lake: Any, random_business: Any
+    business: None, temporary: Path, lake: Any
 ) -> None:
-    build = ("build", "--fecha-rfm", "2025-12-31", "--exclude-resource-type", "test", "unit_test")
+    build = ["build", "--exclude-resource-type", "test", "unit_test"]
+    day = date(2025, 12, 31)
 
     def state() -> dict[str, list[Any]]:
-        tables = lake.rows(
-            "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake' "
-            "and schema_name in ('snapshots', 'marts') order by 1"
-        )
-        return {table: sorted(lake.rows(f"select * from {table}"), key=repr) for (table,) in tables}
+        with connect(lake.settings, read_only=True) as connection:
+            tables = connection.execute(
+                "select schema_name || '.' || table_name from duckdb_tables() where database_name = 'lake' "
+                "and schema_name in ('snapshots', 'marts') order by 1"
+            ).fetchall()
+            return {
+                table: sorted(connection.execute(f"select * from {table}").fetchall(), key=repr) for (table,) in tables
+            }
 
-    lake.load(random_business(6, 60))
-    assert command(*build)[0] == 0
+    lake.dbt(*build, fecha_rfm=day)
     undisturbed = state()
+    assert len(undisturbed) == 9
 
     lake.execute(*(f"drop table lake.{table}" for table in undisturbed))
-    for finished in (0, 3, 6, 9, 12):
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("transformacion"), *build],
-            env=environment(lake, command.temporary),
+    for finished in (8, 13):
+        with subprocess.Popen(
+            [Path(sys.executable).with_name("transformacion"), *build, "--fecha-rfm", day.isoformat()],
+            env=environment(lake, temporary),
             stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
             text=True,
-        )
-        assert process.stderr
-        for _ in range(finished + 1):
-            process.stderr.readline()
-        time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert command(*build)[0] == 0
+        ) as process:
+            assert process.stderr
+            for _ in range(finished):
+                assert process.stderr.readline().startswith("success")
+            time.sleep(0.05)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+        assert state() != undisturbed
+    lake.dbt(*build, fecha_rfm=day)
     assert state() == undisturbed
 
 
-def test_two_builds_of_one_table_at_once_both_succeed(command: Any, lake: Any) -> None:
+def test_two_builds_of_one_table_at_once_both_succeed(business: None, temporary: Path, lake: Any) -> None:
+    lake.dbt("build", "--exclude-resource-type", "test", "unit_test", fecha_rfm=date(2025, 3, 31))
     processes = [
         subprocess.Popen(
             [Path(sys.executable).with_name("transformacion"), "run", "--select", "fact_rfm+", "--fecha-rfm", day],
-            env=environment(lake, command.temporary),
+            env=environment(lake, temporary),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        for day in ("2025-06-30", "2025-09-30", "2025-12-31")
+        for day in ("2025-06-30", "2025-12-31")
     ]
     outputs = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], "\n".join(outputs)
-    assert lake.rows("select count(distinct id_dim_fecha_rfm) from marts.fact_rfm") == [(3,)]
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
+    days = lake.rows("select distinct id_dim_fecha_rfm from marts.fact_rfm")
+    assert {date(2025, 3, 31), date(2025, 6, 30), date(2025, 12, 31)} <= {day for (day,) in days}
     twice = "select id_dim_fecha_rfm from marts.fact_rfm group by 1 having count(*) > count(distinct id_dim_cuenta)"
     assert lake.rows(twice) == []
 
