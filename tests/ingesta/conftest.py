@@ -1,12 +1,14 @@
 import os
+import shutil
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -112,6 +114,10 @@ class Place:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as running:
+        with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
+            # Nobody needs these databases after a power cut.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield running
 
 
@@ -132,6 +138,24 @@ def place(server: EmbeddedPostgres, template: str, tmp_path: Path) -> Iterator[P
             connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
 
 
+@pytest.fixture(scope="session")
+def loaded_template(server: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place after its first load of everything, to copy."""
+    first = Place(server.url(template), server.url("lake_template"), tmp_path_factory.mktemp("loaded"))
+    first.load()
+    return first
+
+
 @pytest.fixture
-def yesterday() -> date:
-    return date.today() - timedelta(days=1)
+def loaded(server: EmbeddedPostgres, loaded_template: Place, place: Place) -> Place:
+    """A place after its first load of everything."""
+    name = urlsplit(place.catalog_url).path.lstrip("/")
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE lake_template".encode())
+    shutil.copytree(loaded_template.folder, place.folder, dirs_exist_ok=True)
+    with psycopg.connect(place.catalog_url, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE ducklake_metadata SET value = %s WHERE key = 'data_path'", [str(place.folder / "lake") + "/"]
+        )
+    return place

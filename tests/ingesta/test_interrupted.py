@@ -61,13 +61,12 @@ def test_a_load_killed_at_any_moment_and_run_again_ends_like_an_undisturbed_one(
     assert _rows(place) == undisturbed
 
 
-def test_a_failure_in_the_last_table_leaves_the_first_ones_as_they_were(place: Place) -> None:
-    place.load()
-    before = place.sql("SELECT max(snapshot_id) FROM lake.snapshots()")
-    source.advance(place.source_url, 1)
-    place.change("ALTER TABLE account_premium_features ALTER amount_paid TYPE text")
-    assert place.command("--env", "local").returncode == 2
-    assert place.sql("SELECT max(snapshot_id) FROM lake.snapshots()") == before
+def test_a_failure_in_the_last_table_leaves_the_first_ones_as_they_were(loaded: Place) -> None:
+    before = loaded.sql("SELECT max(snapshot_id) FROM lake.snapshots()")
+    source.advance(loaded.source_url, 1)
+    loaded.change("ALTER TABLE account_premium_features ALTER amount_paid TYPE text")
+    assert loaded.command("--env", "local").returncode == 2
+    assert loaded.sql("SELECT max(snapshot_id) FROM lake.snapshots()") == before
 
 
 def test_landing_files_of_a_dead_load_are_removed_by_the_next_one(place: Place) -> None:
@@ -78,22 +77,21 @@ def test_landing_files_of_a_dead_load_are_removed_by_the_next_one(place: Place) 
     assert [folder.name for folder in place.landing.iterdir()] == [finished.load.id]
 
 
-def test_two_loads_at_once_take_turns(place: Place) -> None:
-    place.load()
-    source.advance(place.source_url, 1)
+def test_two_loads_at_once_take_turns(loaded: Place) -> None:
+    source.advance(loaded.source_url, 1)
     children = [
         subprocess.Popen(
-            place.arguments("--env", "local"), env=place.child_environment(), stderr=subprocess.PIPE, text=True
+            loaded.arguments("--env", "local"), env=loaded.child_environment(), stderr=subprocess.PIPE, text=True
         )
         for _ in range(3)
     ]
     said = [child.communicate(timeout=120)[1] for child in children]
     assert [child.returncode for child in children] == [0, 0, 0], said
     assert any("waiting for another load" in text for text in said)
-    assert place.differences() == {}
+    assert loaded.differences() == {}
     for name, table in TABLES.items():
         key = ", ".join(table.key)
-        assert place.sql(f"SELECT {key} FROM raw_datavision.{name} GROUP BY ALL HAVING count(*) > 1") == []
+        assert loaded.sql(f"SELECT {key} FROM raw_datavision.{name} GROUP BY ALL HAVING count(*) > 1") == []
 
 
 def test_a_load_that_waits_too_long_for_another_one_says_so(place: Place) -> None:
@@ -103,13 +101,12 @@ def test_a_load_that_waits_too_long_for_another_one_says_so(place: Place) -> Non
     assert "Another load of this lakehouse still runs" in done.stderr
 
 
-def test_writers_of_other_tables_do_not_disturb_a_load(place: Place) -> None:
-    place.load()
-    source.advance(place.source_url, 1)
+def test_writers_of_other_tables_do_not_disturb_a_load(loaded: Place) -> None:
+    source.advance(loaded.source_url, 1)
     child = subprocess.Popen(
-        place.arguments("--env", "local"), env=place.child_environment(), stderr=subprocess.PIPE, text=True
+        loaded.arguments("--env", "local"), env=loaded.child_environment(), stderr=subprocess.PIPE, text=True
     )
-    with connect(place.settings.lakehouse) as other:
+    with connect(loaded.settings.lakehouse) as other:
         other.execute("CREATE SCHEMA marts; CREATE TABLE marts.busy (n INTEGER)")
         number = 0
         while child.poll() is None:
@@ -117,5 +114,5 @@ def test_writers_of_other_tables_do_not_disturb_a_load(place: Place) -> None:
             number += 1
     said = child.communicate()[1]
     assert child.returncode == 0, said
-    assert place.differences() == {}
-    assert place.sql("SELECT count(*) FROM marts.busy") == [(number,)]
+    assert loaded.differences() == {}
+    assert loaded.sql("SELECT count(*) FROM marts.busy") == [(number,)]

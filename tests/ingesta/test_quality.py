@@ -34,29 +34,26 @@ def test_a_sound_load_passes_every_check(place: Place) -> None:
     assert counted == {"row_count": 8, "duplicate_keys": 8, "orphans": 7, "freshness": 4}
 
 
-def test_lost_rows_are_counted_and_some_are_named(place: Place) -> None:
-    place.load()
-    _break_lakehouse(place, "DELETE FROM raw_datavision.accounts WHERE account_id IN (3, 5)")
-    finding = _faults(_validate(place, "accounts"))["accounts", "row_count"]
+def test_lost_rows_are_counted_and_some_are_named(loaded: Place) -> None:
+    _break_lakehouse(loaded, "DELETE FROM raw_datavision.accounts WHERE account_id IN (3, 5)")
+    finding = _faults(_validate(loaded, "accounts"))["accounts", "row_count"]
     assert (finding.outcome, finding.count) == ("error", 2)
     assert set(finding.sample) == {"3", "5"}
     assert "rows at the source" in finding.detail
 
 
-def test_a_source_that_moved_on_shows_in_solo_validar(place: Place) -> None:
-    place.load()
-    place.change("INSERT INTO contents SELECT 900001, 1, 'x', 'x', 'x', now(), now()")
-    assert _faults(_validate(place))["contents", "row_count"].sample == ("900001",)
+def test_a_source_that_moved_on_shows_in_solo_validar(loaded: Place) -> None:
+    loaded.change("INSERT INTO contents SELECT 900001, 1, 'x', 'x', 'x', now(), now()")
+    assert _faults(_validate(loaded))["contents", "row_count"].sample == ("900001",)
 
 
-def test_duplicate_keys_are_named_also_when_the_key_has_two_columns(place: Place) -> None:
-    place.load()
+def test_duplicate_keys_are_named_also_when_the_key_has_two_columns(loaded: Place) -> None:
     _break_lakehouse(
-        place,
+        loaded,
         "INSERT INTO raw_datavision.content_attributes "
         "SELECT * FROM raw_datavision.content_attributes ORDER BY ALL LIMIT 1",
     )
-    finding = _faults(_validate(place, "content_attributes"))["content_attributes", "duplicate_keys"]
+    finding = _faults(_validate(loaded, "content_attributes"))["content_attributes", "duplicate_keys"]
     assert finding.count == 1
     assert finding.sample[0].endswith((", Categoría", ", Duración"))
 
@@ -77,12 +74,11 @@ def test_every_relation_of_the_domain_is_checked(table: str, parent: str) -> Non
     assert parent in {foreign_key.references for foreign_key in TABLES[table].foreign_keys}
 
 
-def test_orphans_are_counted_and_named_with_their_relation(place: Place) -> None:
-    place.load()
-    author = place.sql("SELECT max(account_id) FROM raw_datavision.contents")[0][0]
-    orphans = place.sql(f"SELECT content_id FROM raw_datavision.contents WHERE account_id = {author} ORDER BY 1")
-    _break_lakehouse(place, f"DELETE FROM raw_datavision.accounts WHERE account_id = {author}")
-    finding = _faults(_validate(place, "contents"))["contents", "orphans"]
+def test_orphans_are_counted_and_named_with_their_relation(loaded: Place) -> None:
+    author = loaded.sql("SELECT max(account_id) FROM raw_datavision.contents")[0][0]
+    orphans = loaded.sql(f"SELECT content_id FROM raw_datavision.contents WHERE account_id = {author} ORDER BY 1")
+    _break_lakehouse(loaded, f"DELETE FROM raw_datavision.accounts WHERE account_id = {author}")
+    finding = _faults(_validate(loaded, "contents"))["contents", "orphans"]
     assert finding.count == len(orphans) > 0
     assert finding.sample == tuple(str(row[0]) for row in orphans[:5])
     assert "account_id → accounts" in finding.detail
@@ -98,31 +94,28 @@ def test_a_table_that_was_never_loaded_is_named(place: Place) -> None:
     assert "never loaded" in _faults(_validate(place))["contents", "row_count"].detail
 
 
-def test_an_old_newest_row_is_stale_and_one_of_yesterday_is_not(place: Place) -> None:
-    place.load()
-    assert ("accounts", "freshness") not in _faults(_validate(place))
-    place.change("UPDATE accounts SET updated_at = updated_at - interval '60 hours'")
-    place.load(full_refresh=True)
-    finding = _faults(_validate(place))["accounts", "freshness"]
+def test_an_old_newest_row_is_stale_and_one_of_yesterday_is_not(loaded: Place) -> None:
+    assert ("accounts", "freshness") not in _faults(_validate(loaded))
+    loaded.change("UPDATE accounts SET updated_at = updated_at - interval '60 hours'")
+    loaded.load(full_refresh=True)
+    finding = _faults(_validate(loaded))["accounts", "freshness"]
     assert 60 <= finding.count <= 90
     assert "hours old" in finding.detail
 
 
-def test_tables_that_seldom_change_are_never_stale(place: Place) -> None:
-    place.load()
-    checked = {finding.table for finding in _validate(place) if finding.check == "freshness"}
+def test_tables_that_seldom_change_are_never_stale(loaded: Place) -> None:
+    checked = {finding.table for finding in _validate(loaded) if finding.check == "freshness"}
     assert checked == {"accounts", "accounts_subscription", "contents", "content_attributes"}
 
 
-def test_levels_are_configured_by_check_and_by_table(place: Place) -> None:
-    place.load()
-    _break_lakehouse(place, "DELETE FROM raw_datavision.accounts WHERE account_id = 1")
-    place.more = {
+def test_levels_are_configured_by_check_and_by_table(loaded: Place) -> None:
+    _break_lakehouse(loaded, "DELETE FROM raw_datavision.accounts WHERE account_id = 1")
+    loaded.more = {
         "DATAVISION_INGESTA__QUALITY": json.dumps(
             {"orphans": "warning", "orphans.contents": "off", "row_count.accounts": "error"}
         )
     }
-    outcomes = {key: finding.outcome for key, finding in _faults(_validate(place)).items()}
+    outcomes = {key: finding.outcome for key, finding in _faults(_validate(loaded)).items()}
     assert outcomes == {("accounts", "row_count"): "error", ("accounts_subscription", "orphans"): "warning"}
 
 
@@ -152,10 +145,9 @@ def test_an_error_exits_with_3_and_names_table_check_count_and_keys(place: Place
     assert place.differences() == {}, "the load itself is done"
 
 
-def test_a_warning_is_said_and_does_not_fail(place: Place) -> None:
-    place.load()
-    _break_lakehouse(place, "DELETE FROM raw_datavision.accounts WHERE account_id = 1")
-    done = place.command(
+def test_a_warning_is_said_and_does_not_fail(loaded: Place) -> None:
+    _break_lakehouse(loaded, "DELETE FROM raw_datavision.accounts WHERE account_id = 1")
+    done = loaded.command(
         "--env",
         "local",
         "--solo-validar",
@@ -166,12 +158,11 @@ def test_a_warning_is_said_and_does_not_fail(place: Place) -> None:
     assert "warning: accounts: row_count" in done.stderr
 
 
-def test_solo_validar_loads_nothing(place: Place) -> None:
-    place.load()
-    place.change("DELETE FROM content_attributes")
-    done = place.command("--env", "local", "--solo-validar")
+def test_solo_validar_loads_nothing(loaded: Place) -> None:
+    loaded.change("DELETE FROM content_attributes")
+    done = loaded.command("--env", "local", "--solo-validar")
     assert done.returncode == exit_codes.QUALITY
-    assert len(list(place.landing.iterdir())) == 1
+    assert len(list(loaded.landing.iterdir())) == 1
 
 
 def test_solo_validar_of_an_empty_lakehouse_says_to_load_first(place: Place) -> None:

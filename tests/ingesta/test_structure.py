@@ -9,40 +9,36 @@ from ingesta.structure import Column, added_columns, lake_column, same_structure
 Place = Any
 
 
-def test_a_new_column_appears_with_the_values_of_all_rows(place: Place) -> None:
-    place.load()
-    place.change("ALTER TABLE accounts ADD country text NOT NULL DEFAULT 'AR'")
-    place.load()
-    assert place.sql("SELECT DISTINCT country FROM raw_datavision.accounts") == [("AR",)]
-    assert place.differences() == {}
+def test_a_new_column_appears_with_the_values_of_all_rows(loaded: Place) -> None:
+    loaded.change("ALTER TABLE accounts ADD country text NOT NULL DEFAULT 'AR'")
+    loaded.load()
+    assert loaded.sql("SELECT DISTINCT country FROM raw_datavision.accounts") == [("AR",)]
+    assert loaded.differences() == {}
 
 
-def test_a_vanished_column_is_named_and_nothing_is_loaded(place: Place) -> None:
-    place.load()
-    place.change("DELETE FROM account_premium_features", "ALTER TABLE contents DROP COLUMN description")
+def test_a_vanished_column_is_named_and_nothing_is_loaded(loaded: Place) -> None:
+    loaded.change("DELETE FROM account_premium_features", "ALTER TABLE contents DROP COLUMN description")
     with pytest.raises(UsageError, match=r"'description' vanished from table 'contents'.*--full-refresh"):
-        place.load()
-    assert place.sql("SELECT count(*) > 0 FROM raw_datavision.account_premium_features") == [(True,)]
+        loaded.load()
+    assert loaded.sql("SELECT count(*) > 0 FROM raw_datavision.account_premium_features") == [(True,)]
 
 
-def test_a_retyped_column_is_named_with_both_types(place: Place) -> None:
-    place.load()
-    place.change("ALTER TABLE subscription_payments ALTER amount TYPE numeric(14, 4)")
+def test_a_retyped_column_is_named_with_both_types(loaded: Place) -> None:
+    loaded.change("ALTER TABLE subscription_payments ALTER amount TYPE numeric(14, 4)")
     with pytest.raises(
         UsageError, match=r"'amount' of table 'subscription_payments'.*DECIMAL\(12,2\).*DECIMAL\(14,4\)"
     ):
-        place.load()
+        loaded.load()
 
 
-def test_full_refresh_takes_the_new_structure(place: Place) -> None:
-    place.load()
-    place.change(
+def test_full_refresh_takes_the_new_structure(loaded: Place) -> None:
+    loaded.change(
         "ALTER TABLE subscription_payments ALTER amount TYPE numeric(14, 4)",
         "ALTER TABLE contents DROP COLUMN description",
     )
-    place.load("subscription_payments", "contents", full_refresh=True)
-    assert place.differences() == {}
-    assert place.sql("SELECT typeof(amount) FROM raw_datavision.subscription_payments LIMIT 1") == [("DECIMAL(14,4)",)]
+    loaded.load("subscription_payments", "contents", full_refresh=True)
+    assert loaded.differences() == {}
+    assert loaded.sql("SELECT typeof(amount) FROM raw_datavision.subscription_payments LIMIT 1") == [("DECIMAL(14,4)",)]
 
 
 def test_a_renamed_key_names_the_declaration(place: Place) -> None:
@@ -81,15 +77,14 @@ def test_unusual_types_arrive_without_loss(place: Place) -> None:
     assert place.load("premium_features").as_json()["rows"] == 0
 
 
-def test_texts_with_quotes_newlines_and_nulls_arrive_as_they_are(place: Place) -> None:
-    place.load()
+def test_texts_with_quotes_newlines_and_nulls_arrive_as_they_are(loaded: Place) -> None:
     text = "l'arbre \"vert\"\n\t\\N, ñ 🌱 ''"
-    place.change(
+    loaded.change(
         f"UPDATE contents SET title = $x${text}$x$, description = '', content_type = NULL, "
         "updated_at = now() AT TIME ZONE 'utc' WHERE content_id = 1"
     )
-    place.load("contents")
-    assert place.sql("SELECT title, description, content_type FROM raw_datavision.contents WHERE content_id = 1") == [
+    loaded.load("contents")
+    assert loaded.sql("SELECT title, description, content_type FROM raw_datavision.contents WHERE content_id = 1") == [
         (text, "", None)
     ]
 
