@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 from airflow_rig import Rig, rig
 
 from datavision.airflow_api import AirflowError
@@ -64,6 +65,8 @@ INSTANCES = 4
 VICTIMS = {"worker": 8, "scheduler": 4, "triggerer": 4, "triggerer away": 1, "database": 1}
 """How often each is chosen, relative to the others."""
 AWAY_SECONDS = 12.0
+BUSY = (AirflowError, httpx.HTTPError)
+"""What the API answers while its database restarts, or the machine is busy."""
 
 
 @dataclass
@@ -106,7 +109,7 @@ def kill(running: Rig, victim: str, chance: random.Random) -> None:
 
 def keep_running(running: Rig, runs: list[str], at_once: int) -> None:
     """Trigger new runs while fewer than `at_once` are under way."""
-    with suppress(AirflowError), running.api() as api:
+    with suppress(*BUSY), running.api() as api:
         active = sum(api.run_state("chaos", run) in ("queued", "running") for run in runs)
         while active < at_once:
             runs.append(api.trigger("chaos", {}))
@@ -124,7 +127,7 @@ def wait_for_end(running: Rig, runs: list[str], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         revive(running)
-        with suppress(AirflowError), running.api() as api:
+        with suppress(*BUSY), running.api() as api:
             if all(api.run_state("chaos", run) in ("success", "failed") for run in runs):
                 return
         time.sleep(2)

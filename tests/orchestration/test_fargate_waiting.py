@@ -29,12 +29,12 @@ def test_until_a_task_runs_it_is_looked_at_fast() -> None:
 
 def test_looks_are_rare_half_way_and_frequent_near_the_usual_end() -> None:
     assert interval(300, 600) == 15
-    assert interval(570, 600) == pytest.approx(6)
+    assert interval(560, 600) == pytest.approx(6)
     assert interval(599, 600) == 1
 
 
 def test_long_after_the_usual_end_looks_are_rare_again() -> None:
-    assert interval(610, 600) == pytest.approx(2)
+    assert interval(620, 600) == pytest.approx(2)
     assert interval(1200, 600) == 15
 
 

@@ -1,7 +1,9 @@
 """How long to wait before asking about a task again."""
 
-SHARE_OF_DISTANCE = 0.2
-"""Ask again after a fifth of the time to the usual end: few questions early, many near it."""
+SHARE_OF_DISTANCE = 0.15
+"""Of the time to the usual end: few questions early, many near it."""
+SHARE_OF_LATENESS = 0.1
+"""Past the usual end: after a tenth of the time since, because it may end any moment."""
 SHARE_OF_AGE = 0.04
 """Without a usual duration: late by at most this share of the run."""
 
@@ -18,5 +20,6 @@ def poll_interval(
     if usual_seconds is None:
         wait = running_seconds * SHARE_OF_AGE
     else:
-        wait = abs(usual_seconds - running_seconds) * SHARE_OF_DISTANCE
+        early = usual_seconds - running_seconds
+        wait = early * SHARE_OF_DISTANCE if early > 0 else -early * SHARE_OF_LATENESS
     return min(max(wait, min_interval), max_interval)

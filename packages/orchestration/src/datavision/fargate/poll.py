@@ -7,6 +7,7 @@ with those that are due next, and never asks faster than its token bucket allows
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ BURST = 5.0
 """Calls at once; far under the API's 100, so that several triggerers fit."""
 GATHER_SECONDS = 0.1
 """Tasks due within this time share a call."""
+CALLS_AT_ONCE = 4
+"""Calls on their way together, so that a sweep over many tasks does not take the sum of their latencies."""
 _MAX_BACKOFF_SECONDS = 30.0
 
 
@@ -93,16 +96,27 @@ class PollLoop:
                 await asyncio.wait_for(self._changed.wait(), pause)
             return False
         await asyncio.sleep(GATHER_SECONDS)
-        batch = sorted(self._waiting.values(), key=lambda entry: entry.due)[:DESCRIBE_LIMIT]
-        if not batch:
-            return False
+        calls = [self._ask(ecs, batch) for batch in self._batches(loop.time())]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return bool(outcomes)
+
+    def _batches(self, now: float) -> list[list[_Waiting]]:
+        """Return who to ask about, in full calls where there are enough: a place left over goes to who is due next."""
+        entries = sorted(self._waiting.values(), key=lambda entry: entry.due)
+        due = sum(entry.due <= now for entry in entries)
+        count = min(math.ceil(due / DESCRIBE_LIMIT), CALLS_AT_ONCE)
+        return [entries[start * DESCRIBE_LIMIT :][:DESCRIBE_LIMIT] for start in range(count)]
+
+    async def _ask(self, ecs: Any, batch: list[_Waiting]) -> None:
         await self.bucket.acquire()
         self.calls += 1
         answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[entry.watch.arn for entry in batch])
         found = {task["taskArn"]: task for task in answer.get("tasks", [])}
         for entry in batch:
             await self._tell(ecs, entry, found.get(entry.watch.arn))
-        return True
 
     async def _tell(self, ecs: Any, entry: _Waiting, task: Mapping[str, Any] | None) -> None:
         small = None if task is None else condensed(task)
