@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400), pytest.mark.xdist_group("back-and-forth")]
 
 DATAVISION = Path(sys.executable).with_name("datavision")
 RFM, DAILY = "pipeline_fact_rfm", "pipeline_suscripciones"
@@ -36,7 +36,7 @@ class Platform:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=1500,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -71,30 +71,55 @@ def digests(outcome: dict[str, Any]) -> dict[str, set[str]]:
     return found
 
 
+STACK = """
+import signal, sys
+from datavision.local.stack import local_stack
+with local_stack(lambda text: print(text, flush=True)):
+    signal.pause()
+"""
+"""As `datavision up`, but DAGs run only when triggered."""
+
+
 def start(path: Path, env: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("w") as output:
-        up = subprocess.Popen([DATAVISION, "up"], cwd=path, env=env, stdout=output, stderr=output)
-    deadline = time.monotonic() + 600
+        stack = subprocess.Popen([sys.executable, "-c", STACK], cwd=path, env=env, stdout=output, stderr=output)
+    deadline = time.monotonic() + 900
     while not (Path(env["DATAVISION_STATE_DIR"]) / "stack.json").exists():
-        assert up.poll() is None, log.read_text()
+        assert stack.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.5)
-    return up
+    return stack
+
+
+S3 = {f"DATAVISION_STORAGE__{what}_PATH": f"s3://datavision-local-{where}/data" for what, where in (
+    ("LANDING", "raw"), ("LAKEHOUSE", "lakehouse"), ("REPORTS", "reports")
+)}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["process", pytest.param("podman", marks=pytest.mark.containers)])
+def engine(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The variables that choose how images are built and run."""
+    if request.param == "process":
+        return {}
+    podman: dict[str, str] = request.getfixturevalue("podman")
+    base, (registry, _) = request.getfixturevalue("base_image"), request.getfixturevalue("registries")
+    images = {"ENGINE": "podman", "BASE_IMAGE": base, "REGISTRY": registry}
+    return {**podman, **S3, **{f"DATAVISION_IMAGES__{key}": value for key, value in images.items()}}
 
 
 @pytest.fixture(scope="module")
-def platform(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform(origin: Path, engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("back-and-forth")
     path = folder / "project"
     subprocess.run(["git", "clone", "--quiet", str(origin), str(path)], check=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DATAVISION_")}
-    env = {**kept, "DATAVISION_STATE_DIR": str(folder / "state"), "NO_COLOR": "1"}
+    env = {**kept, **engine, "DATAVISION_STATE_DIR": str(folder / "state"), "NO_COLOR": "1"}
     found = Platform(path, env)
     found.call("source", "load", "--accounts", "2000", "--seed", "7")
-    up = start(path, env, folder / "up.log")
+    stack = start(path, env, folder / "stack.log")
     yield found
-    up.send_signal(signal.SIGINT)
-    assert up.wait(120) == 0, (folder / "up.log").read_text()
+    stack.send_signal(signal.SIGINT)
+    stack.wait(120)
 
 
 def test_a_rollback_brings_back_image_and_result_and_leaves_the_other_pipeline(platform: Platform) -> None:
@@ -118,7 +143,7 @@ def test_a_rollback_brings_back_image_and_result_and_leaves_the_other_pipeline(p
                 break
         second = platform.release()
         platform.call("rollback", RFM, "--to", first["version"], "--env", "local", "--reason", "probe")
-        stdout, _ = in_flight.communicate(timeout=600)
+        stdout, _ = in_flight.communicate(timeout=1200)
     assert second["built"] == ["ingesta", "transformacion"]
     of_first = {module: {image["digest"]} for module, image in first["images"].items()}
     of_second = {module: {image["digest"]} for module, image in second["images"].items()}

@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from datavision.images.registry import Registry
-from datavision.pins import read_pin
+from datavision.pins import PinnedImage, read_pin
 from datavision.release.diff import diff
 from datavision.release.drift import pin_states
 from datavision.release.errors import LockedError, ReleaseError, UnknownRelease
@@ -33,6 +33,14 @@ def pinned(project: Any, pipeline: str) -> Any:
 def drift(project: Any, pipeline: str) -> tuple[str, ...]:
     (state,) = pin_states(project.config, project.repo, [pipeline])
     return state.drift
+
+
+def move_tag(cloud: Any, image: PinnedImage, digest: str) -> None:
+    """Point an image's tag at another image, as somebody with the rights to do so could."""
+    ecr = boto3.client("ecr", **cloud.client_args)
+    ecr.batch_delete_image(repositoryName=image.repository, imageIds=[{"imageTag": image.tag}])
+    (other,) = ecr.batch_get_image(repositoryName=image.repository, imageIds=[{"imageDigest": digest}])["images"]
+    ecr.put_image(repositoryName=image.repository, imageManifest=other["imageManifest"], imageTag=image.tag)
 
 
 def test_only_the_named_pipeline_goes_back(project: Any, releases: tuple[Release, Release]) -> None:
@@ -124,17 +132,26 @@ def test_a_deleted_image_that_is_pinned_is_built_and_pinned_anew_by_a_release(pr
     assert drift(project, RFM) == ()
 
 
-def test_a_tag_moved_behind_our_back_is_drift_and_runs_go_on_by_digest(project: Any) -> None:
+def test_a_tag_moved_behind_our_back_is_drift_and_runs_go_on_by_digest(project: Any, cloud: Any) -> None:
     project.change_ingesta("a tag to move")
     first = release(project.config)
     project.change_ingesta("the image it moves to")
     second = release(project.config)
-    registry, image = Registry(project.config), first.images["ingesta"]
-    registry._ecr.batch_delete_image(repositoryName=image.repository, imageIds=[{"imageTag": image.tag}])
-    registry.add_tag(image.repository, second.images["ingesta"].digest, image.tag)
+    old, new = first.images["ingesta"], second.images["ingesta"]
+    move_tag(cloud, old, new.digest)
     done = rollback(project.config, RFM, first.version)
-    assert done.pin.images["ingesta"].digest == image.digest
-    assert drift(project, RFM) == (f"ingesta: tag {image.tag} was moved to {second.images['ingesta'].digest[:19]}",)
+    assert done.pin.images["ingesta"].digest == old.digest
+    assert drift(project, RFM) == (f"ingesta: tag {old.tag} was moved to {new.digest[:19]}",)
+
+
+def test_a_moved_tag_does_not_stand_in_the_way_of_a_release(project: Any, cloud: Any) -> None:
+    project.change_ingesta("an old image")
+    first = release(project.config)
+    project.change_ingesta("a new image")
+    second = release(project.config)
+    move_tag(cloud, second.images["ingesta"], first.images["ingesta"].digest)
+    assert release(project.config).pinned == ()
+    assert project.repo.head() == second.commit
 
 
 def test_a_pin_edited_by_hand_is_drift_committed_or_not(project: Any) -> None:
