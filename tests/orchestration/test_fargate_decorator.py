@@ -120,3 +120,14 @@ def test_parsing_a_dag_needs_no_aws_library(parse: Parse, repository: Path, tmp_
         timeout=120,
     )
     assert done.stdout.splitlines()[-1] == "[]", done.stdout + done.stderr
+
+
+def test_every_argument_is_documented(repository: Path) -> None:
+    import inspect
+
+    from datavision.fargate.operator import FargateOperator
+
+    text = (repository / "docs" / "task-fargate.md").read_text()
+    names = set(inspect.signature(FargateOperator.__init__).parameters) - {"self", "command", "kwargs"}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []
+    assert [name for name in sorted(names) if f"{name}:" not in (FargateOperator.__doc__ or "")] == []
