@@ -60,9 +60,8 @@ def install_members(project: Path, environment: Path, package: str, members: Seq
     # uv caches a built member by its pyproject.toml alone, so a change in its sources has to be announced.
     fresh = [argument for member in members for argument in ("--reinstall-package", member)]
     _sync(project, environment, "install the module", package, ["--inexact", *fresh])
-    for trace in ("direct_url.json", "uv_cache.json", "uv_build.json"):  # where and when this machine built it
-        for path in environment.glob(f"lib/python*/site-packages/*.dist-info/{trace}"):
-            path.unlink()
+    untrace = project / "packages" / "runtime" / "image" / "untrace"
+    subprocess.run([str(untrace), str(environment)], check=True)
 
 
 def compile_bytecode(root: Path) -> None:
