@@ -12,6 +12,7 @@ from typing import Any, Final, Self, TextIO
 
 import duckdb
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from datavision.errors import UserError
@@ -124,13 +125,13 @@ def write_table(answer: Answer, to: Console) -> bool:
     """A table for people; returns whether rows were left out after the first `TABLE_ROWS`."""
     table = Table()
     for name, kind in zip(answer.columns, answer.types, strict=True):
-        table.add_column(name, justify="right" if _NUMBER.search(kind) else "left", overflow="fold")
+        table.add_column(escape(name), justify="right" if _NUMBER.search(kind) else "left", overflow="fold")
     more = False
     for number, row in enumerate(answer.rows()):
         if number == TABLE_ROWS:
             more = True
             break
-        table.add_row(*("" if value is None else _text(value).replace("[", r"\[") for value in row))
+        table.add_row(*("" if value is None else escape(_text(value)) for value in row))
     to.print(table)
     return more
 

@@ -1,7 +1,7 @@
 """`datavision source`: the business in the source database."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from typing import Annotated
@@ -36,16 +36,8 @@ def load(
     from datavision.local.source.upkeep import today
 
     day = until.date() if until else today()
-    with _url() as url, _bar() as bar:
-        task = bar.add_task("making rows", total=None)
-        rows = source.load(
-            url,
-            accounts=accounts,
-            seed=seed,
-            until=day,
-            replace=replace,
-            progress=lambda table, done, total: bar.update(task, description=table, completed=done, total=total),
-        )
+    with _url() as url, _progress() as progress:
+        rows = source.load(url, accounts=accounts, seed=seed, until=day, replace=replace, progress=progress)
     table = Table("table", title=f"the source at the beginning of {day}", title_justify="left")
     table.add_column("rows", justify="right")
     for name, count in rows.items():
@@ -79,6 +71,20 @@ def _url() -> Iterator[str]:
         yield server.url("source")
 
 
-def _bar() -> Progress:
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal, elsewhere a line for each table that begins."""
+    if not err.is_terminal:
+        said: set[str] = set()
+
+        def say(table: str, done: int, total: int) -> None:
+            if table not in said:
+                said.add(table)
+                step(f"{table} ({100 * done // total} % of {total:,} rows sent)")
+
+        yield say
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("making rows", total=None)
+        yield lambda table, done, total: bar.update(task, description=table, completed=done, total=total)
