@@ -49,4 +49,5 @@ def say_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*titles, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty()).print(table)
+    # A pipe has no width: nothing may be cut or wrapped there.
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000).print(table)

@@ -1,5 +1,6 @@
 """``fargate-local serve``."""
 
+import gc
 import json
 import logging
 import os
@@ -51,6 +52,7 @@ def serve(
     from fargate_local.faults.rules import RuleError, load_rules
     from fargate_local.server import Server, Settings, StateInUseError
 
+    ended = listen_for_the_end(until_stdin_closes)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = Settings(
@@ -66,6 +68,9 @@ def serve(
             record_life=record_life,
         )
         server = Server(settings)
+        # moto keeps many small objects for good; looking through all of them again and again costs latency.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
     except (RuleError, StateInUseError) as error:
         raise UserError(str(error)) from error
     except OSError as error:
@@ -77,7 +82,7 @@ def serve(
             if as_json
             else f"fargate-local serves {server.address}"
         )
-        wait_for_the_end(until_stdin_closes)
+        ended.wait()
     finally:
         complain("fargate-local: stopping every task")
         server.close()
@@ -101,11 +106,11 @@ def parse_registry_map(entries: list[str]) -> dict[str, str]:
     return mapped
 
 
-def wait_for_the_end(until_stdin_closes: bool) -> None:
-    """Return on SIGINT, SIGTERM, or the end of standard input where that is wanted."""
+def listen_for_the_end(until_stdin_closes: bool) -> threading.Event:
+    """Set on SIGINT, SIGTERM, or the end of standard input where that is wanted."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     if until_stdin_closes:
         threading.Thread(target=until_end_of_input, args=(ended,), daemon=True).start()
-    ended.wait()
+    return ended

@@ -1,0 +1,149 @@
+"""The command line: people's words on stdout, sentences for their mistakes, JSON for scripts."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from fargate_local.cli import app
+from fargate_local.cli.output import UserError
+
+
+@pytest.fixture
+def cli(ecs):
+    """Runs a command against the cloud; returns what it printed."""
+
+    def run(*words, fails=False):
+        done = CliRunner().invoke(app, words, env={"FARGATE_LOCAL_URL": ecs.cloud.url, "NO_COLOR": "1"})
+        if fails:
+            assert isinstance(done.exception, UserError)
+            return str(done.exception)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run
+
+
+def commands(group, path=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+def test_every_command_ends_its_help_with_an_example_of_itself():
+    for path, command in commands(get_command(app)):
+        assert command.epilog, path
+        assert command.epilog.startswith(f"Example: fargate-local {' '.join(path)}")
+        assert command.help, path
+
+
+def test_ps_lists_tasks_for_people_and_for_scripts(ecs, cli):
+    family = ecs.define_shell("sleep 60")
+    arn = ecs.run(family)
+    ecs.until_status(arn, "RUNNING")
+    line = next(line for line in cli("ps", "--cluster", ecs.cluster).splitlines() if arn.rsplit("/", 1)[-1] in line)
+    assert family in line
+    assert "RUNNING" in line
+    tasks = json.loads(cli("ps", "--json"))
+    assert arn in [task["taskArn"] for task in tasks]
+    ecs.api.stop_task(cluster=ecs.cluster, task=arn)
+    ecs.stopped(arn)
+    assert arn not in [task["taskArn"] for task in json.loads(cli("ps", "--json"))]
+    assert arn in [task["taskArn"] for task in json.loads(cli("ps", "--all", "--json"))]
+
+
+def test_logs_follow_a_task_to_its_end(ecs, cli):
+    arn = ecs.shell("echo one; sleep 0.5; echo two")
+    assert cli("logs", arn, "--follow").splitlines() == ["one", "two"]
+    lines = [json.loads(line)["message"] for line in cli("logs", arn.rsplit("/", 1)[-1][:12], "--json").splitlines()]
+    assert lines == ["one", "two"]
+
+
+def test_logs_of_several_containers_are_named(ecs, cli):
+    family = ecs.define(
+        {"name": "main", "command": ["echo", "a"], "logged": True},
+        {"name": "side", "command": ["echo", "b"], "logged": True, "essential": False},
+    )
+    arn = ecs.finish(family)["taskArn"]
+    assert set(cli("logs", arn).splitlines()) <= {"main | a", "side | b"}
+    assert cli("logs", arn, "--container", "main").splitlines() == ["a"]
+
+
+def test_stop_stops_with_a_reason(ecs, cli):
+    arn = ecs.shell("sleep 60")
+    assert cli("stop", arn, "--reason", "enough") == f"stopping {arn.rsplit('/', 1)[-1]}\n"
+    assert ecs.stopped(arn)["stoppedReason"] == "enough"
+
+
+def test_a_task_that_does_not_exist_is_said_so(cli):
+    assert "no task with an id that begins with 'ffff'" in cli("stop", "ffff", fails=True)
+
+
+def test_faults_are_added_listed_removed_and_cleared(ecs, cli, tmp_path):
+    cli("faults", "clear")
+    assert cli("faults", "add", "capacity", "--family", "rfm*", "--times", "2").endswith("is in force\n")
+    (rule,) = json.loads(cli("faults", "list", "--json"))
+    assert (rule["fault"], rule["family"], rule["times"], rule["injected"]) == ("capacity", "rfm*", 2, 0)
+    assert "family=rfm*" in cli("faults", "list")
+    cli("faults", "remove", str(rule["id"]))
+    file = tmp_path / "rules.toml"
+    file.write_text('[[rule]]\nfault = "latency"\nseconds = 0\n[[rule]]\nfault = "throttling"\ntimes = 1\n')
+    cli("faults", "add", "--file", str(file))
+    assert len(json.loads(cli("faults", "list", "--json"))) == 2
+    cli("faults", "clear")
+    assert ecs.cloud.faults() == []
+
+
+def test_an_unknown_fault_lists_the_known_ones(cli):
+    assert "'spot-interruption'" in cli("faults", "add", "meteor", fails=True)
+
+
+def test_a_rule_needs_a_fault_or_a_file(cli):
+    assert "name a fault, or give rules with --file" in cli("faults", "add", fails=True)
+
+
+def test_a_server_that_is_not_there_is_said_so():
+    for words in (["ps"], ["faults", "list"]):
+        done = CliRunner().invoke(app, [*words, "--url", "http://127.0.0.1:9"])
+        assert "start one with `fargate-local serve`" in str(done.exception)
+
+
+def serve(*words):
+    return subprocess.Popen(
+        [sys.executable, "-m", "fargate_local", "serve", "--port", "0", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"},
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serve_prints_its_address_and_ends_on_a_signal(number):
+    with serve() as process:
+        assert process.stdout.readline().startswith("fargate-local serves http://127.0.0.1:")
+        process.send_signal(number)
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--registry-map", "nonsense"], "write REGISTRY=HOST:PORT"),
+        (["--faults", "/no/such/file.toml"], "cannot read fault rules"),
+        (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1:0"),
+    ],
+)
+def test_a_mistake_is_one_sentence_and_exit_code_2(words, message):
+    with serve(*words) as process:
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert message in said
+    assert "Traceback" not in said

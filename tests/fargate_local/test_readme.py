@@ -1,0 +1,47 @@
+"""The README says what is true: its example runs, and nothing that exists is missing from it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from typer.main import get_command
+
+from fargate_local.cli import app
+from fargate_local.faults.rules import Fault, FaultRule
+
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def readme(request):
+    return (request.config.rootpath / "packages/fargate-local/README.md").read_text()
+
+
+@pytest.mark.skipif(not (BIN / "aws").exists(), reason="needs the AWS CLI: uv sync --group dev")
+def test_the_thirty_second_example_does_what_it_says(readme, fargate):
+    section = readme.split("## Thirty seconds with the AWS CLI")[1]
+    (script,) = re.findall(r"```\n(fargate-local serve.*?)```", section, re.DOTALL)
+    script = script.replace("fargate-local serve --port 5555 &", "").replace("http://127.0.0.1:5555", fargate.url)
+    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": "/nonexistent"}
+    done = subprocess.run(
+        ["bash", "-euc", script], env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    *_, outcome, line = done.stdout.strip().splitlines()
+    assert outcome == "Essential container in task exited\t3"
+    assert re.fullmatch(r"hello from \d+", line)
+
+
+def test_every_fault_and_every_key_of_a_rule_is_explained(readme):
+    section = readme.split("## Faults")[1]
+    assert [fault for fault in get_args(Fault) if f"| `{fault}` |" not in section] == []
+    assert [key for key in FaultRule.model_fields if key not in ("fault", "name") and f"`{key}`" not in section] == []
+
+
+def test_every_command_is_listed(readme):
+    section = readme.split("## Command line")[1]
+    assert [name for name in get_command(app).commands if f"`fargate-local {name}" not in section] == []
