@@ -10,7 +10,7 @@ import pytest
 
 from datavision_lakehouse import connect
 
-STEPS = 4
+STEPS = 3
 TODAY = "cast(now() at time zone 'UTC' as date)"
 
 ENTITIES = {

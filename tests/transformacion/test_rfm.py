@@ -136,7 +136,7 @@ def run_date(lake: Any, day: date, *more: str) -> None:
 def business(lake: Any, random_business: Callable[[int, int], dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     tables = random_business(20260630, 5000)
     lake.load(tables)
-    lake.dbt("build", "--exclude", "fact_rfm", "--exclude-resource-type", "unit_test")
+    lake.daily()
     return tables
 
 

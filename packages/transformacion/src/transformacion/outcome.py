@@ -51,7 +51,7 @@ class Step:
 def step_from_dbt(result: Any) -> Step:
     """The step of one dbt node result, as `dbtRunner` returns it. A stale source counts as a failed check."""
     kind = str(result.node.resource_type)
-    status = _STATUS[str(result.status)]
+    status = _STATUS.get(str(result.status), "error")
     if kind == "source" and status == "error" and str(result.status) == "error":
         status = "fail"
     return Step(

@@ -44,6 +44,7 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
         for attempt in range(1, attempts):
             if not needs_another_try(steps):
                 break
+            typer.echo("Another process wrote the same table at the same moment; running the command again.", err=True)
             time.sleep(random.uniform(0.5, 1.5) * 2**attempt)  # noqa: S311 - spreads retries, guards nothing
             steps = _invoke(command, space)
     return Run(steps, time.monotonic() - started)

@@ -3,7 +3,8 @@
         materialized="incremental",
         incremental_strategy="append",
         on_schema_change="append_new_columns",
-        pre_hook="{{ borrar_fecha_rfm() }}",
+        full_refresh=false,
+        pre_hook="{{ borrar_fechas_rfm() }}",
     )
 }}
 
