@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from datavision.git_command import run_git
 from datavision.images.errors import ImageError
 from datavision.images.uv import locked_requirements
 
@@ -68,13 +68,7 @@ def tracked_files(folder: Path) -> list[Path]:
     Raises:
         ImageError: `folder` is not inside a git work tree.
     """
-    done = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", "."],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_git(["ls-files", "--cached", "--others", "--exclude-standard", "-z", "."], folder)
     if done.returncode != 0:
         raise ImageError(f"{folder} is not in a git work tree ({done.stderr.strip()}). Clone the repository with git.")
     names = sorted({name for name in done.stdout.split("\0") if name})

@@ -1,9 +1,9 @@
 """Where a working tree comes from."""
 
 import re
-import subprocess
 from pathlib import Path
 
+from datavision.git_command import run_git
 from datavision.images.errors import ImageError
 from datavision.images.recipe import Stamp
 
@@ -27,7 +27,7 @@ def without_credentials(url: str) -> str:
 
 
 def _git(project: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=project, capture_output=True, text=True, check=False)
+    done = run_git(arguments, project)
     if done.returncode != 0:
         raise ImageError(f"git {arguments[0]} failed in {project}: {done.stderr.strip()}. Commit something first.")
     return done.stdout.strip()

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from datavision.git_command import run_git
 from datavision.release.errors import ReleaseError
 
 _NOTHING = "0" * 40
@@ -43,7 +44,7 @@ class PinRepository:
         Raises:
             ReleaseError: `project` is not a git work tree.
         """
-        found = _run(["git", "rev-parse", "--absolute-git-dir"], cwd=project)
+        found = run_git(["rev-parse", "--absolute-git-dir"], project)
         if found.returncode != 0:
             raise ReleaseError(
                 f"{project} is not a git repository. Clone the project with git, and release from there."
@@ -55,7 +56,7 @@ class PinRepository:
         """Return the bare repository at `path`, made when missing."""
         if not (path / "HEAD").exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            made = _run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)], cwd=path.parent)
+            made = run_git(["init", "--quiet", "--bare", "--initial-branch=main", str(path)], path.parent)
             if made.returncode != 0:
                 raise ReleaseError(f"git could not create {path}: {made.stderr.strip()}.")
         return cls(path, None)
@@ -198,31 +199,12 @@ class PinRepository:
         place = ["--git-dir", str(self.git_dir)]
         if self.work_tree is not None:
             place += ["--work-tree", str(self.work_tree)]
-        command = ["git", *place, *self._fallback_identity(), *arguments]
-        return _run(command, self.work_tree or self.git_dir, stdin, variables)
+        command = [*place, *self._fallback_identity(), *arguments]
+        return run_git(command, self.work_tree or self.git_dir, stdin, variables)
 
     def _fallback_identity(self) -> list[str]:
         """A newcomer's machine may have no git identity; the local repository is nobody's history and needs none."""
         if self.work_tree is not None:
             return []
-        configured = _run(["git", "config", "user.email"], cwd=self.git_dir).stdout.strip()
+        configured = run_git(["config", "user.email"], self.git_dir).stdout.strip()
         return [] if configured else ["-c", "user.name=datavision", "-c", "user.email=datavision@localhost"]
-
-
-def _run(
-    command: Sequence[str], cwd: Path, stdin: str | None = None, variables: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    # A hook or a rebase that calls us sets GIT_DIR and the like; they would send these commands elsewhere.
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(_KEPT)}
-    return subprocess.run(
-        list(command),
-        cwd=cwd,
-        input=stdin,
-        env={**inherited, **(variables or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-_KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG", "GIT_SSL", "GIT_SSH", "GIT_ASKPASS", "GIT_TERMINAL")
