@@ -155,3 +155,10 @@ def test_tables_are_listed_with_their_schema(settings: LakehouseSettings) -> Non
 def test_a_query_error_during_fetching_is_a_query_error(settings: LakehouseSettings) -> None:
     with Reader.open(settings) as reader, pytest.raises(QueryError):
         list(reader.ask("select case when range > 50000 then error('tarde') end from range(100000)").rows())
+
+
+def test_a_long_query_leaves_stdout_to_its_result(state: State) -> None:
+    query = "select count(*) as n from range(30000) a, range(30000) b where (a.range * b.range) % 7 = 3"
+    done = state.run("sql", query, "--format", "csv")
+    assert done.stdout.splitlines()[0] == "n"
+    assert len(done.stdout.splitlines()) == 2

@@ -36,6 +36,8 @@ def connect(
     connection = duckdb.connect(config=instance_options(settings))
     try:
         prepare(connection, settings)
+        # DuckDB draws on stdout, which belongs to results; `query_progress` tells the same to whoever wants to know.
+        connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
         if at is None:
             attach(connection, settings, read_only=read_only)
         else:
