@@ -50,8 +50,10 @@ def luigi(ecs, tmp_path):
         family = ecs.define({"command": ["false"], "logged": True})
         definition = ecs.api.describe_task_definition(taskDefinition=family)["taskDefinition"]["taskDefinitionArn"]
         done = subprocess.run(
-            [UV, "run", "--no-project", "--isolated", "--with", "luigi>=3.6", "--with", "boto3", "python", "work.py"]
-            + [ecs.cluster, definition, ecs.subnet, script],
+            [
+                *(UV, "run", "--no-project", "--isolated", "--with", "luigi>=3.6", "--with", "boto3"),
+                *("python", "work.py", ecs.cluster, definition, ecs.subnet, script),
+            ],
             cwd=tmp_path,
             env={**os.environ, **ecs.cloud.environment},
             check=False,

@@ -270,6 +270,11 @@ def test_the_oldest_log_events_beyond_the_limit_are_forgotten():
     assert kept(record(1, large), record(2, large), record(3, large)) == [2, 3]
 
 
+def test_the_oldest_log_streams_beyond_the_limit_are_forgotten():
+    streams = [record(number, logs("CreateLogStream", str(number))) for number in range(1, 5_003)]
+    assert kept(*streams) == list(range(3, 5_003))
+
+
 def test_hundreds_of_calls_are_replayed_in_seconds(tmp_path):
     with FargateLocal(state_dir=tmp_path) as cloud:
         parameters = boto3.client("ssm", **cloud.client_args)

@@ -90,7 +90,9 @@ def serve(
 
 def until_end_of_input(ended: threading.Event) -> None:
     """Wait for the end of standard input."""
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: its lock, held by a thread that still reads, aborts the interpreter's shutdown.
+    while os.read(0, 4096):
+        pass
     ended.set()
 
 

@@ -8,6 +8,7 @@ from fargate_local.cloud.requests import CloudRequest
 
 LOG_BYTES_KEPT = 64 * 1024 * 1024
 EVENTS_KEPT = 5_000
+STREAMS_KEPT = 5_000
 
 Place = tuple[str, str] | None
 
@@ -114,14 +115,18 @@ def without_deleted_streams(records: list[Record]) -> list[Record]:
 
 
 def newest_logs_and_events(records: list[Record]) -> list[Record]:
-    """Keep the newest 64 MiB of log events and the newest 5,000 calls of PutEvents."""
-    log_bytes = events = 0
+    """Keep the newest 64 MiB of log events, the newest 5,000 log streams and the newest 5,000 calls of PutEvents."""
+    log_bytes = events = streams = 0
     kept: list[Record] = []
     for record in reversed(records):
         action = record.request.action
         if action == "PutLogEvents":
             log_bytes += record_bytes(record)
             if log_bytes > LOG_BYTES_KEPT:
+                continue
+        elif action == "CreateLogStream":
+            streams += 1
+            if streams > STREAMS_KEPT:
                 continue
         elif action == "PutEvents":
             events += 1

@@ -22,6 +22,8 @@ UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 DATA_ACTIONS = frozenset({"PutLogEvents", "CreateLogStream", "DeleteLogStream", "PutEvents"})
 # A CloudFormation call may fail and still leave resources behind, so its failures are repeated too.
 RECORDED_EVEN_IF_REFUSED = frozenset({"cloudformation"})
+# Events of a log stream that was forgotten have nowhere to go.
+MAY_FAIL_AGAIN = RECORDED_EVEN_IF_REFUSED | {"logs"}
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 
 
@@ -135,7 +137,7 @@ class MotoGate:
             fresh = self._yielded(request, response)
             if record.yields and fresh:
                 renamed[record.yields] = fresh
-        elif request.service not in RECORDED_EVEN_IF_REFUSED:
+        elif request.service not in MAY_FAIL_AGAIN:
             log.warning("could not repeat change %d: %s %s", record.number, request.service, request.action)
 
 

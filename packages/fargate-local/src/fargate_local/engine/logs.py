@@ -4,6 +4,8 @@ One thread reads all containers' pipes, another one delivers. A container that w
 delivered waits, as it does with Docker's blocking mode, instead of filling this process's memory.
 """
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
@@ -108,6 +110,7 @@ class LogPump:
         """The descriptor to give to a container; ``on_end`` is called once all it wrote has been delivered."""
         read_end, write_end = os.pipe()
         os.set_blocking(read_end, False)
+        enlarge(read_end)
         stream = Stream(target, read_end, on_end)
         with self._changed:
             self._streams.add(stream)
@@ -194,6 +197,14 @@ class LogPump:
         response = self._gate.handle(logs_request("PutLogEvents", target.region, body))
         if response.code >= 400:
             log.warning("log stream %s/%s: %s", target.group, target.stream, response.content.decode())
+
+
+def enlarge(pipe: int) -> None:
+    """Let a pipe hold more than its usual 64 KiB, where the system allows it: a burst then waits less often."""
+    resize = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if resize is not None:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, resize, READ_BYTES)
 
 
 def logs_request(action: str, region: str, body: dict[str, Any]) -> CloudRequest:
