@@ -24,6 +24,8 @@ import httpx
 from airflow_rig import Rig, rig
 
 from datavision.airflow_api import AirflowError
+from datavision.fargate.audit import read_audits
+from datavision.fargate.clients import Cloud
 from datavision.fargate.tokens import read_tags
 
 DAG = """
@@ -140,6 +142,8 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
     for container in running.containers():
         tags = read_tags(container["tags"])
         by_instance[tags["run"], tags["task"], tags["map-index"]].append(container)
+    audits = read_audits(Cloud.of(running.config), running.config.storage.results_bucket, "local", "chaos")
+    delivered = {(item.run_id, item.task_id, item.map_index) for item in audits if item.result}
     with running.api() as api:
         for run in runs:
             if api.run_state("chaos", run) != "success":
@@ -149,7 +153,7 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
                 verdict.task_instances += 1
                 if not by_instance.get((run, task.task_id, str(task.map_index))):
                     verdict.missing.append(f"{run} {task.label}")
-                elif task.state == "success" and "measured" not in api.result("chaos", run, task):
+                elif (run, task.task_id, task.map_index) not in delivered:
                     verdict.wrong_runs.append(f"{run} {task.label} has no result")
     for (run, task_id, index), containers in by_instance.items():
         verdict.containers += len(containers)

@@ -111,7 +111,7 @@ def test_a_task_stuck_before_running_is_stopped_at_the_start_deadline_and_launch
     airflow: Make, inject: Inject
 ) -> None:
     inject("stuck", state="PENDING", times=1)
-    task = airflow("exit 0", start_deadline=1.0)
+    task = airflow("exit 0", start_deadline=5.0)
     task.run()
     assert (task.launches(), task.tries) == (2, 1)
     assert_said(task, "start deadline passed")

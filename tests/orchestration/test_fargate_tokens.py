@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datavision.fargate.tokens import TaskKey, client_token, escape, read_tags, result_key, tags, unescape
@@ -35,6 +35,7 @@ def test_everything_that_makes_a_launch_another_one_changes_its_token() -> None:
     assert len(tokens) == len(others) + 1
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=4, max_size=4), st.integers(1, 50))
 def test_parts_never_run_into_each_other(parts: list[str], try_number: int) -> None:
     env, dag, run, task = parts
@@ -54,6 +55,7 @@ def test_a_mapped_instance_is_named_with_its_index() -> None:
     assert (mapped.label, mapped.file_stem) == ("cargar[3]", "cargar-3")
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.text(max_size=80))
 def test_a_tag_gives_back_what_was_written_in_characters_that_ecs_takes(value: str) -> None:
     written = escape(value)

@@ -45,9 +45,10 @@ class Choice:
 
 @dataclass(frozen=True)
 class SizeMemory:
-    """What earlier runs of one task taught: the size that worked, and their last peaks and durations."""
+    """What earlier runs of one task taught: the size they had to grow to, and their last peaks and durations."""
 
     size: FargateSize | None = None
+    """None while the declared size does."""
     peaks: tuple[int, ...] = field(default=())
     """Peak memory in bytes of the last successful runs at this size, newest last."""
     seconds: tuple[float, ...] = field(default=())
@@ -107,13 +108,14 @@ def learn(remembered: SizeMemory, declared: FargateSize, used: FargateSize, peak
 
     A grown size shrinks by one step towards `declared` once REMEMBERED_RUNS runs stayed under half of it.
     """
-    same = remembered.size == used
-    peaks = ((*remembered.peaks, peak) if same else (peak,))[-REMEMBERED_RUNS:]
     durations = (*remembered.seconds, seconds)[-REMEMBERED_RUNS:]
-    half = used.memory * 1024 * 1024 / 2
-    if used.memory > declared.memory and len(peaks) == REMEMBERED_RUNS and max(peaks) < half:
-        return SizeMemory(_shrunk(used, declared), (), durations)
-    return SizeMemory(used, peaks, durations)
+    if used.memory <= declared.memory:
+        return SizeMemory(None, (), durations)
+    peaks = ((*remembered.peaks, peak) if remembered.size == used else (peak,))[-REMEMBERED_RUNS:]
+    if len(peaks) < REMEMBERED_RUNS or max(peaks) >= used.memory * 1024 * 1024 / 2:
+        return SizeMemory(used, peaks, durations)
+    smaller = _shrunk(used, declared)
+    return SizeMemory(smaller if smaller.memory > declared.memory else None, (), durations)
 
 
 def _shrunk(used: FargateSize, declared: FargateSize) -> FargateSize:
