@@ -7,6 +7,7 @@ import signal
 import time
 
 import boto3
+import psutil
 import pytest
 
 from fargate_local import FargateLocal
@@ -172,6 +173,22 @@ def test_tasks_end_when_the_program_that_started_the_server_dies(make_cloud, pro
     pid = int(ecs.log_line(arn))
     ecs.cloud.stop()
     assert process_gone(pid)
+
+
+def test_the_next_start_ends_what_outlived_server_and_warden(tmp_path, ecs_class, process_gone):
+    with FargateLocal(state_dir=tmp_path) as cloud:
+        ecs = ecs_class(cloud)
+        arn = ecs.shell("sleep 600 & echo $!; setsid sleep 600 & echo $!; wait")
+        while len(ecs.logs(arn) if ecs.log_line(arn) else []) < 2:
+            time.sleep(0.05)
+        pids = [int(line) for line in ecs.logs(arn)]
+        (warden,) = [each for each in psutil.Process(cloud.pid).children() if "warden.py" in " ".join(each.cmdline())]
+        os.kill(cloud.pid, signal.SIGSTOP)
+        warden.kill()
+        os.kill(cloud.pid, signal.SIGKILL)
+    assert all(psutil.pid_exists(pid) for pid in pids)
+    with FargateLocal(state_dir=tmp_path):
+        assert all(process_gone(pid) for pid in pids)
 
 
 def request(method="PUT", target="/bucket/key", body=b"x", service="s3", **headers):

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 RECORD_LIFE = 3600.0
 EXPIRY_INTERVAL = 1.0
 PREPARING_THREADS = 8
+CLOSE_SECONDS = 10.0
 
 Environment = Callable[[TaskPlan, ContainerPlan, str], dict[str, str]]
 
@@ -140,7 +141,11 @@ class Engine:
             lives = list(self._lives.values())
         for life in lives:
             life.decide_stop("TerminationNotice", reasons.HOST_LOST, kill_after=2.0)
-        await asyncio.gather(*self._jobs)
+        if self._jobs:
+            # A rule may hold a task in a state for ever; the warden ends its containers all the same.
+            _, stuck = await asyncio.wait(self._jobs, timeout=CLOSE_SECONDS)
+            for job in stuck:
+                job.cancel()
 
     async def _expire_forever(self) -> None:
         while True:

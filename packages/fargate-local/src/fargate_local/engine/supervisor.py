@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import resource
 import signal
 import socket
@@ -11,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from fargate_local.engine.warden import LINUX, kill, kill_group, marked_processes, start_ticks
 
 WARDEN = Path(__file__).with_name("warden.py")
 
@@ -162,12 +163,18 @@ def raise_file_limit() -> None:
 
 
 def end_orphans(processes: list[tuple[str, int, int]]) -> int:
-    """Kill process groups that an earlier server left; returns how many. A reused pid is told by its start time."""
-    from fargate_local.engine.warden import kill_group, start_ticks
+    """Kill what containers of an earlier server left, should its warden have died too; returns how many processes.
 
+    A container's first process is told by its start time, the others by the metadata address in their environment.
+    """
+    recorded = {container for container, _, _ in processes}
     ended = 0
     for _, pid, ticks in processes:
-        if ticks and pid != os.getpid() and start_ticks(pid) == ticks:
+        if ticks and start_ticks(pid) == ticks:
             kill_group(pid)
+            ended += 1
+    for pid, container in marked_processes() if recorded and LINUX else ():
+        if container in recorded:
+            kill(pid, signal.SIGKILL)
             ended += 1
     return ended

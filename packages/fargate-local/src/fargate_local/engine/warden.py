@@ -354,6 +354,17 @@ def environment_of(pid: int) -> list[bytes]:
     return read_file(PROC / str(pid) / "environ").split(b"\0")
 
 
+def marked_processes() -> list[tuple[int, str]]:
+    """(pid, container) of every process of this machine that was started in a container."""
+    mark = f"{CONTAINER_MARK}=".encode()
+    return [
+        (pid, variable.rpartition(b"/")[2].decode("utf-8", "replace"))
+        for pid in (int(path.name) for path in PROC.iterdir() if path.name.isdigit())
+        for variable in environment_of(pid)
+        if variable.startswith(mark)
+    ]
+
+
 def adopted_children(known: Any) -> list[int]:
     """Our children other than the containers' first processes."""
     if not LINUX:
