@@ -10,6 +10,7 @@ import pytest
 
 from datavision.fargate import follow, poll
 from datavision.fargate.lifecycle import Lifecycle
+from datavision.fargate.logs import LogStream, read_on, read_position
 from datavision.fargate.poll import poll_loop
 from datavision.fargate.trigger import FargateTrigger
 
@@ -80,7 +81,7 @@ async def test_a_triggerer_away_for_longer_than_the_task_still_gets_its_end_and_
 
 
 async def test_a_restarted_triggerer_goes_on_where_the_log_was(
-    airflow: Make, monkeypatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    airflow: Make, platform: Any, monkeypatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setattr(follow, "SAVE_SECONDS", 0.1)
     monkeypatch.setattr(follow, "PAUSE_SECONDS", 0.2)
@@ -94,10 +95,17 @@ async def test_a_restarted_triggerer_goes_on_where_the_log_was(
     killed.cancel()
     await asyncio.gather(killed, return_exceptions=True)
     go.touch()
-    await fired(FargateTrigger(**trigger.serialize()[1]))
-    out = capsys.readouterr().out
-    assert "first part" not in out
-    assert "second part" in out
+    arguments = trigger.serialize()[1]
+    payload = await fired(FargateTrigger(**arguments))
+    # What the restarted triggerer had no time for, the worker shows after it.
+    position = payload["log_position"] or read_position(
+        platform.cloud, arguments["results_bucket"], arguments["position_key"]
+    )
+    stream = LogStream(arguments["log_group"], arguments["log_stream"])
+    rest, _ = await asyncio.to_thread(read_on, platform.cloud, stream, position)
+    shown = capsys.readouterr().out + "\n".join(rest)
+    assert "first part" not in shown
+    assert shown.count("second part") == 1
 
 
 async def test_clearing_or_failing_a_deferred_task_stops_its_container_and_accounts_for_it(

@@ -109,7 +109,8 @@ class FargateOperator(BaseOperator):
         lifecycle = self._open(context)
         if "task" not in event:
             return self._guarded(context, lifecycle, lifecycle.begin)
-        self._forward_log(lifecycle, event.get("log_position"))
+        # A triggerer that was restarted late may not have said; the one before it saved how far it came.
+        self._forward_log(lifecycle, event.get("log_position") or lifecycle.saved_log_position())
         return self._guarded(context, lifecycle, lambda: lifecycle.settle(event["task"]))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
