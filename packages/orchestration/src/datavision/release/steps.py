@@ -190,7 +190,7 @@ def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple
     names = list(built.pipelines) if changed else unpinned(images, built.pins, list(built.pipelines))
     registry = Registry(work.config)
     for image in images.values():
-        if image.tag == version:  # an older tag is the registry's affair, and drift's if somebody moved it
+        if changed and image.tag == version:  # an older tag that somebody moved is drift, not this release's affair
             registry.add_tag(image.repository, image.digest, image.tag)
     source = working_tree_stamp(work.project, version).commit
     write_record(work.config, version, source, now(), images)
