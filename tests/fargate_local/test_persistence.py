@@ -299,6 +299,6 @@ def test_hundreds_of_calls_are_replayed_in_seconds(tmp_path):
             parameters.put_parameter(Name=f"/p/{number}", Value="v", Type="String")
     began = time.monotonic()
     with FargateLocal(state_dir=tmp_path) as cloud:
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
         parameters = boto3.client("ssm", **cloud.client_args)
         assert parameters.get_parameter(Name="/p/199")["Parameter"]["Value"] == "v"

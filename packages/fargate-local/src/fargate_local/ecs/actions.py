@@ -10,8 +10,9 @@ from typing import Any
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.ecs import reasons
 from fargate_local.ecs.arns import Names
+from fargate_local.ecs.describe import addresses, new_task
 from fargate_local.ecs.errors import ConflictError, InvalidParameterError
-from fargate_local.ecs.launch import Launch, addresses, check_run_task, new_task
+from fargate_local.ecs.launch import Launch, check_run_task
 from fargate_local.ecs.shapes import parse
 from fargate_local.engine.engine import Engine
 

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from fargate_local.ecs.errors import ClientError
-from fargate_local.ecs.sizes import cpu_units, is_fargate_size, memory_mib
+from fargate_local.ecs.sizes import cpu_units, is_fargate_size, memory_mib, no_such_size
 
 FAMILY = re.compile(r"^[A-Za-z0-9_-]{1,255}$")
 CONDITIONS = frozenset({"START", "COMPLETE", "SUCCESS", "HEALTHY"})
@@ -96,11 +96,7 @@ def check_fargate(request: dict[str, Any], containers: list[dict[str, Any]]) -> 
         message = f"Invalid setting for memory: {memory_text}"
         raise ClientError(message)
     if not is_fargate_size(cpu, memory):
-        message = (
-            f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
-            " See the Amazon ECS documentation for the valid values."
-        )
-        raise ClientError(message)
+        raise ClientError(no_such_size(cpu, memory))
     for container in containers:
         check_fargate_container(container, memory)
 

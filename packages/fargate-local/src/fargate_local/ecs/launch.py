@@ -1,27 +1,21 @@
-"""RunTask's request turned into task descriptions and plans, or refused as ECS refuses it.
+"""RunTask's request checked, or refused as ECS refuses it.
 
 Messages: those that ECS returns (API reference RunTask, developer guide "API failure reasons", and the error texts that
 users quote; read November 2026).
 """
 
-import ipaddress
 import json
 import re
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
 from fargate_local.cloud.catalog import Catalog, Subnet
 from fargate_local.ecs import sizes
-from fargate_local.ecs.arns import Names, last_part
+from fargate_local.ecs.arns import last_part
 from fargate_local.ecs.errors import ClientError, InvalidParameterError
-from fargate_local.engine.plan import ContainerPlan, LogTarget, TaskPlan
 
-MIB = 1024 * 1024
 OVERRIDES_LIMIT = 8192
 COUNT_LIMIT = 10
-STOP_TIMEOUT = 30.0
-STOP_TIMEOUT_LIMIT = 120.0
 PLATFORM_VERSIONS = {"LATEST": "1.4.0", "1.4.0": "1.4.0", "1.3.0": "1.3.0"}
 PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
 CLIENT_TOKEN = re.compile(r"^[\x21-\x7e]{1,64}$")
@@ -238,16 +232,8 @@ def task_size(overrides: dict[str, Any], definition: dict[str, Any]) -> tuple[in
         message = f"Invalid 'cpu' or 'memory' setting for task. cpu: '{cpu_text}', memory: '{memory_text}'"
         raise ClientError(message)
     if not sizes.is_fargate_size(cpu, memory):
-        raise ClientError(no_such_size(cpu, memory))
+        raise ClientError(sizes.no_such_size(cpu, memory))
     return cpu, memory
-
-
-def no_such_size(cpu: int, memory: int) -> str:
-    """What ECS says to a CPU and memory that do not go together."""
-    return (
-        f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
-        " See the Amazon ECS documentation for the valid values."
-    )
 
 
 def check_network(
@@ -307,171 +293,3 @@ def tags_of(request: dict[str, Any], definition: dict[str, Any]) -> list[dict[st
         tags |= {tag["key"]: tag.get("value", "") for tag in definition.get("tags", [])}
     tags |= {tag["key"]: tag.get("value", "") for tag in request.get("tags", [])}
     return [{"key": key, "value": value} for key, value in tags.items()]
-
-
-def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[dict[str, Any], TaskPlan]:
-    """The description and the plan of one more task."""
-    names = Names(launch.region)
-    arn = names.new_task(launch.cluster_name)
-    task_id = last_part(arn)
-    attachment = attachment_of(subnet, address)
-    overrides = launch.request.get("overrides", {})
-    by_name = {item["name"]: item for item in overrides.get("containerOverrides", []) if item.get("name")}
-    containers = [
-        describe_container(container, by_name.get(container["name"], {}), names, launch, arn, attachment)
-        for container in launch.definition["containerDefinitions"]
-    ]
-    body = {
-        "attachments": [attachment],
-        "attributes": [{"name": "ecs.cpu-architecture", "value": architecture(launch.definition)}],
-        "availabilityZone": subnet.zone,
-        "clusterArn": launch.cluster["clusterArn"],
-        "containers": containers,
-        "cpu": str(launch.cpu),
-        "createdAt": now,
-        "desiredStatus": "RUNNING",
-        "enableExecuteCommand": bool(launch.request.get("enableExecuteCommand")),
-        "group": launch.request.get("group") or f"family:{launch.family}",
-        "healthStatus": "UNKNOWN",
-        "lastStatus": "PROVISIONING",
-        "launchType": "FARGATE",
-        "memory": str(launch.memory),
-        "overrides": described_overrides(overrides, launch.definition),
-        "platformVersion": launch.platform_version,
-        "platformFamily": "Linux",
-        "taskArn": arn,
-        "taskDefinitionArn": launch.definition["taskDefinitionArn"],
-        "version": 1,
-        "ephemeralStorage": launch.definition.get("ephemeralStorage") or {"sizeInGiB": 20},
-        "fargateEphemeralStorage": launch.definition.get("ephemeralStorage") or {"sizeInGiB": 20},
-    }
-    if launch.capacity_provider:
-        body["capacityProviderName"] = launch.capacity_provider
-    if launch.request.get("startedBy"):
-        body["startedBy"] = launch.request["startedBy"]
-    plan = TaskPlan(
-        arn=arn,
-        region=launch.region,
-        cluster=launch.cluster_name,
-        family=launch.family,
-        revision=launch.definition["revision"],
-        capacity=launch.capacity,
-        cpu=launch.cpu,
-        memory=launch.memory * MIB,
-        role=overrides.get("taskRoleArn") or launch.definition.get("taskRoleArn"),
-        containers=tuple(
-            plan_container(container, by_name.get(container["name"], {}), launch.region, task_id)
-            for container in launch.definition["containerDefinitions"]
-        ),
-    )
-    return body, plan
-
-
-def attachment_of(subnet: Subnet, address: str) -> dict[str, Any]:
-    """A network interface, of which only the description exists."""
-    unique = uuid.uuid4().hex
-    mac = ":".join(["0a", *(unique[at : at + 2] for at in range(0, 10, 2))])
-    details = {
-        "subnetId": subnet.subnet_id,
-        "networkInterfaceId": f"eni-{unique[:17]}",
-        "macAddress": mac,
-        "privateDnsName": f"ip-{address.replace('.', '-')}.ec2.internal",
-        "privateIPv4Address": address,
-    }
-    return {
-        "id": str(uuid.uuid4()),
-        "type": "ElasticNetworkInterface",
-        "status": "PRECREATED",
-        "details": [{"name": name, "value": value} for name, value in details.items()],
-    }
-
-
-def addresses(block: str, number: int) -> str:
-    """The ``number``-th address of a subnet that AWS would give away; starts again after the last."""
-    network = ipaddress.ip_network(block)
-    usable = max(network.num_addresses - 5, 1)
-    return str(network[4 + number % usable] if network.num_addresses > 4 else network[0])
-
-
-def describe_container(
-    container: dict[str, Any],
-    override: dict[str, Any],
-    names: Names,
-    launch: Launch,
-    task_arn: str,
-    attachment: dict[str, Any],
-) -> dict[str, Any]:
-    """A container as RunTask answers it."""
-    address = attachment["details"][-1]["value"]
-    described = {
-        "containerArn": names.new_container(launch.cluster_name, last_part(task_arn)),
-        "taskArn": task_arn,
-        "name": container["name"],
-        "image": container["image"],
-        "lastStatus": "PENDING",
-        "networkInterfaces": [{"attachmentId": attachment["id"], "privateIpv4Address": address}],
-        "healthStatus": "UNKNOWN",
-        "cpu": str(override.get("cpu") or container.get("cpu", 0)),
-    }
-    for key in ("memory", "memoryReservation"):
-        value = override.get(key) or container.get(key)
-        if value:
-            described[key] = str(value)
-    return described
-
-
-def described_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> dict[str, Any]:
-    """The overrides as a task shows them: with every container, overridden or not."""
-    given = {item["name"]: item for item in overrides.get("containerOverrides", []) if item.get("name")}
-    shown = [
-        given.get(container["name"], {"name": container["name"]}) for container in definition["containerDefinitions"]
-    ]
-    return {"inferenceAcceleratorOverrides": [], **overrides, "containerOverrides": shown}
-
-
-def architecture(definition: dict[str, Any]) -> str:
-    """The CPU architecture as a task attribute."""
-    wanted: str = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
-    return wanted.lower()
-
-
-def plan_container(container: dict[str, Any], override: dict[str, Any], region: str, task_id: str) -> ContainerPlan:
-    """What a container is going to run: its definition with its override."""
-    environment = {item["name"]: item.get("value", "") for item in container.get("environment") or []}
-    environment |= {item["name"]: item.get("value", "") for item in override.get("environment", []) if "name" in item}
-    command = override.get("command", container.get("command"))
-    memory = override.get("memory") or container.get("memory")
-    entry_point = container.get("entryPoint")
-    return ContainerPlan(
-        name=container["name"],
-        image=container["image"],
-        essential=container.get("essential", True),
-        entry_point=tuple(entry_point) if entry_point else None,
-        command=tuple(command) if command else None,
-        environment=environment,
-        secrets={item["name"]: item["valueFrom"] for item in container.get("secrets") or []},
-        depends_on=tuple((item["containerName"], item["condition"]) for item in container.get("dependsOn") or []),
-        working_directory=container.get("workingDirectory"),
-        user=container.get("user"),
-        stop_timeout=min(float(container.get("stopTimeout") or STOP_TIMEOUT), STOP_TIMEOUT_LIMIT),
-        start_timeout=container.get("startTimeout"),
-        memory=int(memory) * MIB if memory else None,
-        cpu=int(override.get("cpu") or container.get("cpu") or 0),
-        read_only=bool(container.get("readonlyRootFilesystem")),
-        logs=log_target(container, region, task_id),
-    )
-
-
-def log_target(container: dict[str, Any], region: str, task_id: str) -> LogTarget | None:
-    """``<prefix>/<container>/<task id>``; None without the awslogs driver."""
-    configuration = container.get("logConfiguration") or {}
-    if configuration.get("logDriver") != "awslogs":
-        return None
-    options = configuration.get("options") or {}
-    prefix = options.get("awslogs-stream-prefix", "ecs")
-    return LogTarget(
-        group=options.get("awslogs-group", ""),
-        stream=f"{prefix}/{container['name']}/{task_id}",
-        region=options.get("awslogs-region", region),
-        create_group=options.get("awslogs-create-group", "false").lower() == "true",
-    )

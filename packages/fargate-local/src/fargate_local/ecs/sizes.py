@@ -38,3 +38,11 @@ def is_fargate_size(cpu: int, memory: int) -> bool:
     if cpu == 256:
         return memory in SMALLEST_MEMORY
     return cpu in SIZES and memory in SIZES[cpu]
+
+
+def no_such_size(cpu: int, memory: int) -> str:
+    """What ECS says to a CPU and memory that do not go together."""
+    return (
+        f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
+        " See the Amazon ECS documentation for the valid values."
+    )

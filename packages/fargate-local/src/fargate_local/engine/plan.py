@@ -28,7 +28,6 @@ class ContainerPlan:
     working_directory: str | None = None
     user: str | None = None
     stop_timeout: float = 30.0
-    start_timeout: float | None = None
     memory: int | None = None
     cpu: int = 0
     read_only: bool = False
