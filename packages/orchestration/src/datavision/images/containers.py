@@ -71,7 +71,7 @@ class ContainerBuilder:
             "REVISION": stamp.commit,
             "SOURCE": stamp.origin,
             "SOURCE_HASH": source.hash,
-            "SOURCE_DATE_EPOCH": str(stamp.epoch),
+            "SOURCE_DATE_EPOCH": str(source.epoch),
         }
         command = [
             self.engine, "build",
@@ -82,7 +82,7 @@ class ContainerBuilder:
             *_certificates(),
         ]  # fmt: skip
         if self.engine == "podman":
-            command += ["--format", "oci", "--timestamp", str(stamp.epoch)]
+            command += ["--format", "oci", "--timestamp", str(source.epoch)]
         self._run_build(source.module, [*command, "."])
         return name
 

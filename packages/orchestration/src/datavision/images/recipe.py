@@ -17,8 +17,6 @@ class Stamp:
 
     version: str
     commit: str
-    epoch: int
-    """Unix seconds of the commit: the time of everything in the image (SOURCE_DATE_EPOCH)."""
     origin: str
     """Where the source is kept, a URL."""
 

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,8 @@ class ModuleSource:
     members: dict[str, Path]
     """Workspace members the module needs, itself included: distribution name → folder."""
     requirements: str
+    epoch: int
+    """Unix seconds of the last commit to any of it: the time of everything in the image (SOURCE_DATE_EPOCH)."""
     hash: str
     """sha256 over the files of all members and the requirements, in hexadecimal."""
 
@@ -59,7 +62,8 @@ def read_source(project: Path, module: str) -> ModuleSource:
         for path in tracked_files(member):
             digest.update(f"\0{path.relative_to(project)}\0{int(path.stat().st_mode & 0o100 > 0)}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return ModuleSource(module, package, folder, members, lock_part, digest.hexdigest())
+    epoch = _last_commit(project, [*members.values(), project / "uv.lock"])
+    return ModuleSource(module, package, folder, members, lock_part, epoch, digest.hexdigest())
 
 
 def tracked_files(folder: Path) -> list[Path]:
@@ -73,6 +77,11 @@ def tracked_files(folder: Path) -> list[Path]:
         raise ImageError(f"{folder} is not in a git work tree ({done.stderr.strip()}). Clone the repository with git.")
     names = sorted({name for name in done.stdout.split("\0") if name})
     return [path for name in names if (path := folder / name).is_file()]
+
+
+def _last_commit(project: Path, paths: Sequence[Path]) -> int:
+    done = run_git(["log", "-1", "--format=%ct", "--", *map(str, paths)], project)
+    return int(done.stdout.strip() or 0)
 
 
 def _distribution(folder: Path) -> str:

@@ -14,11 +14,11 @@ def working_tree_stamp(project: Path, version: str) -> Stamp:
     Raises:
         ImageError: the repository has no commit.
     """
-    commit, epoch = _git(project, "log", "-1", "--format=%H %ct").split() or ("", "")
+    commit = _git(project, "log", "-1", "--format=%H")
     dirty = bool(_git(project, "status", "--porcelain"))
     remotes = _git(project, "remote").split()
     origin = _git(project, "remote", "get-url", remotes[0]) if remotes else project.name
-    return Stamp(version, f"{commit}-dirty" if dirty else commit, int(epoch), without_credentials(origin))
+    return Stamp(version, f"{commit}-dirty" if dirty else commit, without_credentials(origin))
 
 
 def without_credentials(url: str) -> str:
