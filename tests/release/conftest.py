@@ -163,8 +163,8 @@ def podman(registries: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
         cleanup.callback(patch.undo)
         for name, value in variables.items():
             patch.setenv(name, value)
+        cleanup.callback(subprocess.run, ["podman", "system", "reset", "--force"], check=True, capture_output=True)
         yield variables
-        subprocess.run(["podman", "system", "reset", "--force"], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
@@ -194,15 +194,17 @@ def _registry(folder: Path, address: str) -> Iterator[None]:
     )
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
-    host, port = address.split(":")
-    deadline = time.monotonic() + 30
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex((host, int(port))) == 0:
-                break
-        assert process.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    yield
-    process.terminate()
-    process.wait(30)
+    try:
+        host, port = address.split(":")
+        deadline = time.monotonic() + 30
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex((host, int(port))) == 0:
+                    break
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)

@@ -117,9 +117,11 @@ def platform(origin: Path, engine: dict[str, str], tmp_path_factory: pytest.Temp
     found = Platform(path, env)
     found.call("source", "load", "--accounts", "2000", "--seed", "7")
     stack = start(path, env, folder / "stack.log")
-    yield found
-    stack.send_signal(signal.SIGINT)
-    stack.wait(120)
+    try:
+        yield found
+    finally:
+        stack.send_signal(signal.SIGINT)
+        stack.wait(120)
 
 
 def test_a_rollback_brings_back_image_and_result_and_leaves_the_other_pipeline(platform: Platform) -> None:
