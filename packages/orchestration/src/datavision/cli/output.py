@@ -5,7 +5,8 @@ import time
 
 from rich.console import Console
 
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 120)
+"""In a pipe or a file rich would cut tables at 80 columns."""
 err = Console(stderr=True, highlight=False)
 _started = time.monotonic()
 

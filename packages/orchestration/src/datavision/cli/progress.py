@@ -4,6 +4,7 @@ import time
 from types import TracebackType
 from typing import Self
 
+from rich.box import SIMPLE_HEAD
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -85,7 +86,9 @@ def print_outcome(outcome: RunOutcome) -> None:
     """Print what ran, and the end of the log of what failed."""
     colour = "green" if outcome.succeeded else "red"
     table = Table(
-        title=f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s", title_justify="left"
+        box=SIMPLE_HEAD,
+        title=f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s",
+        title_justify="left",
     )
     table.add_column("task")
     table.add_column("image")
