@@ -121,7 +121,8 @@ def base_environment(image: Image) -> dict[str, str]:
     if not path.startswith(own):
         path = f"{own}:{path}"
     # The folder is shared by all containers of the image, so nobody may leave byte code in it.
-    return {"PATH": path, "HOME": tempfile.gettempdir(), "PYTHONDONTWRITEBYTECODE": "1", **declared}
+    scratch = tempfile.gettempdir()
+    return {"PATH": path, "HOME": scratch, "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1", **declared}
 
 
 def in_folder(text: str, app: str) -> str:

@@ -22,6 +22,8 @@ class Cloud:
     def __init__(self, state: Path, env: Mapping[str, str], runtime: str) -> None:
         """Launch it with tasks running as `runtime` (process, podman or docker); `wait` tells when it answers."""
         port = free_port()
+        scratch = state / "tmp"
+        scratch.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
         command = [
             console_script("fargate-local"), "serve",
@@ -30,7 +32,9 @@ class Cloud:
             "--store", str(image_store(state)),
             "--runtime", runtime,
         ]  # fmt: skip
-        self._service = Service("The embedded cloud", command, env, state / "logs" / "cloud.log")
+        # What tasks leave in their temporary folder goes with the rest of the state, not into the machine's.
+        tasks_env = {**env, "TMPDIR": str(scratch)}
+        self._service = Service("The embedded cloud", command, tasks_env, state / "logs" / "cloud.log")
 
     def wait(self) -> None:
         """Wait until it answers.
