@@ -18,7 +18,7 @@ install: .uv-ready
 
 test: .uv-ready
 	$(UV) sync --frozen --quiet
-	$(RUN) pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+	$(RUN) pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 lint: .uv-ready
 	$(UV) sync --frozen --quiet
