@@ -39,6 +39,12 @@ def test_a_variable_overrides_one_value_and_leaves_its_neighbours(
     assert after.ecs.cluster == before.ecs.cluster
 
 
+def test_an_environment_asked_for_by_name_wins_over_the_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAVISION_ENV", "prod")
+    assert load("dev").env == "dev"
+    assert load().env == "prod"
+
+
 def test_relative_paths_lie_in_the_state_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load("local").storage.landing_path == str(tmp_path / "state" / "landing")
     monkeypatch.setenv("DATAVISION_STORAGE__LANDING_PATH", "s3://bucket/landing")

@@ -44,7 +44,7 @@ def dags_folder(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def configured(repository: Path) -> Iterator[None]:
     """The repository's own configuration, environment `local`."""
     patch = pytest.MonkeyPatch()
@@ -54,7 +54,7 @@ def configured(repository: Path) -> Iterator[None]:
     patch.undo()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def dags(dags_folder: Path, configured: None) -> dict[str, Any]:
     """Every DAG, by id."""
     from airflow.dag_processing.dagbag import DagBag

@@ -100,3 +100,17 @@ def test_the_form_refuses_what_is_not_a_date(dags: dict[str, Any], value: Any) -
 
     with pytest.raises(ParamValidationError):
         dags["pipeline_fact_rfm"].params.get_param("fecha_rfm").resolve(value)
+
+
+@pytest.mark.parametrize("pipeline", ["pipeline_suscripciones", "pipeline_completo"])
+def test_a_pipeline_seen_for_the_first_time_waits_for_its_next_turn(pipeline: str, dags: dict[str, Any]) -> None:
+    from airflow.serialization.decoders import decode_timetable
+    from airflow.serialization.encoders import encode_timetable
+    from airflow.timetables.base import TimeRestriction
+
+    dag = dags[pipeline]
+    first = decode_timetable(encode_timetable(dag.timetable)).next_dagrun_info(
+        last_automated_data_interval=None,
+        restriction=TimeRestriction(earliest=dag.start_date, latest=None, catchup=False),
+    )
+    assert first.run_after > datetime.now(UTC)

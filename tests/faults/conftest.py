@@ -73,7 +73,7 @@ class Platform:
         return arns
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it sets variables that tests of other folders must not see
 def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     state = tmp_path_factory.mktemp("platform")
     patch = pytest.MonkeyPatch()

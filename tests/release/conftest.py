@@ -91,7 +91,7 @@ def origin(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # it sets variables that tests of other folders must not see
 def environment(cloud: FargateLocal, state: Path, repository: Path) -> Iterator[None]:
     patch = pytest.MonkeyPatch()
     for name, value in ENVIRONMENT.items():

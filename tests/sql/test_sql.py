@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from datavision.sql import TABLE_ROWS, QueryError, Reader, write_csv, write_json, write_table
+from datavision.local.sql import TABLE_ROWS, QueryError, Reader, write_csv, write_json, write_table
 from datavision_lakehouse import LakehouseSettings
 
 State = Any

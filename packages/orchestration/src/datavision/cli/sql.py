@@ -18,7 +18,7 @@ from datavision.state import data_path, state_dir
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-    from datavision.sql import Answer, Reader
+    from datavision.local.sql import Answer, Reader
     from datavision_lakehouse import LakehouseSettings
 
 
@@ -44,7 +44,7 @@ def sql(
 
     Example: datavision sql "select count(*) from raw_datavision.accounts" --format csv
     """
-    from datavision.sql import Reader
+    from datavision.local.sql import Reader
 
     if query is None and not sys.stdin.isatty():
         query = sys.stdin.read()
@@ -56,7 +56,7 @@ def sql(
 
 
 def _write(answer: "Answer", output: Format) -> None:
-    from datavision.sql import TABLE_ROWS, write_csv, write_json, write_table
+    from datavision.local.sql import TABLE_ROWS, write_csv, write_json, write_table
 
     try:
         if output is Format.csv:
