@@ -1,6 +1,7 @@
 """Shows a run: live while it goes on, as a table when it has ended."""
 
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -100,7 +101,7 @@ def print_outcome(outcome: RunOutcome) -> None:
     out.print(table)
     for task in outcome.tasks:
         if report := task.result.get("report"):
-            out.print(f"report: {report}", soft_wrap=True)
+            out.print(f"report: {_near(str(report))}", soft_wrap=True)
         if task.log:
             out.print(f"the last lines of {task.task.label}:", *task.log, sep="\n  ", markup=False, highlight=False)
 
@@ -117,6 +118,11 @@ def _row(outcome: TaskOutcome) -> tuple[str, ...]:
         f"{outcome.cost_usd:.5f}" if last else "",
         outcome.task.state or "",
     )
+
+
+def _near(path: str) -> str:
+    """Return a path below the working directory as people type it there."""
+    return path.removeprefix(f"{Path.cwd()}/")
 
 
 def _seconds(seconds: float | None) -> str:
