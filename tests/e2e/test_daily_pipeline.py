@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.e2e.conftest import Platform
 
-pytestmark = pytest.mark.xdist_group("e2e")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KEYS = {
     "accounts": "account_id",

@@ -172,7 +172,7 @@ def test_a_member_installed_alone_imports_in_full(member: str, repository: Path,
             ".__init__"
         )
         for path in sources(repository, member)
-        if "local" not in path.parts and path.stem not in ("pytest_plugin", "sql", "source", "dbt_plugin")
+        if "local" not in path.parts and path.stem not in ("__main__", "pytest_plugin", "sql", "source", "dbt_plugin")
     ]
     script = "import importlib, sys\n" + "\n".join(f"importlib.import_module({name!r})" for name in names)
     home = tmp_path / "airflow"
