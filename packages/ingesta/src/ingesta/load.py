@@ -61,7 +61,7 @@ class LoadReport:
 
 def new_load(now: datetime) -> Load:
     """A load named after its moment, so that names sort by time."""
-    return Load(f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}", now)
+    return Load(f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}", now)
 
 
 def load(
