@@ -10,7 +10,6 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from datavision.aws import client
 from datavision.config import Config
 from datavision.infra import secret_arns
-from datavision.state import data_path
 
 FINGERPRINT_TAG = "datavision:fingerprint"
 _SECRET_VARIABLES = {
@@ -29,9 +28,9 @@ def render(config: Config, module: str, image: str, secrets: Mapping[str, str]) 
     role = f"arn:aws:iam::{config.aws.account_id}:role/"
     environment = {
         "DATAVISION_ENV": config.env,
-        "DATAVISION_LAKEHOUSE__DATA_PATH": data_path(config.storage.lakehouse_path),
-        "DATAVISION_LANDING__PATH": data_path(config.storage.landing_path),
-        "DATAVISION_REPORTS__PATH": data_path(config.storage.reports_path),
+        "DATAVISION_LAKEHOUSE__DATA_PATH": config.storage.lakehouse_path,
+        "DATAVISION_LANDING__PATH": config.storage.landing_path,
+        "DATAVISION_REPORTS__PATH": config.storage.reports_path,
         **settings.environment,
     }
     return {

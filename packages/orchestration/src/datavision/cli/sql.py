@@ -13,7 +13,7 @@ import typer
 from datavision.cli.output import err, fail, out
 from datavision.config import current_env, load
 from datavision.errors import UserError
-from datavision.state import data_path, state_dir
+from datavision.state import state_dir
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -112,7 +112,7 @@ def _settings(env: str) -> Iterator["LakehouseSettings"]:
     from datavision_lakehouse import LakehouseSettings
 
     config = load(env)
-    path = data_path(config.storage.lakehouse_path)
+    path = config.storage.lakehouse_path
     with ExitStack() as stack:
         if env == "local":
             url = stack.enter_context(_embedded_catalog())
@@ -137,14 +137,10 @@ def _embedded_catalog() -> Iterator[str]:
 @contextmanager
 def _embedded_s3() -> Iterator[None]:
     from datavision.cli.connect import environment
+    from datavision.local.cloud import aws_environment
 
     with environment("local") as config:
-        os.environ.update(
-            AWS_ENDPOINT_URL=str(config.aws.endpoint_url),
-            AWS_REGION=config.aws.region,
-            AWS_ACCESS_KEY_ID="embedded",
-            AWS_SECRET_ACCESS_KEY="embedded",  # noqa: S106 - no real account has it
-        )
+        os.environ.update(aws_environment(str(config.aws.endpoint_url), config.aws.region))
         yield
 
 
