@@ -112,6 +112,7 @@ def test_writers_of_other_tables_do_not_disturb_a_load(loaded: Place) -> None:
         while child.poll() is None:
             other.execute(f"INSERT INTO marts.busy VALUES ({number})")
             number += 1
+            time.sleep(0.05)
     said = child.communicate()[1]
     assert child.returncode == 0, said
     assert loaded.differences() == {}

@@ -78,8 +78,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings) 
         "METADATA_PARAMETERS MAP {'TYPE': 'postgres', 'SECRET': 'lake_catalog'})"
     )
     connection.execute(f"SET ducklake_default_data_inlining_row_limit = {settings.inline_rows}")
-    # Another process's commit is no error: DuckLake checks for real conflicts and tries again by itself.
-    connection.execute("SET ducklake_max_retry_count = 30")
+    # Another process's commit is no error: DuckLake checks for real conflicts and tries again by itself. Its waits
+    # would grow by half each time, to minutes after the fifteenth; even ones let a long commit pass a busy neighbour.
+    connection.execute("SET ducklake_max_retry_count = 100")
+    connection.execute("SET ducklake_retry_backoff = 1.0")
 
 
 def attach(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings, *, read_only: bool = False) -> None:
