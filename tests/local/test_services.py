@@ -14,7 +14,9 @@ from datavision.local.processes import Service, StartError, session_members
 
 
 def shell(script: str, tmp_path: Path) -> Service:
-    return Service("the shell", ["sh", "-c", script], {"PATH": os.environ["PATH"]}, tmp_path / "logs" / "shell.log")
+    return Service(
+        "the shell", ["sh", "-c", script], {"PATH": os.environ["PATH"]}, tmp_path / "logs" / "shell.log", stop_seconds=1
+    )
 
 
 def gone(pid: int) -> bool:
@@ -33,7 +35,7 @@ def test_stopping_ends_the_whole_session_even_what_ignores_the_signal(tmp_path: 
     pid_file = tmp_path / "pid"
     service = shell(f"(trap '' TERM; sleep 300) & echo $! > {pid_file}; wait", tmp_path)
     stubborn = int(wait_for(pid_file))
-    service.stop(seconds=1)
+    service.stop()
     assert service.exited()
     assert gone(stubborn)
     assert session_members(service.pid) == []
@@ -43,7 +45,7 @@ def test_stopping_ends_children_that_opened_a_session_of_their_own(tmp_path: Pat
     pid_file = tmp_path / "pid"
     service = shell(f"setsid sh -c 'echo $$ > {pid_file}; sleep 300' & wait", tmp_path)
     child = int(wait_for(pid_file))
-    service.stop(seconds=1)
+    service.stop()
     assert gone(child)
 
 
@@ -59,7 +61,7 @@ def test_a_service_that_is_never_ready_is_reported(tmp_path: Path) -> None:
         with pytest.raises(StartError, match="was not ready after 0 s"):
             service.wait_until(lambda: False, seconds=0.3)
     finally:
-        service.stop(seconds=1)
+        service.stop()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")

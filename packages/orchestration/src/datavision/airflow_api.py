@@ -10,6 +10,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from datavision.errors import UserError
 
+_PARSE_REQUEST_SECONDS = 3.0
+
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -54,16 +56,23 @@ class AirflowApi:
     def wait_for_dag(self, dag_id: str, bundle_version: str | None, seconds: float) -> None:
         """Wait until the DAG processor has parsed `dag_id` from `bundle_version` (a commit; None: any).
 
+        A DAG of another version is asked for again every three seconds: new pins change no DAG file, and files that did
+        not change are parsed at Airflow's interval only.
+
         Raises:
             AirflowError: it did not within `seconds`; the text holds the import error if there is one.
         """
         deadline = time.monotonic() + seconds
+        next_request = time.monotonic()
         while True:
             answer = self._call("GET", f"/api/v2/dags/{dag_id}", allow=(404,))
             if answer.status_code == httpx.codes.OK:
                 dag = answer.json()
                 if bundle_version in (None, dag["bundle_version"]) and not dag["has_import_errors"]:
                     return
+                if time.monotonic() >= next_request:
+                    self._call("PUT", f"/api/v2/parseDagFile/{dag['file_token']}", allow=(404, 409))
+                    next_request = time.monotonic() + _PARSE_REQUEST_SECONDS
             if time.monotonic() > deadline:
                 raise AirflowError(self._why_missing(dag_id, seconds))
             time.sleep(0.5)

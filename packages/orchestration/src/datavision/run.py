@@ -11,7 +11,7 @@ from datavision.config import Config
 from datavision.fargate.audit import AuditRecord, read_audits
 from datavision.fargate.clients import Cloud
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def run_pipeline(
 ) -> RunOutcome:
     """Trigger `pipeline` with `conf` and follow it to its end.
 
-    `progress` gets the run's id, its state, and the state of every task of the DAG, twice a second.
+    `progress` gets the run's id, its state, and the state of every task of the DAG, once a second.
 
     Raises:
         AirflowError: Airflow refused the run or is out of reach for a minute.
@@ -104,8 +104,9 @@ def run_pipeline(
     start = time.monotonic()
     run_id = api.trigger(pipeline, conf)
     while True:
-        state = api.run_state(pipeline, run_id)
         tasks = sorted(api.tasks(pipeline, run_id), key=lambda t: (order.get(t.task_id, len(order)), t.map_index))
+        # While a task has something to do, so has the run: one call a second instead of two.
+        state = api.run_state(pipeline, run_id) if all(task.state in FINISHED for task in tasks) else "running"
         progress(run_id, state, tasks)
         if state in FINISHED:
             break

@@ -14,9 +14,11 @@ from pathlib import Path
 import httpx
 
 from datavision.local.cloud import console_script
-from datavision.local.processes import Service, StartError, free_port, stop_all
+from datavision.local.processes import STOP_SECONDS, Service, StartError, free_port, stop_all
 
 START_SECONDS = 180
+_STOP_SECONDS = {"api-server": 1.0}
+"""The API server holds no state, and would wait for idle connections."""
 PARALLEL_TASKS = 4
 """Worker processes; tasks wait deferred, so a few serve many."""
 
@@ -52,7 +54,8 @@ class Airflow:
             ("triggerer", "--skip-serve-logs"),
         ):
             log = settings.state / "logs" / f"airflow-{name}.log"
-            self._services.append(Service(f"Airflow's {name}", [airflow, name, *arguments], env, log))
+            command, patience = [airflow, name, *arguments], _STOP_SECONDS.get(name, STOP_SECONDS)
+            self._services.append(Service(f"Airflow's {name}", command, env, log, stop_seconds=patience))
 
     def wait(self) -> None:
         """Wait until all services are healthy.
@@ -145,7 +148,8 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
         "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        # On a laptop someone waits for the next task, and nobody pays for a busier scheduler.
+        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.4",
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(settings.scheduled),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),

@@ -28,9 +28,21 @@ class StartError(UserError):
 class Service:
     """A running child process and everything it started."""
 
-    def __init__(self, name: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> None:
-        """Start `command` with `env` as its whole environment, its output going to the file `log`."""
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        log: Path,
+        *,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        """Start `command` with `env` as its whole environment, its output going to the file `log`.
+
+        When it is stopped it has `stop_seconds` to end by itself.
+        """
         self.name = name
+        self._stop_seconds = stop_seconds
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output:
@@ -88,16 +100,16 @@ class Service:
         with suppress(ProcessLookupError):
             self._process.terminate()
 
-    def stop(self, seconds: float = STOP_SECONDS) -> None:
+    def stop(self) -> None:
         """Ask it to end, wait, and end by force what is left of its session."""
         members = session_members(self.pid)
         self.terminate()
         try:
-            self._process.wait(seconds)
+            self._process.wait(self._stop_seconds)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        _, alive = psutil.wait_procs(members, timeout=seconds if members else 0)
+        _, alive = psutil.wait_procs(members, timeout=self._stop_seconds if members else 0)
         for process in alive:
             with suppress(psutil.Error):
                 process.kill()
