@@ -11,7 +11,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 # Airflow reads its home when it is first imported, by whichever test does so.
-os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix="datavision-airflow-home-")
+_airflow_home = tempfile.TemporaryDirectory(prefix="datavision-airflow-home-")
+os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 
 @pytest.fixture(autouse=True, scope="session")

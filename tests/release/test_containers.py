@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from datavision.aws import client
 from datavision.config import Config, load
 from datavision.images.errors import BuildError
 from datavision.images.run import build_images
@@ -133,8 +134,10 @@ def test_a_copy_between_registries_keeps_the_digest(
     containers: Config, released: Release, registries: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATAVISION_IMAGES__REGISTRY", registries[1])
+    monkeypatch.setenv("DATAVISION_AWS__REGION", "sa-east-1")  # an ECR of its own
     other = load("prod")
     image = released.images["ingesta"]
+    client(other, "ecr").create_repository(repositoryName=image.repository)
     copy_image(containers, other, image, lambda _: None)
     answer = httpx.get(
         f"http://{registries[1]}/v2/{image.repository}/manifests/{image.tag}",
