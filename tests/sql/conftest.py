@@ -2,7 +2,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -27,11 +27,13 @@ class State:
             "DATAVISION_CONFIG_DIR": str(self.repository / "config"),
         }
 
-    def run(self, *arguments: str, given: str = "") -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, given: str = "", more: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-c", "from datavision.cli.app import main; main()", *arguments]
         return subprocess.run(
             command,
-            env=self.environment(),
+            env={**self.environment(), **(more or {})},
             input=given,
             capture_output=True,
             text=True,
@@ -41,31 +43,40 @@ class State:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LakehouseSettings]:
-    folder = tmp_path_factory.mktemp("state")
-    with EmbeddedPostgres(folder / "postgres") as server:
-        made = LakehouseSettings.model_validate(
-            {"catalog_url": server.url("lakehouse"), "data_path": str(folder / "lakehouse")}
-        )
-        with connect(made) as lake:
-            for number in (1, 2):
-                lake.execute("BEGIN")
-                lake.execute("CREATE SCHEMA IF NOT EXISTS marts")
-                lake.execute(
-                    "CREATE OR REPLACE TABLE marts.ventas AS "
-                    "SELECT range AS id, (range * 1.10)::DECIMAL(12,2) AS monto, "
-                    f"'ñandú, \"{number}\"' AS nombre, NULL::DATE AS baja, "
-                    "TIMESTAMP '2026-01-02 03:04:05' AS alta "
-                    f"FROM range({number * 2})"
-                )
-                mark_load(lake, f"carga-{number}")
-                lake.execute("COMMIT")
-        yield made
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(folder / "postgres") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def settings(server: EmbeddedPostgres, folder: Path) -> LakehouseSettings:
+    made = LakehouseSettings.model_validate(
+        {"catalog_url": server.url("lakehouse"), "data_path": str(folder / "lakehouse")}
+    )
+    with connect(made) as lake:
+        for number in (1, 2):
+            lake.execute("BEGIN")
+            lake.execute("CREATE SCHEMA IF NOT EXISTS marts")
+            lake.execute(
+                "CREATE OR REPLACE TABLE marts.ventas AS "
+                "SELECT range AS id, (range * 1.10)::DECIMAL(12,2) AS monto, "
+                f"'ñandú, \"{number}\"' AS nombre, NULL::DATE AS baja, "
+                "TIMESTAMP '2026-01-02 03:04:05' AS alta "
+                f"FROM range({number * 2})"
+            )
+            mark_load(lake, f"carga-{number}")
+            lake.execute("COMMIT")
+    return made
 
 
 @pytest.fixture
-def state(settings: LakehouseSettings, repository: Path) -> State:
-    return State(Path(settings.data_path).parent, repository)
+def state(settings: LakehouseSettings, folder: Path, repository: Path) -> State:
+    return State(folder, repository)
 
 
 @pytest.fixture

@@ -158,7 +158,7 @@ def test_a_query_error_during_fetching_is_a_query_error(settings: LakehouseSetti
 
 
 def test_a_long_query_leaves_stdout_to_its_result(state: State) -> None:
-    query = "select count(*) as n from range(30000) a, range(30000) b where (a.range * b.range) % 7 = 3"
+    query = "select count(*) as n from range(20000) a, range(20000) b where (a.range * b.range) % 7 = 3"
     done = state.run("sql", query, "--format", "csv")
     assert done.stdout.splitlines()[0] == "n"
     assert len(done.stdout.splitlines()) == 2

@@ -198,7 +198,7 @@ def check_invariants(lake: Any) -> None:
                 assert connection.execute(query).fetchall() == [], f"{entity}: {violation}"
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_random_histories_keep_the_invariants(
     lake: Any, seed: int, random_business: Callable[[int, int], dict[str, pd.DataFrame]]
 ) -> None:
