@@ -2,7 +2,7 @@
 UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
-WORKERS ?= 2
+WORKERS ?= 3
 export PATH := $(CURDIR)/.uv/bin:$(PATH)
 
 .PHONY: run up install test lint bench clean

@@ -24,7 +24,8 @@ log = logging.getLogger(__name__)
 BURST = 5.0
 """Calls at once; far under the API's 100, so that several triggerers fit."""
 GATHER_SECONDS = 0.1
-"""Tasks due within this time share a call."""
+GATHER_SECONDS_OF_MANY = 0.5
+"""Tasks due within this time share a call; longer when more wait than one takes, or calls would go out half empty."""
 CALLS_AT_ONCE = 4
 """Calls on their way together, so that a sweep over many tasks does not take the sum of their latencies."""
 _MAX_BACKOFF_SECONDS = 30.0
@@ -95,7 +96,7 @@ class PollLoop:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), pause)
             return False
-        await asyncio.sleep(GATHER_SECONDS)
+        await asyncio.sleep(GATHER_SECONDS if len(self._waiting) <= DESCRIBE_LIMIT else GATHER_SECONDS_OF_MANY)
         calls = [self._ask(ecs, batch) for batch in self._batches(loop.time())]
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         for outcome in outcomes:

@@ -1,10 +1,18 @@
-"""The daily pipeline through Airflow and ECS, twice with a day of business between, and a third time without."""
+"""The pipelines through Airflow and ECS: the daily one three times (with a day of business between the first two), RFM,
+the half-yearly one, and maintenance."""
 
-from datetime import date
+import json
+import time
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.e2e.conftest import Platform
+
+from datavision.fargate.classify import StopReason
+from datavision.fargate.tokens import TaskKey, started_by, tags
+from datavision.reap import GRACE_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -107,3 +115,68 @@ def test_fact_rfm_of_a_date_is_there_once_after_it_ran_twice(days: dict[str, Any
     (row,) = platform.sql(f"select {columns} from marts.fact_rfm")
     assert row["n"] == row["d"] > 0
     assert row["s"] >= 5
+
+
+def test_the_half_yearly_pipeline_runs_the_daily_one_and_then_rfm_for_its_own_day(
+    abandoned: str, platform: Platform
+) -> None:
+    today = datetime.now(ZoneInfo("America/Argentina/Buenos_Aires")).date()
+    outcome = platform.run("pipeline_completo")
+    assert [(task["task"], task["state"]) for task in outcome["tasks"]] == [
+        ("pipeline_suscripciones", "success"),
+        ("pipeline_fact_rfm", "success"),
+    ]
+    days = platform.sql("select distinct id_dim_fecha_rfm as day from marts.fact_rfm")
+    assert today.isoformat() in {row["day"] for row in days}
+
+
+def test_maintenance_stops_a_container_that_nobody_waits_for(abandoned: str, platform: Platform) -> None:
+    age = time.time() - described(platform, abandoned)["createdAt"].timestamp()
+    time.sleep(max(GRACE_SECONDS + 1 - age, 0))
+    platform.run("mantenimiento_contenedores")
+    task = described(platform, abandoned)
+    assert task["desiredStatus"] == "STOPPED"
+    assert task["stoppedReason"] == StopReason.REAPED
+
+
+def test_the_reap_command_leaves_the_young_alone_and_says_what_the_others_cost(platform: Platform) -> None:
+    arn = abandon(platform)
+    assert json.loads(platform.call("reap", "--json").stdout) == []
+    done = platform.call("reap", "--grace", "0", "--json")
+    assert done.returncode == 0, done.stderr
+    (reaped,) = json.loads(done.stdout)
+    assert (reaped["arn"], reaped["why"]) == (arn, "its task is deleted")
+    assert reaped["cost_usd"] > 0
+    assert described(platform, arn)["stoppedReason"] == StopReason.REAPED
+
+
+def abandon(platform: Platform) -> str:
+    """Launch a container in the name of a task instance that does not exist, and return its ARN."""
+    config, ecs = platform.config, platform.client("ecs")
+    key = TaskKey("local", "pipeline_suscripciones", "manual__never", "ingesta")
+    answer = ecs.run_task(
+        cluster=config.ecs.cluster,
+        taskDefinition=config.task_family("ingesta"),
+        launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [_subnet(platform)]}},
+        overrides={"containerOverrides": [{"name": "ingesta", "command": ["sleep", "900"]}]},
+        startedBy=started_by("local"),
+        tags=tags(key, 1, 1, "0.1.0", "0" * 64),
+    )
+    return str(answer["tasks"][0]["taskArn"])
+
+
+def _subnet(platform: Platform) -> str:
+    return str(platform.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"])
+
+
+def described(platform: Platform, arn: str) -> dict[str, Any]:
+    answer = platform.client("ecs").describe_tasks(cluster=platform.config.ecs.cluster, tasks=[arn])
+    task: dict[str, Any] = answer["tasks"][0]
+    return task
+
+
+@pytest.fixture(scope="module")
+def abandoned(platform: Platform) -> str:
+    """A container that has been left behind for a while when it is looked for."""
+    return abandon(platform)
