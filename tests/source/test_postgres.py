@@ -135,13 +135,26 @@ def test_two_starts_at_once_give_one_server(tmp_path: Path) -> None:
     assert servers[0].stop()
 
 
-def test_a_server_that_ran_before_the_block_runs_after_it(tmp_path: Path) -> None:
-    outer = EmbeddedPostgres(tmp_path)
-    with outer:
-        with EmbeddedPostgres(tmp_path):
-            pass
-        assert outer.running
-    assert not outer.running
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_the_last_block_to_end_stops_the_server(tmp_path: Path, first_out: int) -> None:
+    blocks = [EmbeddedPostgres(tmp_path), EmbeddedPostgres(tmp_path)]
+    for block in blocks:
+        block.__enter__()
+    blocks.pop(first_out).__exit__(None, None, None)
+    assert blocks[0].running
+    blocks[0].__exit__(None, None, None)
+    assert not blocks[0].running
+
+
+def test_a_server_whose_user_was_killed_is_stopped_by_the_next_one(tmp_path: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from datavision.local.postgres import EmbeddedPostgres\n"
+        "EmbeddedPostgres(Path(sys.argv[1])).__enter__(); os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, tmp_path], check=False).returncode == -signal.SIGKILL
+    with EmbeddedPostgres(tmp_path) as server:
+        assert server.running
+    assert not server.running
 
 
 def test_a_server_that_is_not_running_says_how_to_start_it(tmp_path: Path) -> None:

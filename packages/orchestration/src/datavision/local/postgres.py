@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 from urllib.parse import quote
 
 import psutil
@@ -64,14 +64,14 @@ class PostgresError(UserError):
 class EmbeddedPostgres:
     """One PostgreSQL server, all of it inside `folder`.
 
-    As a context manager it runs inside the block: a server that already ran is left running at the end.
+    As a context manager it runs inside the block. Blocks of several processes share it; the last one to end stops it.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._data = self._folder / "data"
         self._log = self._folder / "server.log"
-        self._started_here = False
+        self._use: IO[str]  # open inside a block
 
     @property
     def running(self) -> bool:
@@ -119,13 +119,22 @@ class EmbeddedPostgres:
         return self._url(database)
 
     def __enter__(self) -> Self:
-        self._started_here = self.start()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Shared by all blocks, and released by the kernel when a process dies: who gets it alone is the last user.
+        self._use = (self._folder / ".in-use").open("w")
+        fcntl.flock(self._use, fcntl.LOCK_SH)
+        try:
+            self.start()
+        except BaseException:
+            self._use.close()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._started_here:
+        with self._use, suppress(BlockingIOError):
+            fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.stop()
 
     def _url(self, database: str) -> str:
