@@ -3,6 +3,8 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
 WORKERS ?= 3
+# Where bytecode may not be written, every process of a run or a test would compile Airflow and dbt anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.uv/bin:$(PATH)
 
 .PHONY: run up install test lint bench clean
