@@ -393,3 +393,14 @@ def test_a_task_can_be_tagged_while_it_lives(ecs, sleeper):
     ecs.api.untag_resource(resourceArn=arn, tagKeys=["a"])
     assert ecs.describe(arn)["tags"] == [{"key": "b", "value": "2"}]
     ecs.api.stop_task(cluster=ecs.cluster, task=arn)
+
+
+def test_account_settings_that_nobody_changed_are_those_of_ecs(ecs):
+    (setting,) = ecs.api.list_account_settings(name="taskLongArnFormat", effectiveSettings=True)["settings"]
+    assert setting["value"] == "enabled"
+    assert ecs.api.list_account_settings(name="awsvpcTrunking")["settings"] == []
+    ecs.api.put_account_setting(name="awsvpcTrunking", value="enabled")
+    (changed,) = ecs.api.list_account_settings(name="awsvpcTrunking", effectiveSettings=True)["settings"]
+    assert changed["value"] == "enabled"
+    assert ecs.api.list_account_settings(value="disabled", effectiveSettings=True)["settings"]
+    ecs.api.delete_account_setting(name="awsvpcTrunking")

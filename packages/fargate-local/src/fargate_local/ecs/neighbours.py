@@ -6,7 +6,7 @@ from typing import Any
 
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
-from fargate_local.ecs.arns import Names, last_part
+from fargate_local.ecs.arns import ACCOUNT, Names, last_part
 from fargate_local.ecs.definition import check_definition
 from fargate_local.ecs.errors import ClientError, InvalidParameterError
 from fargate_local.ecs.launch import check_tags
@@ -14,6 +14,19 @@ from fargate_local.ecs.shapes import parse
 from fargate_local.engine.records import Records
 
 log = logging.getLogger(__name__)
+
+# What holds where nothing is set; developer guide, "Access Amazon ECS features with account settings". Some launchers
+# (dask-cloudprovider) ask for the format of ARNs before they run a task.
+DEFAULT_SETTINGS = {
+    "serviceLongArnFormat": "enabled",
+    "taskLongArnFormat": "enabled",
+    "containerInstanceLongArnFormat": "enabled",
+    "awsvpcTrunking": "disabled",
+    "containerInsights": "disabled",
+    "fargateFIPSMode": "disabled",
+    "fargateTaskRetirementWaitPeriod": "7",
+    "tagResourceAuthorization": "on",
+}
 
 
 class ClusterContainsTasksError(ClientError):
@@ -46,6 +59,8 @@ class Neighbours:
                     return self._tags(request.action, parameters)
             case "DescribeClusters":
                 return self._counted(self._moto(request))
+            case "ListAccountSettings":
+                return self._effective(self._moto(request), parameters)
             case "DeleteCluster":
                 self._check_empty(request.region, parameters["cluster"])
         return self._moto(request)
@@ -87,14 +102,31 @@ class Neighbours:
             pending = sum(counts.get(state, 0) for state in ("PROVISIONING", "PENDING", "ACTIVATING"))
             cluster["runningTasksCount"] = counts.get("RUNNING", 0)
             cluster["pendingTasksCount"] = pending
-        body = json.dumps(answer).encode()
-        headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
-        return CloudResponse(response.status, [*headers, ("Content-Length", str(len(body)))], [body])
+        return with_answer(response, answer)
+
+    def _effective(self, response: CloudResponse, parameters: dict[str, Any]) -> CloudResponse:
+        if response.code != 200 or not parameters.get("effectiveSettings"):
+            return response
+        answer = json.loads(response.content)
+        given = {setting["name"] for setting in answer["settings"]}
+        principal = f"arn:aws:iam::{ACCOUNT}:root"
+        for name, value in DEFAULT_SETTINGS.items():
+            asked = parameters.get("name") in (None, name) and parameters.get("value") in (None, value)
+            if asked and name not in given:
+                answer["settings"].append({"name": name, "value": value, "principalArn": principal, "type": "user"})
+        return with_answer(response, answer)
 
     def _check_empty(self, region: str, cluster: str) -> None:
         if self._records.counts(Names(region).cluster(last_part(cluster))):
             message = "The Cluster cannot be deleted while Tasks are active."
             raise ClusterContainsTasksError(message)
+
+
+def with_answer(response: CloudResponse, answer: dict[str, Any]) -> CloudResponse:
+    """The response with another body."""
+    body = json.dumps(answer).encode()
+    headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
+    return CloudResponse(response.status, [*headers, ("Content-Length", str(len(body)))], [body])
 
 
 def as_list(tags: dict[str, str]) -> list[dict[str, str]]:
