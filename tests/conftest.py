@@ -1,6 +1,7 @@
 """What every test gets: an environment of its own, so that a user's settings neither help nor hurt."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
+# A background job starts with Ctrl-C ignored, and hands that down; what tests start is stopped by Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 # Airflow reads its home when it is first imported, by whichever test does so.
 _airflow_home = tempfile.TemporaryDirectory(prefix="datavision-airflow-home-")

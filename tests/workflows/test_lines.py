@@ -23,6 +23,8 @@ GIT = {
     for what, value in (("NAME", "ci"), ("EMAIL", "ci@datavision.example"))
 }
 
+MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "PYTEST_ARGS", "WORKERS")
+
 
 class Runner:
     """A machine as a workflow finds it: a clone of main, with an account behind it."""
@@ -88,7 +90,8 @@ def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         subprocess.run(["git", *command], cwd=tree, check=True, env={**os.environ, **GIT})
     with FargateLocal(store=folder / "state" / "images") as cloud:
         env = {
-            **{name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
+            # A make that runs this suite would hand its own PYTEST_ARGS down to the make of the workflow.
+            **{name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", *MAKE_VARIABLES)},
             **GIT,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTEST_ARGS": "tests/config",
