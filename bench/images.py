@@ -107,10 +107,8 @@ def build(engine: str, base: str, tree: Path, dockerfile: str, name: str, *flags
 def compressed(engine: str, name: str, *, zstd: bool) -> int:
     """Bytes of the image as a registry would hold it."""
     with tempfile.TemporaryDirectory() as folder:
-        options = ["--compress"] if engine == "podman" and not zstd else []
-        if engine == "podman" and zstd:
-            options = ["--compression-format", "zstd"]
         if engine == "podman":
+            options = ["--compress", *(["--compression-format", "zstd"] if zstd else [])]
             subprocess.run([engine, "push", *options, name, f"dir:{folder}/out"], check=True, capture_output=True)
         else:
             subprocess.run(f"{engine} save {name} | gzip > {folder}/out", shell=True, check=True)  # noqa: S602
