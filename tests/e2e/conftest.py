@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psutil
 import psycopg
 import pytest
 
-from datavision.config import Config, load
+from datavision.config import Config
+from datavision.local.stack import RunningStack
 
 ACCOUNTS = 2_000
 UP_SECONDS = 420
@@ -43,15 +43,8 @@ class Platform:
 
     @property
     def config(self) -> Config:
-        """The local configuration; the embedded cloud's address is not in it."""
-        return load("local")
-
-    def client(self, service: str) -> Any:
-        """A boto3 client of the embedded cloud."""
-        url, region = self.stack["cloud_url"], self.config.aws.region
-        return boto3.client(
-            service, endpoint_url=url, region_name=region, aws_access_key_id="a", aws_secret_access_key="b"
-        )
+        """The local configuration, with the running cloud's address in it."""
+        return RunningStack(**self.stack).config
 
     def call(self, *arguments: str, seconds: float = 300) -> "subprocess.CompletedProcess[str]":
         """Run `datavision …` and return what it did."""

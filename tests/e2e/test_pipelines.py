@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.e2e.conftest import Platform
 
+from datavision.aws import client
+from datavision.config import Config
 from datavision.fargate.classify import StopReason
 from datavision.fargate.tokens import TaskKey, started_by, tags
 from datavision.reap import GRACE_SECONDS
@@ -152,13 +154,13 @@ def test_the_reap_command_leaves_the_young_alone_and_says_what_the_others_cost(p
 
 def abandon(platform: Platform) -> str:
     """Launch a container in the name of a task instance that does not exist, and return its ARN."""
-    config, ecs = platform.config, platform.client("ecs")
+    config = platform.config
     key = TaskKey("local", "pipeline_suscripciones", "manual__never", "ingesta")
-    answer = ecs.run_task(
+    answer = client(config, "ecs").run_task(
         cluster=config.ecs.cluster,
         taskDefinition=config.task_family("ingesta"),
         launchType="FARGATE",
-        networkConfiguration={"awsvpcConfiguration": {"subnets": [_subnet(platform)]}},
+        networkConfiguration={"awsvpcConfiguration": {"subnets": [_subnet(config)]}},
         overrides={"containerOverrides": [{"name": "ingesta", "command": ["sleep", "900"]}]},
         startedBy=started_by("local"),
         tags=tags(key, 1, 1, "0.1.0", "0" * 64),
@@ -166,12 +168,13 @@ def abandon(platform: Platform) -> str:
     return str(answer["tasks"][0]["taskArn"])
 
 
-def _subnet(platform: Platform) -> str:
-    return str(platform.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"])
+def _subnet(config: Config) -> str:
+    return str(client(config, "ec2").describe_subnets()["Subnets"][0]["SubnetId"])
 
 
 def described(platform: Platform, arn: str) -> dict[str, Any]:
-    answer = platform.client("ecs").describe_tasks(cluster=platform.config.ecs.cluster, tasks=[arn])
+    config = platform.config
+    answer = client(config, "ecs").describe_tasks(cluster=config.ecs.cluster, tasks=[arn])
     task: dict[str, Any] = answer["tasks"][0]
     return task
 

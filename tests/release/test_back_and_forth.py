@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400), pytest.mark.xdist_group("back-and-forth")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 DATAVISION = Path(sys.executable).with_name("datavision")
 RFM, DAILY = "pipeline_fact_rfm", "pipeline_suscripciones"

@@ -15,7 +15,7 @@ from datavision.images.run import build_images
 from datavision.release.promote import copy_image
 from datavision.release.steps import Release, plan, release
 
-pytestmark = [pytest.mark.containers, pytest.mark.timeout(1500), pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from datavision.release.prune import prune
 from datavision.release.rollback import rollback
 from datavision.release.steps import release
 
-pytestmark = pytest.mark.xdist_group("release")
 PIPELINES = ("pipeline_completo", "pipeline_fact_rfm", "pipeline_suscripciones")
 
 

@@ -18,7 +18,6 @@ from datavision.release.lock import locked
 from datavision.release.records import read_record
 from datavision.release.steps import plan, release
 
-pytestmark = pytest.mark.xdist_group("release")
 PIPELINES = ("pipeline_completo", "pipeline_fact_rfm", "pipeline_suscripciones")
 
 

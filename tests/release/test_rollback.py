@@ -15,7 +15,6 @@ from datavision.release.lock import locked
 from datavision.release.rollback import rollback
 from datavision.release.steps import Release, release
 
-pytestmark = pytest.mark.xdist_group("release")
 RFM, DAILY = "pipeline_fact_rfm", "pipeline_suscripciones"
 
 

@@ -15,15 +15,13 @@ from datavision import infra
 from datavision.config import load
 from fargate_local import FargateLocal
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500), pytest.mark.xdist_group("workflows")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 GIT = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
     for what, value in (("NAME", "ci"), ("EMAIL", "ci@datavision.example"))
 }
-
-MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "PYTEST_ARGS", "WORKERS")
 
 
 class Runner:
@@ -90,8 +88,8 @@ def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         subprocess.run(["git", *command], cwd=tree, check=True, env={**os.environ, **GIT})
     with FargateLocal(store=folder / "state" / "images") as cloud:
         env = {
-            # A make that runs this suite would hand its own PYTEST_ARGS down to the make of the workflow.
-            **{name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", *MAKE_VARIABLES)},
+            # In MAKEFLAGS a make that runs this suite hands its own PYTEST_ARGS down to the make of the workflow.
+            **{name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MAKEFLAGS")},
             **GIT,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTEST_ARGS": "tests/config",

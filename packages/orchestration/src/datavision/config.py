@@ -254,7 +254,7 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
         )
     try:
         # The name wins: DATAVISION_ENV is only the default of whoever asks for no environment by name.
-        return Config(**values, env=name).model_copy(update={"env": name})
+        return Config(**{**values, "env": name}).model_copy(update={"env": name})
     except ValidationError as error:
         raise ConfigError(_explain(path, error)) from None
 

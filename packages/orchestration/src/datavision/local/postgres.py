@@ -26,6 +26,7 @@ import psycopg
 from psycopg import sql
 
 from datavision.errors import UserError
+from datavision.local.locks import take
 from datavision.local.unprivileged import command_prefix
 
 HOST: Final = "127.0.0.1"
@@ -133,9 +134,9 @@ class EmbeddedPostgres:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._use, suppress(BlockingIOError):
-            fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.stop()
+        with self._use:
+            if take(self._use):
+                self.stop()
 
     def _url(self, database: str) -> str:
         password = quote((self._folder / "password").read_text())

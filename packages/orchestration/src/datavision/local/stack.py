@@ -3,7 +3,6 @@
 What runs is written to `.datavision/stack.json` while it runs, so that other commands find it.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from datavision.images.builders import EngineChoice
 from datavision.infra import deploy, put_secret_values
 from datavision.local.airflow import Airflow, AirflowSettings, is_migrated, migrate_database
 from datavision.local.cloud import Cloud, aws_environment
+from datavision.local.locks import take
 from datavision.local.mail import Mailbox
 from datavision.local.postgres import EmbeddedPostgres
 from datavision.local.source.upkeep import load_if_empty
@@ -56,7 +56,7 @@ def running_stack() -> RunningStack | None:
     if not path.exists():
         return None
     with (state_dir() / "stack.lock").open("a") as lock:
-        if _take(lock.fileno()):  # nobody holds it: what the file says is from a stack that was killed
+        if take(lock):  # nobody holds it: what the file says is from a stack that was killed
             return None
     return RunningStack(**json.loads(path.read_text()))
 
@@ -78,7 +78,7 @@ def local_stack(
     state.mkdir(parents=True, exist_ok=True)
     with ExitStack() as cleanup:
         lock = cleanup.enter_context((state / "stack.lock").open("a"))
-        if not _take(lock.fileno()):
+        if not take(lock):
             raise StackError(
                 "A local stack already runs for this folder. Use it, or stop it with Ctrl-C where it runs."
             )
@@ -187,11 +187,3 @@ def child_environment(state: Path) -> dict[str, str]:
         "DATAVISION_CONFIG_DIR": os.environ.get("DATAVISION_CONFIG_DIR") or str(project_root() / "config"),
         "DATAVISION_STATE_DIR": str(state),
     }
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
