@@ -402,5 +402,7 @@ def test_account_settings_that_nobody_changed_are_those_of_ecs(ecs):
     ecs.api.put_account_setting(name="awsvpcTrunking", value="enabled")
     (changed,) = ecs.api.list_account_settings(name="awsvpcTrunking", effectiveSettings=True)["settings"]
     assert changed["value"] == "enabled"
-    assert ecs.api.list_account_settings(value="disabled", effectiveSettings=True)["settings"]
+    disabled = ecs.api.list_account_settings(value="disabled", effectiveSettings=True)["settings"]
+    assert disabled
+    assert "awsvpcTrunking" not in {setting["name"] for setting in disabled}
     ecs.api.delete_account_setting(name="awsvpcTrunking")

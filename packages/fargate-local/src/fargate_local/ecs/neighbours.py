@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 from fargate_local.cloud.moto_gate import MotoGate
@@ -59,8 +60,8 @@ class Neighbours:
                     return self._tags(request.action, parameters)
             case "DescribeClusters":
                 return self._counted(self._moto(request))
-            case "ListAccountSettings":
-                return self._effective(self._moto(request), parameters)
+            case "ListAccountSettings" if parameters.get("effectiveSettings"):
+                return self._effective_settings(request, parameters)
             case "DeleteCluster":
                 self._check_empty(request.region, parameters["cluster"])
         return self._moto(request)
@@ -93,7 +94,7 @@ class Neighbours:
         self._records.set_tags(arn, as_list(tags))
         return b"{}"
 
-    def _counted(self, response: CloudResponse) -> CloudResponse:
+    def _counted(self, response: CloudResponse) -> CloudResponse | bytes:
         if response.code != 200:
             return response
         answer = json.loads(response.content)
@@ -102,31 +103,29 @@ class Neighbours:
             pending = sum(counts.get(state, 0) for state in ("PROVISIONING", "PENDING", "ACTIVATING"))
             cluster["runningTasksCount"] = counts.get("RUNNING", 0)
             cluster["pendingTasksCount"] = pending
-        return with_answer(response, answer)
+        return json.dumps(answer).encode()
 
-    def _effective(self, response: CloudResponse, parameters: dict[str, Any]) -> CloudResponse:
-        if response.code != 200 or not parameters.get("effectiveSettings"):
+    def _effective_settings(self, request: CloudRequest, parameters: dict[str, Any]) -> CloudResponse | bytes:
+        # moto filters by value too, and then what was changed to another value would look unchanged here.
+        everything = {name: given for name, given in parameters.items() if name != "value"}
+        response = self._moto(replace(request, body=json.dumps(everything).encode()))
+        if response.code != 200:
             return response
-        answer = json.loads(response.content)
-        given = {setting["name"] for setting in answer["settings"]}
+        changed = json.loads(response.content)["settings"]
         principal = f"arn:aws:iam::{ACCOUNT}:root"
-        for name, value in DEFAULT_SETTINGS.items():
-            asked = parameters.get("name") in (None, name) and parameters.get("value") in (None, value)
-            if asked and name not in given:
-                answer["settings"].append({"name": name, "value": value, "principalArn": principal, "type": "user"})
-        return with_answer(response, answer)
+        defaults = [
+            {"name": name, "value": value, "principalArn": principal, "type": "user"}
+            for name, value in DEFAULT_SETTINGS.items()
+            if parameters.get("name") in (None, name) and name not in {setting["name"] for setting in changed}
+        ]
+        wanted = parameters.get("value")
+        settings = [setting for setting in changed + defaults if wanted in (None, setting["value"])]
+        return json.dumps({"settings": settings}).encode()
 
     def _check_empty(self, region: str, cluster: str) -> None:
         if self._records.counts(Names(region).cluster(last_part(cluster))):
             message = "The Cluster cannot be deleted while Tasks are active."
             raise ClusterContainsTasksError(message)
-
-
-def with_answer(response: CloudResponse, answer: dict[str, Any]) -> CloudResponse:
-    """The response with another body."""
-    body = json.dumps(answer).encode()
-    headers = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
-    return CloudResponse(response.status, [*headers, ("Content-Length", str(len(body)))], [body])
 
 
 def as_list(tags: dict[str, str]) -> list[dict[str, str]]:
