@@ -47,6 +47,16 @@ def shell(config: Config, done: Release, module: str, script: str) -> str:
     return podman_out("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--entrypoint", "/bin/sh", name, "-c", script)
 
 
+def layers(config: Config, done: Release, module: str) -> dict[str, int]:
+    """Bytes in the registry of each layer, by digest."""
+    image = done.images[module]
+    answer = httpx.get(
+        f"http://{config.registry()}/v2/{image.repository}/manifests/{image.digest}",
+        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
+    )
+    return {layer["digest"]: layer["size"] for layer in answer.json()["layers"]}
+
+
 def test_the_pinned_digest_is_the_one_the_registry_serves(containers: Config, released: Release) -> None:
     for image in released.images.values():
         answer = httpx.get(
@@ -110,6 +120,14 @@ def test_the_same_source_and_base_give_the_same_bytes(containers: Config, releas
             subprocess.run(["podman", "rmi", "--force", image], check=False, capture_output=True)
     again = build_images(containers, ["ingesta"], None, lambda _: None)["ingesta"]
     assert podman_out("image", "inspect", "--format", "{{json .RootFS.Layers}}", again) == layers
+
+
+def test_a_release_pushes_what_changed_and_no_dependency(containers: Config, released: Release, project: Any) -> None:
+    before = layers(containers, released, "ingesta")
+    project.change_ingesta("one line more")
+    after = layers(containers, release(containers), "ingesta")
+    assert sum(after.values()) > 50_000_000
+    assert 0 < sum(size for digest, size in after.items() if digest not in before) < 200_000
 
 
 def test_a_failed_build_shows_the_failing_step_and_nothing_else(containers: Config, project: Any) -> None:
