@@ -162,3 +162,10 @@ def test_a_copy_between_registries_keeps_the_digest(
         headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
     )
     assert answer.headers["Docker-Content-Digest"] == image.digest
+
+
+def test_airflows_image_runs_airflow_and_the_platforms_command(containers: Config) -> None:
+    name = build_images(containers, ["airflow"], None, lambda _: None)["airflow"]
+    flags = ("--rm", "--read-only", "--tmpfs", "/tmp", "--entrypoint")
+    assert "rollback" in podman_out("run", *flags, "datavision", name, "--help")
+    assert podman_out("run", *flags, "airflow", name, "version").strip().startswith("3.")
