@@ -1,5 +1,6 @@
 """The pipelines as the business describes them."""
 
+import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -102,15 +103,26 @@ def test_the_form_refuses_what_is_not_a_date(dags: dict[str, Any], value: Any) -
         dags["pipeline_fact_rfm"].params.get_param("fecha_rfm").resolve(value)
 
 
-@pytest.mark.parametrize("pipeline", ["pipeline_suscripciones", "pipeline_completo"])
-def test_a_pipeline_seen_for_the_first_time_waits_for_its_next_turn(pipeline: str, dags: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("pipeline", "now", "expected"),
+    [
+        ("pipeline_suscripciones", datetime(2026, 11, 23, 11, 59, tzinfo=UTC), datetime(2026, 11, 23, 12, tzinfo=UTC)),
+        ("pipeline_suscripciones", datetime(2026, 11, 23, 12, 1, tzinfo=UTC), datetime(2026, 11, 24, 12, tzinfo=UTC)),
+        ("pipeline_completo", datetime(2026, 7, 2, tzinfo=UTC), datetime(2027, 1, 1, 3, tzinfo=UTC)),
+    ],
+)
+def test_a_pipeline_seen_for_the_first_time_waits_for_its_next_turn(
+    pipeline: str, now: datetime, expected: datetime, dags: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from airflow.serialization.decoders import decode_timetable
     from airflow.serialization.encoders import encode_timetable
+    from airflow.timetables import trigger
     from airflow.timetables.base import TimeRestriction
 
+    monkeypatch.setattr(trigger, "utcnow", lambda: now)
     dag = dags[pipeline]
-    first = decode_timetable(encode_timetable(dag.timetable)).next_dagrun_info(
+    first = decode_timetable(json.loads(json.dumps(encode_timetable(dag.timetable)))).next_dagrun_info(
         last_automated_data_interval=None,
         restriction=TimeRestriction(earliest=dag.start_date, latest=None, catchup=False),
     )
-    assert first.run_after > datetime.now(UTC)
+    assert first.run_after == expected
