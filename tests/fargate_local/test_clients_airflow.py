@@ -96,12 +96,14 @@ def test_the_operator_defers_and_completes_from_the_triggers_event(ecs, context)
 
 @pytest.mark.usefixtures("at_the_cloud")
 def test_the_operator_reattaches_to_a_running_task(ecs, context):
-    family = ecs.define_shell("sleep 2")
-    first = operator(ecs, family, reattach=True, wait_for_completion=False, awslogs_group=None)
+    family = ecs.define_shell("sleep 60")
+    first, second = (
+        operator(ecs, family, reattach=True, wait_for_completion=False, awslogs_group=None) for _ in range(2)
+    )
     first.execute(context)
-    second = operator(ecs, family, reattach=True, awslogs_group=None)
     second.execute(context)
     assert second.arn == first.arn
+    ecs.api.stop_task(cluster=ecs.cluster, task=first.arn)
 
 
 @pytest.mark.usefixtures("at_the_cloud")
