@@ -47,22 +47,22 @@ def shell(config: Config, done: Release, module: str, script: str) -> str:
     return podman_out("run", "--rm", "--read-only", "--tmpfs", "/tmp", "--entrypoint", "/bin/sh", name, "-c", script)
 
 
+def manifest(registry: str, repository: str, reference: str) -> httpx.Response:
+    """What the registry answers for an image's tag or digest."""
+    accepted = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
+    return httpx.get(f"http://{registry}/v2/{repository}/manifests/{reference}", headers=accepted)
+
+
 def layers(config: Config, done: Release, module: str) -> dict[str, int]:
     """Bytes in the registry of each layer, by digest."""
     image = done.images[module]
-    answer = httpx.get(
-        f"http://{config.registry()}/v2/{image.repository}/manifests/{image.digest}",
-        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
-    )
+    answer = manifest(config.registry(), image.repository, image.digest)
     return {layer["digest"]: layer["size"] for layer in answer.json()["layers"]}
 
 
 def test_the_pinned_digest_is_the_one_the_registry_serves(containers: Config, released: Release) -> None:
     for image in released.images.values():
-        answer = httpx.get(
-            f"http://{containers.registry()}/v2/{image.repository}/manifests/{image.digest}",
-            headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
-        )
+        answer = manifest(containers.registry(), image.repository, image.digest)
         assert answer.headers["Docker-Content-Digest"] == image.digest
         assert all(layer["mediaType"].endswith("+zstd") for layer in answer.json()["layers"])
     assert plan(containers).to_build == ()
@@ -157,10 +157,7 @@ def test_a_copy_between_registries_keeps_the_digest(
     image = released.images["ingesta"]
     client(other, "ecr").create_repository(repositoryName=image.repository)
     copy_image(containers, other, image, lambda _: None)
-    answer = httpx.get(
-        f"http://{registries[1]}/v2/{image.repository}/manifests/{image.tag}",
-        headers={"Accept": "application/vnd.oci.image.manifest.v1+json"},
-    )
+    answer = manifest(registries[1], image.repository, image.tag)
     assert answer.headers["Docker-Content-Digest"] == image.digest
 
 
