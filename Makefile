@@ -20,7 +20,7 @@ install: .uv-ready
 
 test: .uv-ready
 	$(UV) sync --frozen --quiet
-	$(RUN) pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(RUN) pytest -n $(WORKERS) --dist loadfile --durations 15 $(PYTEST_ARGS)
 
 lint: .uv-ready
 	$(UV) sync --frozen --quiet
