@@ -146,6 +146,7 @@ def test_an_unreachable_lakehouse_exits_1_without_its_password(command: Any) -> 
     assert "secreto" not in output
 
 
+@pytest.mark.slow
 def test_a_build_killed_half_way_and_run_again_ends_in_the_same_tables(
     business: None, temporary: Path, lake: Any
 ) -> None:
@@ -186,6 +187,7 @@ def test_a_build_killed_half_way_and_run_again_ends_in_the_same_tables(
     assert state() == undisturbed
 
 
+@pytest.mark.slow
 def test_two_builds_of_one_table_at_once_both_succeed(business: None, temporary: Path, lake: Any) -> None:
     lake.dbt("build", "--exclude-resource-type", "test", "unit_test", fecha_rfm=date(2025, 3, 31))
     processes = [
