@@ -10,6 +10,7 @@ from fargate_local.clock import Clock
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.engine.engine import RECORD_LIFE, Engine, Parts
@@ -30,7 +31,11 @@ from fargate_local.task_endpoints import TaskEndpoints
 
 @dataclass(frozen=True)
 class Settings:
-    """How to serve. ``record_life`` is in seconds; ``registry_map`` sends pulls for one registry to another."""
+    """How to serve.
+
+    ``record_life`` is in seconds; ``registry_map`` sends pulls for one registry to another; ``allow_hosts`` are names
+    of this machine that clients may use besides ``localhost`` and addresses in numbers.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -42,6 +47,7 @@ class Settings:
     fault_seed: int | None = None
     throttle: bool = False
     record_life: float = RECORD_LIFE
+    allow_hosts: tuple[str, ...] = ()
 
 
 class Server:
@@ -83,7 +89,8 @@ class Server:
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle else None)
         actions = Actions(self._engine, catalog)
         neighbours = Neighbours(self._gate, self._records)
-        self._http.serve(Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules)))
+        application = Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules))
+        self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""

@@ -40,6 +40,10 @@ def serve(
     fault_seed: Annotated[
         int | None, typer.Option(help="Seed of the rules' probabilities.", show_default=False)
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Host name that clients may use besides localhost; may be repeated.", show_default=False),
+    ] = None,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds that a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
@@ -66,6 +70,7 @@ def serve(
             fault_seed=fault_seed,
             throttle=throttle,
             record_life=record_life,
+            allow_hosts=tuple(allow_host or ()),
         )
         server = Server(settings)
         # moto keeps many small objects for good; looking through all of them again and again costs latency.
