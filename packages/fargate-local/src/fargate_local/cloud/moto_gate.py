@@ -14,6 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from fargate_local.cloud.compaction import compact
 from fargate_local.cloud.journal import Journal, Record
 from fargate_local.cloud.locks import ReadWriteLock
+from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,23 @@ class MotoGate:
             self._replay(self._journal)
 
     def handle(self, request: CloudRequest) -> CloudResponse:
-        """moto's answer."""
+        """moto's answer. A wait for messages holds no lock."""
+        poll = long_poll(request)
+        return self._receive(request, poll) if poll else self._at_once(request)
+
+    def _receive(self, request: CloudRequest, poll: LongPoll) -> CloudResponse:
+        attributes = self._at_once(queue_question(request)).content
+        # Only a queue with a dead-letter queue may change when a poll finds nothing.
+        may_change = REDRIVE.encode() in attributes
+        deadline = time.monotonic() + (queue_seconds(attributes) if poll.seconds is None else poll.seconds)
+        while True:
+            with self._lock.writing():
+                response = self._change(poll.once, empty_poll_matters=may_change)
+            if response.code >= 400 or delivered(response) or time.monotonic() >= deadline:
+                return response
+            time.sleep(PAUSE_SECONDS)
+
+    def _at_once(self, request: CloudRequest) -> CloudResponse:
         if not request.changes_state and (request.service, request.region) in self._touched:
             with self._lock.reading():
                 return self._call(request)
@@ -59,7 +76,7 @@ class MotoGate:
             if self._journal:
                 self._journal.close()
 
-    def _change(self, request: CloudRequest) -> CloudResponse:
+    def _change(self, request: CloudRequest, *, empty_poll_matters: bool = True) -> CloudResponse:
         seed = secrets.randbits(48)
         self._load(request, seed)
         # Taken after loading the service, which would make the time of its first change seconds too early.
@@ -69,7 +86,8 @@ class MotoGate:
         accepted = response.code < 400
         if accepted:
             self._note(request)
-        if self._journal and (accepted or request.service in RECORDED_EVEN_IF_REFUSED):
+        worth_repeating = accepted and (empty_poll_matters or delivered(response))
+        if self._journal and (worth_repeating or request.service in RECORDED_EVEN_IF_REFUSED):
             self._journal.append(began, seed, request, self._yielded(request, response))
         return response
 
@@ -129,6 +147,8 @@ class MotoGate:
 
     def _repeat(self, journal: Journal, record: Record, renamed: dict[str, str]) -> None:
         request = rewrite(journal.with_body(record), renamed)
+        poll = long_poll(request)
+        request = poll.once if poll else request
         self._load(request, record.seed)
         self._seed(record.seed)
         response = self._call(request)
@@ -139,6 +159,11 @@ class MotoGate:
                 renamed[record.yields] = fresh
         elif request.service not in MAY_FAIL_AGAIN:
             log.warning("could not repeat change %d: %s %s", record.number, request.service, request.action)
+
+
+def delivered(response: CloudResponse) -> bool:
+    """Whether the answer to a ReceiveMessage holds a message."""
+    return b"ReceiptHandle" in response.content
 
 
 def rewrite(request: CloudRequest, renamed: dict[str, str]) -> CloudRequest:
