@@ -275,6 +275,7 @@ def test_rules_are_read_from_toml(tmp_path):
         ('[[rule]]\nfault = "stuck"\nfamilly = "x"', "rule 0.familly: Extra inputs are not permitted"),
         ('[[rule]]\nfault = "stuck"\nprobability = 2', "rule 0.probability: Input should be less than or equal to 1"),
         ('[rules]\nfault = "stuck"', r"unknown table 'rules'; rules are written as \[\[rule\]\] tables"),
+        ('[[rule]]\nfault = "latency"', "latency needs seconds"),
         ("nonsense", "is not TOML"),
     ],
 )

@@ -3,6 +3,7 @@
 import http.client
 import io
 import os
+import socket
 import urllib.parse
 from contextlib import closing
 
@@ -91,3 +92,29 @@ def test_duckdb_writes_and_reads_parquet(ecs, s3, tmp_path):
     found = connection.execute("select count(*), sum(n) from 's3://wire/*.parquet'").fetchone()
     connection.close()
     assert found == (200_000, 199_999 * 100_000)
+
+
+HOST = b"Host: localhost\r\n"
+CHUNKED = HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\na=b&c=d"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "reason"),
+    [
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: -5\r\n\r\nabcde", b"Content-Length is -5"),
+        (b"PUT /wire/k HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", b"Content-Length is -1"),
+        (b"POST / HTTP/1.1\r\n" + CHUNKED + b"zz\r\nabc\r\n0\r\n\r\n", b"chunk"),
+        (b"POST / HTTP/1.1\r\n" + CHUNKED + b"5\r\nabcXXXXXX\r\n0\r\n\r\n", b"chunk"),
+        (b"POST /wire/key HTTP/1.1\r\n" + FORM, b"MalformedPOSTRequest"),
+    ],
+    ids=["negative length", "length -1", "no chunk size", "chunk too long", "form"],
+)
+def test_a_malformed_request_is_the_senders_fault(ecs, s3, request_bytes, reason):
+    address = urllib.parse.urlsplit(ecs.cloud.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(request_bytes)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 400
+        assert reason in answer.read()

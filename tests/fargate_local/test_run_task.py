@@ -406,3 +406,29 @@ def test_account_settings_that_nobody_changed_are_those_of_ecs(ecs):
     assert disabled
     assert "awsvpcTrunking" not in {setting["name"] for setting in disabled}
     ecs.api.delete_account_setting(name="awsvpcTrunking")
+
+
+def test_a_deleted_cluster_is_listed_no_more(make_cloud):
+    ecs = make_cloud()
+    ecs.api.create_cluster(clusterName="gone")
+    ecs.api.delete_cluster(cluster="gone")
+    assert [arn.rpartition("/")[2] for arn in ecs.api.list_clusters()["clusterArns"]] == [ecs.cluster]
+    ecs.api.delete_cluster(cluster=ecs.cluster)
+    assert ecs.api.list_clusters()["clusterArns"] == []
+
+
+def test_a_service_needs_no_security_groups(ecs, family):
+    answer = ecs.api.create_service(
+        cluster=ecs.cluster,
+        serviceName="plain",
+        taskDefinition=family,
+        desiredCount=0,
+        networkConfiguration=ecs.network,
+    )
+    subnets = answer["service"]["networkConfiguration"]["awsvpcConfiguration"]["subnets"]
+    assert subnets == [ecs.subnet]
+
+
+def test_started_by_may_hold_spaces(ecs, family):
+    arn = ecs.run(family, startedBy="ECS Deploy")
+    assert ecs.describe(arn)["startedBy"] == "ECS Deploy"

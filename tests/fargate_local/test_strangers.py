@@ -27,7 +27,7 @@ const tries = {
   "call with a preflight": () => fetch("@URL/", create).then(answer => answer.text()),
   "make a bucket": () => fetch("@URL/@NAME", {method: "PUT"}).then(answer => answer.text()),
   "post without a preflight": () => fetch("@URL/_fargate/faults", {method: "POST", mode: "no-cors",
-    body: JSON.stringify([{fault: "latency"}]), headers: {"Content-Type": "text/plain"}}).then(answer => answer.type),
+    body: JSON.stringify([{fault: "capacity"}]), headers: {"Content-Type": "text/plain"}}).then(answer => answer.type),
   "reset": () => fetch("@URL/moto-api/reset", {method: "POST", mode: "no-cors"}).then(answer => answer.type),
 };
 (async () => {

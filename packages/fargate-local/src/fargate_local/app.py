@@ -8,7 +8,7 @@ from typing import Any
 
 from fargate_local.admin import Admin
 from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedRequestError
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.errors import EcsError, ServerError
 from fargate_local.ecs.neighbours import Neighbours
@@ -43,18 +43,27 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        request = CloudRequest.from_environ(environ)
         try:
-            response = self._answer(request)
+            response = self._answered(CloudRequest.from_environ(environ))
+        except MalformedRequestError as error:
+            # What is left of the body would be read as the connection's next request.
+            closing = ("Connection", "close")
+            response = document({"message": str(error)}, "400 Bad Request", closing)
+        start_response(response.status, response.headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else response.body
+
+    def _answered(self, request: CloudRequest) -> CloudResponse:
+        try:
+            return self._answer(request)
         except EcsError as error:
-            response = refused(error)
+            return refused(error)
         except ResponseLostError:
             raise
         except Exception:
+            if is_form(request):
+                return malformed_post()
             log.exception("%s %s %s went wrong", request.method, request.path, request.action)
-            response = refused(ServerError("The request could not be processed: see the log of fargate-local."))
-        start_response(response.status, response.headers)
-        return [] if request.method == "HEAD" else response.body
+            return refused(ServerError("The request could not be processed: see the log of fargate-local."))
 
     def _answer(self, request: CloudRequest) -> CloudResponse:
         if request.path.startswith("/_fargate/"):
@@ -94,8 +103,27 @@ def headers_for(body: bytes) -> list[tuple[str, str]]:
     ]
 
 
-def document(content: dict[str, Any] | None) -> CloudResponse:
+def is_form(request: CloudRequest) -> bool:
+    """Whether a browser's form is posted to S3; moto stumbles over those that lack a field."""
+    kinds = ("application/x-www-form-urlencoded", "multipart/form-data")
+    return (request.method, request.service) == ("POST", "s3") and request.headers.get("content-type", "").startswith(
+        kinds
+    )
+
+
+def document(content: dict[str, Any] | None, status: str = "200 OK", *more_headers: tuple[str, str]) -> CloudResponse:
     """A JSON document, or 404."""
     body = json.dumps(content if content is not None else {"message": "not found"}).encode()
-    status = "404 Not Found" if content is None else "200 OK"
-    return CloudResponse(status, [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], [body])
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *more_headers]
+    return CloudResponse("404 Not Found" if content is None else status, headers, [body])
+
+
+def malformed_post() -> CloudResponse:
+    """S3's answer to a form that it cannot read (API reference, "Error responses")."""
+    body = (
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>MalformedPOSTRequest</Code><Message>'
+        b"The body of your POST request is not well-formed multipart/form-data.</Message></Error>"
+    )
+    return CloudResponse(
+        "400 Bad Request", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))], [body]
+    )

@@ -148,15 +148,25 @@ class CloudRequest:
         return cls(environ["REQUEST_METHOD"], target, headers, read_body(environ))
 
 
+class MalformedRequestError(ValueError):
+    """A request that is no HTTP: its length or its chunks make no sense."""
+
+
 def read_body(environ: dict[str, Any]) -> bytes:
-    """The request's body; ``b""`` when it has none."""
+    """The request's body; ``b""`` when it has none. Raises MalformedRequestError."""
     length = environ.get("CONTENT_LENGTH")
-    if length:
-        body: bytes = environ["wsgi.input"].read(int(length))
-        return body
-    if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
-        chunked: bytes = environ["wsgi.input"].read()
-        return chunked
+    if length and int(length) < 0:
+        message = f"Content-Length is {length}; send the number of bytes of the body."
+        raise MalformedRequestError(message)
+    try:
+        if length:
+            body: bytes = environ["wsgi.input"].read(int(length))
+            return body
+        if environ.get("HTTP_TRANSFER_ENCODING", "").lower() == "chunked":
+            chunked: bytes = environ["wsgi.input"].read()
+            return chunked
+    except ValueError as error:
+        raise MalformedRequestError(str(error)) from error
     return b""
 
 

@@ -19,7 +19,7 @@ COUNT_LIMIT = 10
 PLATFORM_VERSIONS = {"LATEST": "1.4.0", "1.4.0": "1.4.0", "1.3.0": "1.3.0"}
 PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
 CLIENT_TOKEN = re.compile(r"^[\x21-\x7e]{1,64}$")
-STARTED_BY = re.compile(r"^[\w/.:@-]*$", re.ASCII)
+STARTED_BY = re.compile(r"^[\w/.:@ -]*$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def check_limits(request: dict[str, Any]) -> None:
         raise InvalidParameterError(message)
     started_by = request.get("startedBy", "")
     if len(started_by) > 128 or not STARTED_BY.match(started_by):
-        message = "startedBy length must be at most 128 and use letters, numbers, '-', '_', '/', '.', ':' and '@' only."
+        message = "startedBy length must be at most 128 and use letters, numbers, spaces and -_/.:@ only."
         raise InvalidParameterError(message)
     overrides = request.get("overrides", {})
     if len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False)) > OVERRIDES_LIMIT:

@@ -58,6 +58,10 @@ class Neighbours:
             case "TagResource" | "UntagResource" | "ListTagsForResource":
                 if ":task/" in parameters["resourceArn"]:
                     return self._tags(request.action, parameters)
+            case "ListClusters":
+                return self._active_clusters(request)
+            case "CreateService" | "UpdateService":
+                return self._moto(with_security_groups(request, parameters))
             case "DescribeClusters":
                 return self._counted(self._moto(request))
             case "ListAccountSettings" if parameters.get("effectiveSettings"):
@@ -94,6 +98,21 @@ class Neighbours:
         self._records.set_tags(arn, as_list(tags))
         return b"{}"
 
+    def _active_clusters(self, request: CloudRequest) -> CloudResponse | bytes:
+        """moto lists deleted clusters for ever; ECS lists those that can be used."""
+        response = self._moto(request)
+        if response.code != 200:
+            return response
+        answer = json.loads(response.content)
+        named = replace(
+            request,
+            headers=request.headers | {"x-amz-target": request.headers["x-amz-target"].replace("List", "Describe")},
+            body=json.dumps({"clusters": answer["clusterArns"] or ["none"]}).encode(),
+        )
+        described = json.loads(self._moto(named).content)["clusters"]
+        active = {cluster["clusterArn"] for cluster in described if cluster["status"] != "INACTIVE"}
+        return json.dumps(answer | {"clusterArns": [arn for arn in answer["clusterArns"] if arn in active]}).encode()
+
     def _counted(self, response: CloudResponse) -> CloudResponse | bytes:
         if response.code != 200:
             return response
@@ -126,6 +145,19 @@ class Neighbours:
         if self._records.counts(Names(region).cluster(last_part(cluster))):
             message = "The Cluster cannot be deleted while Tasks are active."
             raise ClusterContainsTasksError(message)
+
+
+def with_security_groups(request: CloudRequest, parameters: dict[str, Any]) -> CloudRequest:
+    """The request with an empty list of security groups where it has none; moto reads the list unasked."""
+    network = parameters.get("networkConfiguration", {}).get("awsvpcConfiguration")
+    if network is None or "securityGroups" in network:
+        return request
+    return replace(
+        request,
+        body=json.dumps(
+            parameters | {"networkConfiguration": {"awsvpcConfiguration": network | {"securityGroups": []}}}
+        ).encode(),
+    )
 
 
 def as_list(tags: dict[str, str]) -> list[dict[str, str]]:

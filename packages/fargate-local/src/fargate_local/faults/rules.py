@@ -5,9 +5,9 @@ import threading
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 Fault = Literal[
     "throttling",
@@ -52,6 +52,12 @@ class FaultRule(BaseModel):
     warning_seconds: Annotated[float, Field(ge=0)] = 120.0
     state: State = "PENDING"
     message: str | None = None
+
+    @model_validator(mode="after")
+    def _latency_has_a_length(self) -> Self:
+        if self.fault == "latency" and self.seconds is None:
+            raise ValueError("latency needs seconds: how much later the answer comes")
+        return self
 
 
 class FaultRules:
