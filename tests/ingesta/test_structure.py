@@ -92,7 +92,8 @@ def test_texts_with_quotes_newlines_and_nulls_arrive_as_they_are(loaded: Place) 
 @pytest.mark.parametrize(
     ("scanner", "source", "expected"),
     [
-        ("DOUBLE", "numeric", Column("c", "DECIMAL(38,10)", "numeric(38,10)")),
+        ("DOUBLE", "numeric", Column("c", "DECIMAL(38,10)", '"c"::numeric(38,10)')),
+        ("DOUBLE[]", "numeric[]", Column("c", "DECIMAL(38,10)[]", '"c"::numeric(38,10)[]')),
         ("DOUBLE", "double precision", Column("c", "DOUBLE")),
         ("DECIMAL(12,2)", "numeric(12,2)", Column("c", "DECIMAL(12,2)")),
         ("ENUM('a', 'b')", "mood", Column("c", "VARCHAR")),

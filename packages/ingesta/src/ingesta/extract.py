@@ -82,14 +82,15 @@ class Extractor:
     def extract(self, table: Table) -> Extract:
         """Land one table: what changed since the last load, or all of it where that is cheaper or asked for.
 
-        Raises UsageError when the source's structure no longer fits.
+        Raises UsageError when the source's structure no longer fits, QualityError when a value does not.
         """
         started = time.monotonic()
         columns = self._source.columns(table)
         target = read_target(self._connection, table)
         rebuild = not target.columns or (self._full_refresh and not same_structure(columns, target.columns))
         added = () if rebuild else tuple(added_columns(table.name, columns, target.columns))
-        rows = self._source.relation(table, columns)
+        readable = self._source.representable(table, columns, lambda name: self._settings.policy(table.name, name))
+        rows = self._source.relation(table, readable)
         keys = None
         if self._read_changes(table, target, rebuild=rebuild or bool(added)):
             files, keys = self._changes(table, rows, target)

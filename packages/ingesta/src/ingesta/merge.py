@@ -12,7 +12,7 @@ from datavision_lakehouse.history import mark_load
 from datavision_lakehouse.postgres import sql_text
 from ingesta.extract import SCHEMA, Extract
 from ingesta.landing import Landing
-from ingesta.structure import LOAD_ID, LOADED_AT, quoted
+from ingesta.structure import KNOWN, LOAD_ID, LOADED_AT, quoted
 
 LOADS: Final = f"{SCHEMA}._cargas"
 """One row per load and table: what changed."""
@@ -100,7 +100,7 @@ class Merger:
         differs = " OR ".join(f"l.{quoted(c.name)} IS DISTINCT FROM d.{quoted(c.name)}" for c in extract.columns)
         try:
             self._connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE changed AS SELECT d.*, l.{LOAD_ID} IS NOT NULL AS _known "
+                f"CREATE OR REPLACE TEMP TABLE changed AS SELECT d.*, l.{LOAD_ID} IS NOT NULL AS {KNOWN} "
                 f"FROM {self._rows(extract)} AS d LEFT JOIN {name} AS l ON {on} WHERE l.{LOAD_ID} IS NULL OR {differs}"
             )
             self._connection.execute(
@@ -108,7 +108,7 @@ class Merger:
                 f"ANTI JOIN {self._keys(extract)} AS d ON {on}"
             )
             updated, inserted = self._numbers(
-                "SELECT count(*) FILTER (_known), count(*) FILTER (NOT _known) FROM changed"
+                f"SELECT count(*) FILTER ({KNOWN}), count(*) FILTER (NOT {KNOWN}) FROM changed"
             )
             deleted, before = self._numbers(f"SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM {name})")
             total = before + inserted - deleted
@@ -118,7 +118,7 @@ class Merger:
                 self._insert(extract, self._rows(extract))
                 return Merged(extract.table.name, "replace", inserted, updated, deleted, total)
             if updated + deleted:
-                old = f"SELECT {key} FROM changed WHERE _known UNION ALL SELECT {key} FROM gone"
+                old = f"SELECT {key} FROM changed WHERE {KNOWN} UNION ALL SELECT {key} FROM gone"
                 self._connection.execute(f"DELETE FROM {name} WHERE ({key}) IN ({old})")
             if inserted + updated:
                 self._insert(extract, "changed")

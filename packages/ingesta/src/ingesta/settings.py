@@ -6,6 +6,8 @@ from pydantic import AfterValidator, Field
 
 from datavision_lakehouse import LakehouseSettings, LandingSettings, ModuleSettings, SourceSettings
 from datavision_lakehouse.settings import Section
+from ingesta.representable import Policy
+from ingesta.tables import TABLES
 
 Level = Literal["error", "warning", "off"]
 CHECKS: Final = ("row_count", "duplicate_keys", "orphans", "freshness")
@@ -16,6 +18,14 @@ def _known_checks(levels: dict[str, Level]) -> dict[str, Level]:
         if name.split(".", 1)[0] not in CHECKS:
             raise ValueError(f"{name!r} is no check; write CHECK or CHECK.TABLE with one of: {', '.join(CHECKS)}")
     return levels
+
+
+def _known_columns(policies: dict[str, Policy]) -> dict[str, Policy]:
+    for name in policies:
+        table, _, column = name.partition(".")
+        if table not in TABLES or not column:
+            raise ValueError(f"{name!r} is no column; write TABLE.COLUMN with one of the tables: {', '.join(TABLES)}")
+    return policies
 
 
 class IngestaSettings(Section):
@@ -29,6 +39,8 @@ class IngestaSettings(Section):
     freshness_hours: float = Field(default=48, gt=0)
     quality: Annotated[dict[str, Level], AfterValidator(_known_checks)] = Field(default={})
     """Level of a check, e.g. `{"orphans": "warning", "orphans.contents": "off"}`; all are `error` by default."""
+    unrepresentable: Annotated[dict[str, Policy], AfterValidator(_known_columns)] = Field(default={})
+    """What happens to values that the lakehouse cannot hold, e.g. `{"accounts.balance": "null"}`; default `error`."""
     lock_seconds: float = Field(default=600, ge=0)
     """How long to wait for another load of the same lakehouse to end."""
     housekeeping: bool = True
@@ -37,6 +49,10 @@ class IngestaSettings(Section):
     def level(self, check: str, table: str) -> Level:
         """The level of a check on a table: the most specific setting wins."""
         return self.quality.get(f"{check}.{table}", self.quality.get(check, "error"))
+
+    def policy(self, table: str, column: str) -> Policy:
+        """What happens to the values of a column that the lakehouse cannot hold."""
+        return self.unrepresentable.get(f"{table}.{column}", "error")
 
 
 class Settings(ModuleSettings):

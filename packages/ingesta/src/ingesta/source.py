@@ -1,7 +1,8 @@
 """The PostgreSQL side: attached read-only, read in one snapshot."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -9,11 +10,13 @@ import duckdb
 
 from datavision_lakehouse import ConfigurationError, SourceSettings
 from datavision_lakehouse.postgres import PostgresAddress, sql_text
-from ingesta.errors import IngestaError, LoadError, UsageError
-from ingesta.structure import Column, lake_column, quoted
+from ingesta.errors import IngestaError, LoadError, QualityError, UsageError
+from ingesta.representable import Policy, count_query, read_at_source, unfit
+from ingesta.structure import Column, check_names, lake_column, quoted
 from ingesta.tables import Table
 
 SOURCE: Final = "source"
+_SAMPLE: Final = 5
 
 
 class Source:
@@ -57,13 +60,14 @@ class Source:
         Raises UsageError when the source has no such table, or the table lacks a column of its declaration.
         """
         where = f"{sql_text(self._schema)}, {sql_text(table.name)}"
-        types: dict[str, str] = dict(
-            self._ask(
+        types = {
+            row[0]: row[1]
+            for row in self._ask(
                 "SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type FROM pg_attribute a "
                 "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
                 f"WHERE (n.nspname, c.relname) = ({where}) AND a.attnum > 0 AND NOT a.attisdropped"
             )
-        )
+        }
         seen = self._connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns() "
             f"WHERE (database_name, schema_name, table_name) = ({sql_text(SOURCE)}, {where}) ORDER BY column_index"
@@ -73,6 +77,7 @@ class Source:
                 f"The source {self._address} has no table {self._schema}.{table.name}. "
                 f"Create it there, or load the others with: --tables {self._others(table)}."
             )
+        check_names(table.name, list(types))
         columns = tuple(lake_column(name, kind, types[name]) for name, kind in seen)
         declared = (
             *table.key,
@@ -86,20 +91,56 @@ class Source:
             )
         return columns
 
+    def representable(
+        self, table: Table, columns: tuple[Column, ...], policy: Callable[[str], Policy]
+    ) -> tuple[Column, ...]:
+        """The columns as their policies want them read.
+
+        Raises QualityError that names table, column, count and sample keys when a column holds values that would not
+        arrive as they are.
+        """
+        policies = {column.name: policy(column.name) for column in columns}
+        conditions = {
+            column.name: condition
+            for column in columns
+            if policies[column.name] != "null" and (condition := unfit(column, policies[column.name]))
+        }
+        if conditions:
+            counts = self._ask(count_query(self._table(table), conditions))[0]
+            for (name, condition), count in zip(conditions.items(), counts, strict=True):
+                if int(count):
+                    kind = next(column.type for column in columns if column.name == name)
+                    raise self._unrepresentable(table, name, kind, condition, int(count))
+        return tuple(read_at_source(column, policies[column.name]) for column in columns)
+
     def relation(self, table: Table, columns: tuple[Column, ...]) -> str:
         """An SQL relation with the table's rows in the lakehouse's types."""
-        name = f"{quoted(self._schema)}.{quoted(table.name)}"
-        if not any(column.cast_at_source for column in columns):
+        if not any(column.at_source for column in columns):
             chosen = ", ".join(f"CAST({quoted(c.name)} AS {c.type}) AS {quoted(c.name)}" for c in columns)
-            return f"(SELECT {chosen} FROM {SOURCE}.{name})"
-        chosen = ", ".join(
-            f"{quoted(c.name)}::{c.cast_at_source} AS {quoted(c.name)}" if c.cast_at_source else quoted(c.name)
-            for c in columns
-        )
-        return f"(FROM postgres_query({sql_text(SOURCE)}, {sql_text(f'SELECT {chosen} FROM {name}')}))"
+            return f"(SELECT {chosen} FROM {SOURCE}.{self._table(table)})"
+        chosen = ", ".join(f"{c.at_source or quoted(c.name)} AS {quoted(c.name)}" for c in columns)
+        query = f"SELECT {chosen} FROM {self._table(table)}"
+        return f"(FROM postgres_query({sql_text(SOURCE)}, {sql_text(query)}))"
 
-    def _ask(self, query: str) -> list[tuple[str, str]]:
-        rows: list[tuple[str, str]] = self._connection.execute(
+    def _table(self, table: Table) -> str:
+        return f"{quoted(self._schema)}.{quoted(table.name)}"
+
+    def _unrepresentable(self, table: Table, column: str, kind: str, condition: str, count: int) -> QualityError:
+        key = " || ', ' || ".join(f"{quoted(name)}::text" for name in table.key)
+        found = self._ask(
+            f"SELECT {key} AS key FROM {self._table(table)} WHERE {condition} "
+            f"ORDER BY {', '.join(map(quoted, table.key))} LIMIT {_SAMPLE}"
+        )
+        keys = f"{', '.join(table.key)} is {'; '.join(text for (text,) in found)}"
+        setting = json.dumps({f"{table.name}.{column}": "null"})
+        return QualityError(
+            f"Column {column!r} of table {table.name!r} holds {count} value(s) that {kind} of the lakehouse "
+            f"cannot hold, for example where {keys}. Nothing was loaded. "
+            f"Correct them at the source, or load them as NULL with DATAVISION_INGESTA__UNREPRESENTABLE='{setting}'."
+        )
+
+    def _ask(self, query: str) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = self._connection.execute(
             f"FROM postgres_query({sql_text(SOURCE)}, {sql_text(query)})"
         ).fetchall()
         return rows

@@ -10,16 +10,22 @@ LOADED_AT: Final = "_cargado_en"
 LOAD_ID: Final = "_id_carga"
 OWN_COLUMNS: Final = (LOADED_AT, LOAD_ID)
 
-_FREE_NUMERIC: Final = "DECIMAL(38,10)"
+KNOWN: Final = "_known"
+"""Marks, in a merge, the rows that the lakehouse already has."""
+RESERVED: Final = (*OWN_COLUMNS, KNOWN)
+
+FREE_DECIMAL: Final = "DECIMAL(38,10)"
+"""What a numeric without a precision, or with more than 38 digits, is stored as."""
+_FREE_NUMERIC: Final = "numeric(38,10)"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column and its type in the lakehouse; `cast_at_source` is set when PostgreSQL itself must convert it."""
+    """A column and its type in the lakehouse; `at_source` is the expression when PostgreSQL itself must convert it."""
 
     name: str
     type: str
-    cast_at_source: str | None = None
+    at_source: str | None = None
 
 
 def quoted(name: str) -> str:
@@ -31,11 +37,34 @@ def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
     """The lakehouse's column for one of the source.
 
     `scanner_type` is DuckDB's type for it, `source_type` PostgreSQL's. Enumerations become text. A numeric without a
-    precision, or with more than 38 digits, would become a float on the way: PostgreSQL makes it a decimal first.
+    precision, or with more than 38 digits, would become a float on the way: PostgreSQL makes it a decimal first. A time
+    with a zone would be turned into another zone's, and Parquet holds an interval's time in unsigned milliseconds of 32
+    bits: both stay what PostgreSQL writes, as text.
     """
-    if source_type.startswith("numeric") and scanner_type == "DOUBLE":
-        return Column(name, _FREE_NUMERIC, "numeric(38,10)")
-    return Column(name, "VARCHAR" if scanner_type.startswith("ENUM") else scanner_type)
+    brackets = "[]" if scanner_type.endswith("[]") else ""
+    element = scanner_type.removesuffix("[]")
+    if source_type.startswith("numeric") and element == "DOUBLE":
+        return Column(name, FREE_DECIMAL + brackets, f"{quoted(name)}::{_FREE_NUMERIC}{brackets}")
+    if element in ("TIME WITH TIME ZONE", "INTERVAL"):
+        return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
+    return Column(name, f"VARCHAR{brackets}" if element.startswith("ENUM") else scanner_type)
+
+
+def check_names(table: str, names: Sequence[str]) -> None:
+    """Refuse names that the lakehouse cannot tell apart, or needs itself. Raises UsageError naming the columns."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if name.lower() in RESERVED:
+            raise UsageError(
+                f"Column {name!r} of table {table!r} has a name that ingesta needs for itself "
+                f"({', '.join(RESERVED)}). Rename it at the source, or load the other tables with --tables."
+            )
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise UsageError(
+                f"Columns {other!r} and {name!r} of table {table!r} differ in upper and lower case only, which the "
+                "lakehouse does not. Rename one at the source, or load the other tables with --tables."
+            )
 
 
 def added_columns(table: str, source: Sequence[Column], lake: Sequence[Column]) -> list[Column]:

@@ -1,0 +1,63 @@
+"""Values that PostgreSQL can hold and the lakehouse's type cannot: found before they would arrive as another value.
+
+DuckDB reads NaN in a numeric as 0 and wraps timestamps past its last one around to years before Christ; numerics
+without a precision are stored with 28 digits before the point and 10 after it. Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final, Literal
+
+from ingesta.structure import FREE_DECIMAL, Column, quoted
+
+Policy = Literal["error", "null", "round"]
+
+LAST_TIMESTAMP: Final = "294247-01-10 04:00:54"
+"""DuckDB counts microseconds since 1970 in 64 bits (duckdb.org, "Timestamp types"); PostgreSQL goes on to 294276."""
+_FREE_LIMIT: Final = "1e28"
+_FREE_SCALE: Final = 10
+
+
+def unfit(column: Column, policy: Policy = "error") -> str | None:
+    """The PostgreSQL condition that holds for values of this column which would not arrive as they are.
+
+    None when its type in the lakehouse holds them all. `round` accepts more decimals than are stored.
+    """
+    name = quoted(column.name)
+    element = column.type.removesuffix("[]")
+    if column.type == element:
+        return _unfit_value(name, element, policy)
+    inner = _unfit_value("v", element, policy)
+    nested = f"array_ndims({name}) > 1"
+    return f"({nested} OR EXISTS (SELECT FROM unnest({name}) AS u(v) WHERE {inner}))" if inner else nested
+
+
+def read_at_source(column: Column, policy: Policy) -> Column:
+    """The column as `policy` wants it read: NULL where it is unfit, or as it is."""
+    condition = unfit(column) if policy == "null" else None
+    if condition is None:
+        return column
+    return replace(
+        column, at_source=f"CASE WHEN {condition} THEN NULL ELSE {column.at_source or quoted(column.name)} END"
+    )
+
+
+def count_query(table: str, conditions: Mapping[str, str]) -> str:
+    """The PostgreSQL query that counts the unfit values of each column, as text, in one pass over the table."""
+    counts = ", ".join(
+        f"count(*) FILTER (WHERE {condition})::text AS n{number}"
+        for number, condition in enumerate(conditions.values())
+    )
+    return f"SELECT {counts} FROM {table}"
+
+
+def _unfit_value(value: str, kind: str, policy: Policy) -> str | None:
+    if kind.startswith("DECIMAL"):
+        special = f"{value} = 'NaN' OR abs({value}) = 'Infinity'"
+        if kind != FREE_DECIMAL:
+            return f"({special})"
+        fine = "" if policy == "round" else f" OR {value} <> round({value}, {_FREE_SCALE})"
+        return f"({special} OR abs({value}) >= {_FREE_LIMIT}{fine})"
+    if kind.startswith("TIMESTAMP"):
+        return f"(isfinite({value}) AND {value} > '{LAST_TIMESTAMP}')"
+    return None
