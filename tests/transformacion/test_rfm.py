@@ -222,6 +222,27 @@ def test_a_date_for_which_nobody_qualifies_any_more_loses_its_rows(
     assert stored_rfm(lake, DATES[1]) != {}
 
 
+def test_sums_of_money_may_be_larger_than_any_single_payment_in_a_table_of_the_version_before_too(
+    lake: Any, business: dict[str, pd.DataFrame], three_dates: dict[date, dict[int, dict[str, Any]]]
+) -> None:
+    sums = ("total_pagado_suscripciones", "total_pagado_features", "valor_monetario_total")
+    narrow = ", ".join(f"{column}::decimal(12, 2) as {column}" for column in sums)
+    lake.execute(f"create or replace table marts.fact_rfm as select * replace ({narrow}) from marts.fact_rfm")
+    other_dates = stored_rfm(lake, DATES[1])
+    payments, features = business["subscription_payments"], business["account_premium_features"]
+    rich = {
+        "subscription_payments": payments.assign(amount=9_999_999_999.99),
+        "account_premium_features": features.assign(amount_paid=9_999_999_999.99),
+    }
+    lake.load(rich)
+    run_date(lake, DATES[0])
+    lake.load({"subscription_payments": payments, "account_premium_features": features})
+    expected = expected_rfm({**business, **rich}, DATES[0])
+    assert max(row["valor_monetario_total"] for row in expected.values()) > Decimal("9999999999.99")
+    assert stored_rfm(lake, DATES[0]) == expected
+    assert stored_rfm(lake, DATES[1]) == other_dates
+
+
 def test_the_segment_rules_hold_for_all_125_combinations_of_scores(lake: Any) -> None:
     model = (PROJECT / "models/rfm/int_rfm_segmentos.sql").read_text()
     rules = model[model.index("case") : model.index("end as segmento_rfm")] + "end"

@@ -4,7 +4,7 @@
         incremental_strategy="append",
         on_schema_change="append_new_columns",
         full_refresh=false,
-        pre_hook="{{ borrar_fechas_rfm() }}",
+        pre_hook=["{{ ensanchar_montos_rfm() }}", "{{ borrar_fechas_rfm() }}"],
     )
 }}
 

@@ -110,7 +110,7 @@ with
                 coalesce(
                     sum(case when actividades.tipo = 'pago' then actividades.monto end),
                     0
-                ) as decimal(12, 2)
+                ) as decimal(38, 2)
             ) as total_pagado_suscripciones,
             cast(
                 coalesce(
@@ -120,10 +120,10 @@ with
                         end
                     ),
                     0
-                ) as decimal(12, 2)
+                ) as decimal(38, 2)
             ) as total_pagado_features,
             cast(
-                coalesce(sum(actividades.monto), 0) as decimal(12, 2)
+                coalesce(sum(actividades.monto), 0) as decimal(38, 2)
             ) as valor_monetario_total
         from poblacion
         left join
