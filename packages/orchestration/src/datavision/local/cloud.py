@@ -1,6 +1,5 @@
 """The embedded cloud as a child process: `fargate-local serve` with its state in the state folder."""
 
-import json
 import os
 import shutil
 import sys
@@ -60,15 +59,7 @@ def console_script(name: str) -> str:
 
 
 def _answers(url: str) -> bool:
-    request = urllib.request.Request(  # noqa: S310 - our own loopback address
-        url,
-        data=json.dumps({}).encode(),
-        headers={
-            "X-Amz-Target": "AmazonEC2ContainerServiceV20141113.ListClusters",
-            "Content-Type": "application/x-amz-json-1.1",
-        },
-    )
-    with suppress(OSError), urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310
+    with suppress(OSError), urllib.request.urlopen(f"{url}/_fargate/health", timeout=2) as answer:  # noqa: S310 - our own loopback address
         return bool(answer.status == 200)
     return False
 
