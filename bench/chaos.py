@@ -24,9 +24,9 @@ import httpx
 from airflow_rig import Rig, rig
 
 from datavision.airflow_api import AirflowError
-from datavision.fargate.audit import read_audits
-from datavision.fargate.clients import Cloud
-from datavision.fargate.tokens import read_tags
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.identity import read_tags
+from datavision.fargate.outcome.audit import read_audits
 
 DAG = """
 from datetime import datetime, timedelta

@@ -22,10 +22,10 @@ from typing import Any
 
 import boto3
 
-from datavision.fargate.classify import Wanted
-from datavision.fargate.clients import Cloud
-from datavision.fargate.trigger import FargateTrigger
-from datavision.fargate.watch import Watch, condensed
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.operator.trigger import FargateTrigger
+from datavision.fargate.outcome.classify import Wanted
+from datavision.fargate.waiting.watch import Watch, condensed
 from fargate_local import FargateLocal
 
 CLUSTER = "bench"

@@ -20,17 +20,17 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 
 from datavision import config as configuration
 from datavision.config import Config
-from datavision.fargate.audit import AuditRecord, read_audits
-from datavision.fargate.clients import Cloud, client
-from datavision.fargate.errors import FargateError
-from datavision.fargate.host import Host
-from datavision.fargate.job import Finished, Job, Pausing, Step, Waiting
-from datavision.fargate.lifecycle import Lifecycle
-from datavision.fargate.policy import FailureTablePolicy
-from datavision.fargate.sizes import FargateSize
-from datavision.fargate.tokens import TaskKey, read_tags
-from datavision.fargate.trigger import FargateTrigger
-from datavision.fargate.wait import wait_in_worker
+from datavision.fargate.attempt.host import Host
+from datavision.fargate.attempt.job import Finished, Job, Pausing, Step, Waiting
+from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.edge.clients import Cloud, client
+from datavision.fargate.identity import TaskKey, read_tags
+from datavision.fargate.operator.retry_policy import FailureTablePolicy
+from datavision.fargate.operator.trigger import FargateTrigger
+from datavision.fargate.outcome.audit import AuditRecord, read_audits
+from datavision.fargate.outcome.errors import FargateError
+from datavision.fargate.sizing.sizes import FargateSize
+from datavision.fargate.waiting.in_worker import wait_in_worker
 from datavision.infra import deploy
 from datavision.pins import PinnedImage
 from datavision.task_definitions import TaskDefinitions
@@ -225,7 +225,7 @@ def mode(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def quick_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second, instead of 20, until an unknown task counts as forgotten."""
-    for module in ("watch", "lifecycle"):
+    for module in ("waiting.watch", "attempt.lifecycle"):
         monkeypatch.setattr(f"datavision.fargate.{module}.MISSING_GRACE_SECONDS", 0.5)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from datavision.fargate import errors
-from datavision.fargate.sizes import FargateSize
+from datavision.fargate.outcome import errors
+from datavision.fargate.sizing.sizes import FargateSize
 
 Make = Callable[..., Any]
 Inject = Callable[..., int]
@@ -240,7 +240,7 @@ def test_a_container_stopped_by_someone_else_is_retried(airflow: Make, platform:
 
 
 def test_a_time_out_stops_the_container_and_says_so(airflow: Make) -> None:
-    from datavision.fargate.lifecycle import Lifecycle
+    from datavision.fargate.attempt.lifecycle import Lifecycle
 
     task = airflow("trap 'echo bye; exit 143' TERM; echo up; sleep 60 & wait", execution_timeout=0.5)
     lifecycle = Lifecycle(task.host())
@@ -252,7 +252,7 @@ def test_a_time_out_stops_the_container_and_says_so(airflow: Make) -> None:
 
 
 def test_a_success_that_came_before_the_time_out_counts(airflow: Make) -> None:
-    from datavision.fargate.lifecycle import Lifecycle
+    from datavision.fargate.attempt.lifecycle import Lifecycle
 
     task = airflow(WRITE, execution_timeout=60.0)
     lifecycle = Lifecycle(task.host())
@@ -267,7 +267,7 @@ def test_a_result_that_breaks_the_contract_fails_at_once(airflow: Make, platform
     def overwritten(step: Any) -> Any:
         task_ended = type(task).wait(task, step)
         bucket, key = platform.config.storage.results_bucket, step.launch.result_key
-        from datavision.fargate.clients import client
+        from datavision.fargate.edge.clients import client
 
         client(platform.cloud, "s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
         return task_ended

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from datavision.fargate.lifecycle import Lifecycle
-from datavision.fargate.sizes import FargateSize
-from datavision.fargate.tokens import TaskKey
+from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.identity import TaskKey
+from datavision.fargate.sizing.sizes import FargateSize
 from datavision.reap import FINISHED, Container, NamedStates, leftovers, reap
 
 Make = Callable[..., Any]

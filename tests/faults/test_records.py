@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from datavision.errors import ConfigError, PinError
-from datavision.fargate.audit import list_runs, read_audits
-from datavision.fargate.network import network
-from datavision.fargate.releases import release_key, released_image
-from datavision.fargate.remember import recall
-from datavision.fargate.storage import write_json
+from datavision.fargate.edge.json_objects import write_json
+from datavision.fargate.launching.network import network
+from datavision.fargate.launching.released_image import release_key, released_image
+from datavision.fargate.outcome.audit import list_runs, read_audits
+from datavision.fargate.sizing.memory import recall
 
 Make = Callable[..., Any]
 WRITE = "python -c \"from datavision_runtime import write_result; write_result({'rows': 7})\""
@@ -34,7 +34,7 @@ def test_an_audit_record_says_when_how_and_what_ran_and_what_it_cost(airflow: Ma
 
 
 def test_a_launch_under_way_has_its_record_already(airflow: Make, platform: Any) -> None:
-    from datavision.fargate.lifecycle import Lifecycle
+    from datavision.fargate.attempt.lifecycle import Lifecycle
 
     task = airflow("sleep 30")
     Lifecycle(task.host()).begin()

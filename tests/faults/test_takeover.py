@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from datavision.fargate import launcher, record
-from datavision.fargate.audit import AuditRecord
-from datavision.fargate.lifecycle import Lifecycle
+from datavision.fargate.attempt import launcher
+from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.launching import record
+from datavision.fargate.outcome.audit import AuditRecord
 
 Make = Callable[..., Any]
 WRITE = "python -c \"from datavision_runtime import write_result; write_result({'rows': 7})\""
@@ -185,7 +186,7 @@ def audits_of(task: Any) -> list[AuditRecord]:
 
 
 def _stopped(platform: Any, lifecycle: Lifecycle) -> dict[str, Any]:
-    from datavision.fargate.tasks import describe
+    from datavision.fargate.edge.ecs_tasks import describe
 
     task = describe(platform.ecs, platform.config.ecs.cluster, str(lifecycle.last_arn()))
     assert task is not None

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from datavision.fargate import follow, poll
-from datavision.fargate.lifecycle import Lifecycle
-from datavision.fargate.logs import LogStream, read_on, read_position
-from datavision.fargate.poll import poll_loop
-from datavision.fargate.trigger import FargateTrigger
+from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.edge.logs import LogStream, read_on, read_position
+from datavision.fargate.operator.trigger import FargateTrigger
+from datavision.fargate.waiting import log_follower
+from datavision.fargate.waiting import poll_loop as polling
+from datavision.fargate.waiting.poll_loop import PollLoop, poll_loop
 
 Make = Callable[..., Any]
 
@@ -35,7 +36,7 @@ def triggers(task: Any, count: int) -> list[FargateTrigger]:
 def test_a_trigger_travels_through_its_arguments(airflow: Make) -> None:
     (trigger,) = triggers(airflow("exit 0"), 1)
     path, arguments = trigger.serialize()
-    assert path == "datavision.fargate.trigger.FargateTrigger"
+    assert path == "datavision.fargate.operator.trigger.FargateTrigger"
     assert FargateTrigger(**arguments).serialize() == (path, arguments)
 
 
@@ -43,14 +44,14 @@ async def test_many_tasks_are_one_poll_loop_that_asks_for_all_in_one_call(
     airflow: Make, platform: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = 0
-    tell = poll.PollLoop._tell
+    tell = PollLoop._tell
 
     async def counted(*arguments: Any) -> None:
         nonlocal told
         told += 1
         await tell(*arguments)
 
-    monkeypatch.setattr(poll.PollLoop, "_tell", counted)
+    monkeypatch.setattr(PollLoop, "_tell", counted)
     task = airflow("sleep 3")
     waiting = await asyncio.to_thread(triggers, task, 25)
     loop = poll_loop(platform.cloud, platform.config.ecs.cluster, 10)
@@ -61,7 +62,7 @@ async def test_many_tasks_are_one_poll_loop_that_asks_for_all_in_one_call(
 
 
 async def test_errors_of_the_api_only_cost_time(airflow: Make, platform: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(poll, "_MAX_BACKOFF_SECONDS", 0.2)
+    monkeypatch.setattr(polling, "_MAX_BACKOFF_SECONDS", 0.2)
     platform.fargate.add_fault("access-denied", action="DescribeTasks", times=2)
     platform.fargate.add_fault("server-error", action="DescribeTasks", after=2, times=4)
     (trigger,) = await asyncio.to_thread(triggers, airflow("exit 0"), 1)
@@ -83,8 +84,8 @@ async def test_a_triggerer_away_for_longer_than_the_task_still_gets_its_end_and_
 async def test_a_restarted_triggerer_goes_on_where_the_log_was(
     airflow: Make, platform: Any, monkeypatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(follow, "SAVE_SECONDS", 0.1)
-    monkeypatch.setattr(follow, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(log_follower, "SAVE_SECONDS", 0.1)
+    monkeypatch.setattr(log_follower, "PAUSE_SECONDS", 0.2)
     go = tmp_path / "go"
     task = airflow(f"echo first part; until [ -e {go} ]; do sleep 0.1; done; echo second part; sleep 2")
     (trigger,) = await asyncio.to_thread(triggers, task, 1)

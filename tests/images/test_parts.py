@@ -9,8 +9,8 @@ from datavision.images.containers import failing_step
 from datavision.images.stamp import without_credentials
 from datavision.release.changelog import insert_release
 from datavision.release.diff import changed_models, changed_packages, locked_versions
-from datavision.release.prune import cron_schedules, next_run
-from datavision.release.scan import forbidden
+from datavision.release.gates.scan import forbidden
+from datavision.release.registry.prune import cron_schedules, next_run
 from datavision.release.versions import bumped, latest, next_version
 
 

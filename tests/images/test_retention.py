@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from datavision.images.registry import RegisteredImage
-from datavision.images.retention import PinPeriod, Window, needed, removable
+from datavision.release.registry.retention import PinPeriod, Window, needed, removable
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 WINDOW = Window(releases=2, days=30)

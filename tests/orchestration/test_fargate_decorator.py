@@ -88,7 +88,7 @@ def test_what_cannot_run_is_refused_when_the_dag_is_parsed(parse: Parse, argumen
 @pytest.mark.parametrize("command", [None, [], "sleep 1", [1], ()])
 def test_a_command_is_a_non_empty_list_of_text(command: Any) -> None:
     from datavision.errors import ConfigError
-    from datavision.fargate.operator import _checked_command
+    from datavision.fargate.operator.operator import _checked_command
 
     with pytest.raises(ConfigError, match="non-empty list of str"):
         _checked_command(command)
@@ -125,7 +125,7 @@ def test_parsing_a_dag_needs_no_aws_library(parse: Parse, repository: Path, tmp_
 def test_every_argument_is_documented(repository: Path) -> None:
     import inspect
 
-    from datavision.fargate.operator import FargateOperator
+    from datavision.fargate.operator.operator import FargateOperator
 
     text = (repository / "docs" / "task-fargate.md").read_text()
     names = set(inspect.signature(FargateOperator.__init__).parameters) - {"self", "command", "kwargs"}

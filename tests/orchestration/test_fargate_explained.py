@@ -7,17 +7,17 @@ import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
 from datavision.errors import ConfigError
-from datavision.fargate import errors
-from datavision.fargate.accounting import failed_checks
-from datavision.fargate.assets import rows_of
-from datavision.fargate.classify import Ending, Outcome
-from datavision.fargate.cost import cost_usd
-from datavision.fargate.errors import FargateError
-from datavision.fargate.explain import explain
-from datavision.fargate.links import ecs_task_url, log_stream_url
-from datavision.fargate.policy import FailureTablePolicy
-from datavision.fargate.results import Delivery
-from datavision.fargate.sizes import FargateSize
+from datavision.fargate.attempt.accounting import failed_checks
+from datavision.fargate.operator.assets import rows_of
+from datavision.fargate.operator.links import ecs_task_url, log_stream_url
+from datavision.fargate.operator.retry_policy import FailureTablePolicy
+from datavision.fargate.outcome import errors
+from datavision.fargate.outcome.classify import Ending, Outcome
+from datavision.fargate.outcome.cost import cost_usd
+from datavision.fargate.outcome.errors import FargateError
+from datavision.fargate.outcome.explain import explain
+from datavision.fargate.outcome.results import Delivery
+from datavision.fargate.sizing.sizes import FargateSize
 
 FAILURES = [outcome for outcome in Outcome if outcome is not Outcome.SUCCESS]
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datavision.errors import ConfigError
-from datavision.fargate.sizes import (
+from datavision.fargate.sizing.sizes import (
     REMEMBERED_RUNS,
     FargateSize,
     SizeMemory,

@@ -5,7 +5,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datavision.fargate.tokens import TaskKey, client_token, escape, read_tags, result_key, tags, unescape
+from datavision.fargate.identity import TaskKey, client_token, escape, read_tags, result_key, tags, unescape
 
 KEY = TaskKey("local", "pipeline_suscripciones", "manual__2026-11-23T10:00:00+00:00", "ingesta")
 DIGEST = "sha256:" + "a" * 64

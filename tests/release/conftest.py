@@ -14,7 +14,7 @@ import pytest
 
 from datavision import infra
 from datavision.config import Config, load
-from datavision.release.git import PinRepository
+from datavision.release.pins.git import PinRepository
 from fargate_local import FargateLocal
 
 ENVIRONMENT = {

@@ -13,7 +13,7 @@ from datavision.config import Config, load
 from datavision.images.errors import BuildError
 from datavision.images.run import build_images
 from datavision.release.promote import copy_image
-from datavision.release.steps import Release, plan, release
+from datavision.release.release import Release, plan, release
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(1500)]
 

@@ -11,9 +11,9 @@ from datavision.images.registry import Registry
 from datavision.pins import read_pin
 from datavision.release.errors import DirtyTreeError, ReleaseError
 from datavision.release.promote import promote
-from datavision.release.prune import prune
+from datavision.release.registry.prune import prune
+from datavision.release.release import release
 from datavision.release.rollback import rollback
-from datavision.release.steps import release
 
 PIPELINES = ("pipeline_completo", "pipeline_fact_rfm", "pipeline_suscripciones")
 
@@ -70,7 +70,7 @@ def test_a_prune_names_what_may_go_and_deletes_it_only_when_told(
     oldest, _, newest = (done.images["ingesta"].digest for done in releases)
     registry = Registry(config)
     in_a_week = _Clock(datetime.now(UTC) + timedelta(days=7))
-    monkeypatch.setattr("datavision.release.prune.datetime", in_a_week)
+    monkeypatch.setattr("datavision.release.registry.prune.datetime", in_a_week)
 
     named = prune(config)
     assert oldest in {image.digest for image in named.removable}

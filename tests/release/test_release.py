@@ -13,10 +13,10 @@ from datavision.config import load
 from datavision.images.registry import Registry
 from datavision.pins import read_pin
 from datavision.release.errors import CanaryError, DirtyTreeError, GateError, LockedError
-from datavision.release.history import history
-from datavision.release.lock import locked
-from datavision.release.records import read_record
-from datavision.release.steps import plan, release
+from datavision.release.pins.history import history
+from datavision.release.pins.lock import locked
+from datavision.release.pins.record import read_record
+from datavision.release.release import plan, release
 
 PIPELINES = ("pipeline_completo", "pipeline_fact_rfm", "pipeline_suscripciones")
 
@@ -159,7 +159,7 @@ def test_the_second_of_two_releases_says_who_holds_the_environment(project: Any)
 
 
 def test_the_claim_of_a_dead_process_is_taken_over(project: Any) -> None:
-    script = "import os, datavision.config as c; from datavision.release.lock import locked\n"
+    script = "import os, datavision.config as c; from datavision.release.pins.lock import locked\n"
     script += "with locked(c.load('dev'), 'A release'): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", script], check=False, cwd=project.path).returncode == 9
     assert release(project.config).pinned == PIPELINES

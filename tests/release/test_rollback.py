@@ -8,12 +8,12 @@ import pytest
 from datavision.images.registry import Registry
 from datavision.pins import PinnedImage, read_pin
 from datavision.release.diff import diff
-from datavision.release.drift import pin_states
 from datavision.release.errors import LockedError, ReleaseError, UnknownRelease
-from datavision.release.history import history
-from datavision.release.lock import locked
+from datavision.release.pins.drift import pin_states
+from datavision.release.pins.history import history
+from datavision.release.pins.lock import locked
+from datavision.release.release import Release, release
 from datavision.release.rollback import rollback
-from datavision.release.steps import Release, release
 
 RFM, DAILY = "pipeline_fact_rfm", "pipeline_suscripciones"
 

@@ -9,9 +9,9 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "datavision-orchestration",
         "name": "DataVision",
         "description": "Runs a module's pinned image on ECS Fargate: launched once, never lost, explained.",
-        "task-decorators": [{"name": "fargate", "class-name": "datavision.fargate.decorator.fargate_task"}],
+        "task-decorators": [{"name": "fargate", "class-name": "datavision.fargate.operator.decorator.fargate_task"}],
         "extra-links": [
-            "datavision.fargate.links.LogStreamLink",
-            "datavision.fargate.links.EcsTaskLink",
+            "datavision.fargate.operator.links.LogStreamLink",
+            "datavision.fargate.operator.links.EcsTaskLink",
         ],
     }

@@ -8,8 +8,8 @@ from typing import Any
 
 from datavision.airflow_api import FINISHED, AirflowApi, TaskState
 from datavision.config import Config
-from datavision.fargate.audit import AuditRecord, read_audits
-from datavision.fargate.clients import Cloud
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.outcome.audit import AuditRecord, read_audits
 
 POLL_SECONDS = 1.0
 

@@ -13,7 +13,7 @@ from datavision.cli.options import AsJson, Env
 from datavision.cli.output import out, step
 from datavision.images.builders import EngineChoice
 from datavision.images.run import build_images, push_image, run_command
-from datavision.release.prune import prune as prune_registry
+from datavision.release.registry.prune import prune as prune_registry
 
 app = typer.Typer(help="Module images: build, run, prune.", no_args_is_help=True)
 Engine = Annotated[EngineChoice | None, typer.Option(help="Use this instead of the configured one.")]

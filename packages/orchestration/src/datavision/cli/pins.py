@@ -11,8 +11,8 @@ from rich.table import Table
 from datavision.cli.connect import environment
 from datavision.cli.output import fail, out
 from datavision.config import ENVIRONMENTS
-from datavision.release.drift import PinState, pin_states
-from datavision.release.history import pipelines, repository
+from datavision.release.pins.drift import PinState, pin_states
+from datavision.release.pins.history import pipelines, repository
 from datavision.state import project_root
 
 

@@ -14,11 +14,11 @@ from datavision.cli.output import out, step
 from datavision.config import load
 from datavision.images.builders import EngineChoice
 from datavision.pins import PinnedImage
-from datavision.release.history import repository
+from datavision.release.pins.history import repository
 from datavision.release.plan import Plan
 from datavision.release.promote import promote as promote_pins
-from datavision.release.steps import plan as plan_release
-from datavision.release.steps import release as make_release
+from datavision.release.release import plan as plan_release
+from datavision.release.release import release as make_release
 from datavision.release.versions import Bump
 
 

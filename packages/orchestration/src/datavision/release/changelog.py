@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from datavision.pins import PinnedImage
-from datavision.release.git import PinRepository
+from datavision.release.pins.git import PinRepository
 from datavision.release.versions import latest
 
 _UNRELEASED = "## Unreleased"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from datavision.config import Config
-from datavision.release.git import PinRepository
-from datavision.release.history import bundle_path
-from datavision.release.steps import release
+from datavision.release.pins.git import PinRepository
+from datavision.release.pins.history import bundle_path
+from datavision.release.release import release
 
 
 def bundle_repository(state: Path) -> Path:

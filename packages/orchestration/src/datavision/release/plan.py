@@ -11,8 +11,8 @@ from datavision.images.registry import RegisteredImage, Registry
 from datavision.images.source import ModuleSource, read_source
 from datavision.pins import Pin, PinnedImage, parse_pin
 from datavision.release import versions
-from datavision.release.git import PinRepository
-from datavision.release.history import TAG_PREFIX, current_pins, last_release, path_in_repository, pipelines
+from datavision.release.pins.git import PinRepository
+from datavision.release.pins.history import TAG_PREFIX, current_pins, last_release, path_in_repository, pipelines
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ from datavision.images.builders import Builder, open_builder
 from datavision.images.errors import ImageError
 from datavision.images.registry import Registry
 from datavision.pins import Pin, PinnedImage
-from datavision.release.canary import run_canary
 from datavision.release.errors import ReleaseError
-from datavision.release.git import PinRepository
-from datavision.release.history import PinChange, commit_pins, current_pins, finish_checkout, pipelines, repository
-from datavision.release.lock import locked
-from datavision.release.records import write_record
+from datavision.release.gates.canary import run_canary
+from datavision.release.gates.scan import check_scan
+from datavision.release.pins.git import PinRepository
+from datavision.release.pins.history import PinChange, commit_pins, current_pins, finish_checkout, pipelines, repository
+from datavision.release.pins.lock import locked
+from datavision.release.pins.record import write_record
+from datavision.release.release import refuse_dirty_tree
 from datavision.release.rollback import replace_images, require_image
-from datavision.release.scan import check_scan
-from datavision.release.steps import refuse_dirty_tree
 from datavision.release.versions import latest
 from datavision.state import project_root, state_dir
 from datavision.task_definitions import TaskDefinitions

@@ -8,8 +8,8 @@ from datavision.images.builders import Builder, open_builder
 from datavision.images.registry import Registry
 from datavision.pins import Pin, PinnedImage
 from datavision.release.errors import ReleaseError
-from datavision.release.git import PinRepository
-from datavision.release.history import (
+from datavision.release.pins.git import PinRepository
+from datavision.release.pins.history import (
     PinChange,
     commit_pins,
     current_pins,
@@ -20,7 +20,7 @@ from datavision.release.history import (
     repository,
     require_pipeline,
 )
-from datavision.release.lock import locked
+from datavision.release.pins.lock import locked
 from datavision.state import project_root, state_dir
 from datavision.task_definitions import TaskDefinitions
 

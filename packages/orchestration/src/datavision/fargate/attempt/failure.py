@@ -1,0 +1,40 @@
+"""From what became of a launch to the exception that a person reads: facts, last log lines, next step."""
+
+from datavision.fargate.attempt.accounting import failed_checks
+from datavision.fargate.attempt.host import Host
+from datavision.fargate.edge import logs
+from datavision.fargate.launching.record import LaunchRecord
+from datavision.fargate.outcome.classify import Ending, Outcome
+from datavision.fargate.outcome.errors import LAST_LINES, FargateError
+from datavision.fargate.outcome.explain import explain
+from datavision.fargate.outcome.results import Delivered
+
+
+def log_stream(host: Host, arn: str) -> logs.LogStream:
+    """Return where the container of task `arn` logs."""
+    return logs.LogStream.of(host.config.observability.log_group, host.job.module, arn)
+
+
+def failure(
+    host: Host,
+    last: LaunchRecord,
+    ending: Ending,
+    outcome: Outcome,
+    delivery: Delivered = None,
+    *,
+    at_ceiling: bool = False,
+) -> FargateError:
+    """Return the exception for a launch that did not succeed."""
+    lines = logs.last_lines(host.cloud, log_stream(host, last.arn), LAST_LINES) if last.arn else ()
+    return explain(
+        outcome,
+        ending,
+        task=host.job.name,
+        env=host.job.key.env,
+        image=host.job.image_text,
+        size=f"{last.size} ({last.why_size}), {last.market}",
+        task_arn=last.arn,
+        log_lines=lines,
+        checks=failed_checks(delivery),
+        at_ceiling=at_ceiling,
+    )

@@ -1,0 +1,40 @@
+"""What a lifecycle needs from whoever runs it: state that survives, a log, a clock."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from datavision.config import Config
+from datavision.fargate.attempt.job import Job
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.launching.record import StateStore
+
+PATIENCE_SECONDS = 5.0
+"""How long a launch may sleep in the worker before it gives the worker back."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """One task instance's surroundings."""
+
+    job: Job
+    config: Config
+    cloud: Cloud
+    store: StateStore
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
+    patience: float = PATIENCE_SECONDS
+
+    @property
+    def bucket(self) -> str:
+        """The results bucket."""
+        return self.config.storage.results_bucket
+
+    def attempt(self, what: str, act: Callable[[], None]) -> None:
+        """Do something that the task's outcome must not depend on."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the container's outcome stands
+            self.warn(f"Could not {what}: {error}")

@@ -1,0 +1,165 @@
+"""Launches one task instance's container exactly once, within the launch budget.
+
+Every launch is stored before RunTask is called, and again with the ARN before anyone waits: whatever is killed in
+between, the next attempt sends the same request with the same token and gets the same task.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from datavision.fargate import identity
+from datavision.fargate.attempt.accounting import account_launch
+from datavision.fargate.attempt.failure import failure
+from datavision.fargate.attempt.host import Host
+from datavision.fargate.attempt.job import Pausing
+from datavision.fargate.edge import ecs_tasks
+from datavision.fargate.edge.clients import client
+from datavision.fargate.launching import record
+from datavision.fargate.launching.budget import LaunchBudget
+from datavision.fargate.launching.network import network
+from datavision.fargate.launching.record import LaunchRecord
+from datavision.fargate.launching.request import (
+    Market,
+    Payload,
+    Placement,
+    Refusal,
+    RefusedError,
+    build_request,
+    run_task,
+)
+from datavision.fargate.outcome.audit import write_audit
+from datavision.fargate.outcome.classify import Ending, Outcome
+from datavision.fargate.sizing.memory import recall
+from datavision.fargate.sizing.sizes import Choice, FargateSize, choose
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Where a launch stands in its Airflow try."""
+
+    launch: int
+    spent: int
+    try_started_at: float
+    budget_started_at: float
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Plans and submits launches."""
+
+    host: Host
+
+    def first(self) -> LaunchRecord:
+        """Plan the first launch of this Airflow try."""
+        job, now = self.host.job, self.host.now()
+        memory = recall(self.host.cloud, self.host.bucket, job.key)
+        choice = choose(job.declared, memory, record.read_grown(self.host.store), job.max_memory)
+        market: Market = "on-demand" if job.capacity == "on-demand" else "spot"
+        return self._plan(_Count(1, 1, now, now), market, choice)
+
+    def following(self, last: LaunchRecord, market: Market) -> LaunchRecord:
+        """Plan the launch after `last`: next subnet, new token."""
+        count = _Count(1, 1, self.host.now(), self.host.now())
+        if last.try_number == self.host.job.try_number:
+            count = _Count(last.launch + 1, last.spent + 1, last.try_started_at, last.budget_started_at)
+        return self._plan(count, market, Choice(last.size, last.why_size))
+
+    def fallback(self, last: LaunchRecord) -> Market:
+        """Return the market after `last` was refused or interrupted."""
+        return "on-demand" if self.host.job.capacity == "spot-then-on-demand" else last.market
+
+    def delay_after(self, last: LaunchRecord) -> float | None:
+        """Return seconds before a container that did not come to its end is launched again; None: budget spent."""
+        budget = LaunchBudget(self.host.config.ecs.launch)
+        if last.try_number != self.host.job.try_number:
+            return budget.next_delay(1, 0.0)
+        return budget.next_delay(last.spent, self.host.now() - last.budget_started_at)
+
+    def submit(self, intent: LaunchRecord) -> LaunchRecord | Pausing:
+        """Launch, again and again within the budget, until ECS has a task; a long pause is given back to the caller.
+
+        Raises:
+            FargateError: it can never start, or the budget is spent.
+        """
+        repeats = 0
+        while True:
+            record.write_launch(self.host.store, intent)
+            try:
+                return self._launched(intent, run_task(self._ecs(), intent.request, intent.token))
+            except RefusedError as refused:
+                if refused.refusal is Refusal.CONFLICT and (found := self.find(intent)):
+                    return self._launched(intent, found)
+                repeats += 1
+                intent, delay = self._after_refusal(intent, refused, repeats)
+                if delay > self.host.patience:
+                    record.write_launch(self.host.store, intent)
+                    return Pausing(delay, str(refused))
+            self.host.sleep(delay)
+
+    def find(self, previous: LaunchRecord) -> str | None:
+        """Return the ARN of the task that carries the launch's token, or None."""
+        family = str(previous.request["taskDefinition"]).partition(":")[0]
+        return ecs_tasks.find_by_token(self._ecs(), self.host.config.ecs.cluster, family, previous.token)
+
+    def _after_refusal(self, intent: LaunchRecord, refused: RefusedError, repeats: int) -> tuple[LaunchRecord, float]:
+        if refused.refusal is Refusal.PERMANENT:
+            ending = Ending(Outcome.PERMANENT_START, reason=str(refused))
+            raise failure(self.host, intent, ending, ending.outcome) from None
+        again = refused.refusal in (Refusal.THROTTLED, Refusal.UNKNOWN)
+        limits = self.host.config.ecs.launch
+        # Throttled and unanswered calls created nothing that counts: only the budget's time limits them.
+        attempts = min(repeats, limits.attempts - 1) if again else intent.spent
+        delay = LaunchBudget(limits).next_delay(attempts, self.host.now() - intent.budget_started_at)
+        if delay is None:
+            ending = Ending(Outcome.FAILED_START, reason=str(refused))
+            raise failure(self.host, intent, ending, ending.outcome) from None
+        self.host.warn(f"Launch {intent.launch} was {refused.refusal.value}: {refused}; again in {delay:.1f} s")
+        return (intent if again else self.following(intent, self.fallback(intent))), delay
+
+    def _launched(self, intent: LaunchRecord, arn: str) -> LaunchRecord:
+        launched = intent.with_arn(arn, self.host.now())
+        record.write_launch(self.host.store, launched)
+        self.host.say(
+            f"Launched {arn}: {self.host.job.image_text}, {launched.size} ({launched.why_size}), {launched.market}, "
+            f"try {launched.try_number}, launch {launched.launch}"
+        )
+        started = account_launch(self.host.job, launched)
+        self.host.attempt("write the audit record", lambda: write_audit(self.host.cloud, self.host.bucket, started))
+        return launched
+
+    def _plan(self, count: _Count, market: Market, choice: Choice) -> LaunchRecord:
+        job, ecs = self.host.job, self.host.config.ecs
+        token = identity.client_token(job.key, job.try_number, count.launch, job.image.digest, job.generation)
+        result_key = identity.result_key(job.key, token)
+        where = network(self.host.cloud, ecs)
+        environment = {
+            **job.environment,
+            "DATAVISION_RESULT_URI": f"s3://{self.host.bucket}/{result_key}",
+            "DATAVISION_RUN_ID": job.key.run_id,
+        }
+        size: FargateSize = choice.size
+        request = build_request(
+            Payload(job.image.task_definition, job.module, job.command, environment, size),
+            Placement(ecs.cluster, where.subnet(count.launch), where.security_groups, ecs.platform_version, market),
+            identity.started_by(job.key.env),
+            identity.tags(job.key, job.try_number, count.launch, job.release, token),
+        )
+        return LaunchRecord(
+            token=token,
+            generation=job.generation,
+            try_number=job.try_number,
+            launch=count.launch,
+            spent=count.spent,
+            try_started_at=count.try_started_at,
+            budget_started_at=count.budget_started_at,
+            intended_at=self.host.now(),
+            request=request,
+            market=market,
+            cpu=size.cpu,
+            memory=size.memory,
+            why_size=choice.why,
+            result_key=result_key,
+        )
+
+    def _ecs(self) -> Any:
+        return client(self.host.cloud, "ecs")

@@ -1,0 +1,266 @@
+"""One Airflow task instance from its first launch to its result, through whatever happens in between.
+
+Free of Airflow: the operator hands in the `Host` and carries out the `Step` it gets.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from datavision.fargate.attempt.accounting import account
+from datavision.fargate.attempt.failure import failure, log_stream
+from datavision.fargate.attempt.host import Host
+from datavision.fargate.attempt.job import Finished, Pausing, Step, Waiting
+from datavision.fargate.attempt.launcher import Launcher
+from datavision.fargate.edge import ecs_tasks
+from datavision.fargate.edge.clients import client
+from datavision.fargate.edge.logs import read_position
+from datavision.fargate.launching import record
+from datavision.fargate.launching.record import LaunchRecord
+from datavision.fargate.launching.request import Market
+from datavision.fargate.outcome import results
+from datavision.fargate.outcome.audit import AuditRecord, write_audit
+from datavision.fargate.outcome.classify import Ending, Outcome, StopReason, Wanted, classify
+from datavision.fargate.outcome.errors import FargateError, Report, ResultError
+from datavision.fargate.outcome.results import BadDelivery, Delivered, Delivery
+from datavision.fargate.sizing import memory
+from datavision.fargate.sizing.sizes import learn, next_size
+from datavision.fargate.waiting.watch import MISSING_GRACE_SECONDS, Watch
+
+STOP_MARGIN_SECONDS = 60
+"""Beyond a container's stop timeout: what ECS needs to report STOPPED."""
+
+
+class Lifecycle:
+    """Launches, finds again, and settles the container of one task instance."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.launcher = Launcher(host)
+        self.live: LaunchRecord | None = None
+        """The launch whose container may be running now."""
+
+    def begin(self) -> Step:
+        """Attach to, accept or replace what an earlier attempt left; launch when there is nothing of use.
+
+        Raises:
+            FargateError: it failed for good, as far as this Airflow try goes.
+        """
+        previous = record.read_launch(self.host.store)
+        if previous is None:
+            return self._submit(self.launcher.first())
+        if previous.generation != self.host.job.generation:
+            self._stop_leftover(previous)
+            return self._submit(self.launcher.first())
+        return self._take_over(previous)
+
+    def settle(self, task: Mapping[str, Any] | None) -> Step:
+        """Decide what a stopped (or, None, forgotten) container means.
+
+        Raises:
+            FargateError: it failed.
+        """
+        return self._settle(self._last(), task)
+
+    def time_out(self) -> Step:
+        """Stop the container because execution_timeout has passed; a success that came first still counts.
+
+        Raises:
+            FargateError: nearly always, a TaskTimeoutError.
+        """
+        last = self._last()
+        if last.arn is None:
+            reason = "execution_timeout passed before ECS had a task"
+            raise failure(self.host, last, Ending(Outcome.TIMEOUT, reason=reason), Outcome.TIMEOUT)
+        return self._settle(last, self._stop(last, StopReason.TIMEOUT))
+
+    def kill(self) -> None:
+        """Stop the container and wait until ECS says so; nothing happens when none is live."""
+        live, self.live = self.live, None
+        if live and live.arn:
+            task = self._stop(live, StopReason.KILLED)
+            self._audit(live, self._ending(task, None), task, None)
+
+    def last_arn(self) -> str | None:
+        """Return the ARN of the last launch, or None before the first."""
+        last = self.live or record.read_launch(self.host.store)
+        return last.arn if last else None
+
+    def saved_log_position(self) -> str | None:
+        """Return how far the triggerer forwarded the last launch's log, or None when it never said."""
+        last = record.read_launch(self.host.store)
+        return read_position(self.host.cloud, self.host.bucket, last.log_position_key) if last else None
+
+    def _take_over(self, previous: LaunchRecord) -> Step:
+        own = previous.try_number == self.host.job.try_number
+        if previous.arn is None:
+            if not own:
+                self.host.say(f"Try {previous.try_number} was cut off while launching; looking for what became of it")
+            return self._resubmit(previous)
+        task = self._described(previous)
+        if task is not None and task["lastStatus"] != "STOPPED":
+            self.host.say(f"Attaching to {previous.arn} of try {previous.try_number} ({task['lastStatus']})")
+            return self._wait_for(previous)
+        if own or self._succeeded(previous, task):
+            return self._settle(previous, task)
+        self.host.say(f"The container of try {previous.try_number} is dead; launching anew")
+        self._account_for(previous, task)
+        return self._submit(self.launcher.first())
+
+    def _resubmit(self, previous: LaunchRecord) -> Step:
+        if self.host.now() - previous.intended_at < record.TOKEN_SECONDS:
+            return self._submit(previous)
+        if arn := self.launcher.find(previous):
+            return self._take_over(previous.with_arn(arn, self.host.now()))
+        if self._succeeded(previous, None):
+            return self._settle(previous, None)
+        return self._submit(self.launcher.first())
+
+    def _described(self, previous: LaunchRecord) -> dict[str, Any] | None:
+        """Describe a task; one just launched gets the time ECS needs to know of it."""
+        cluster, arn = self.host.config.ecs.cluster, str(previous.arn)
+        task = ecs_tasks.describe(self._ecs(), cluster, arn)
+        while task is None and self.host.now() - previous.launched_at < MISSING_GRACE_SECONDS:
+            self.host.sleep(1)
+            task = ecs_tasks.describe(self._ecs(), cluster, arn)
+        return task
+
+    def _succeeded(self, previous: LaunchRecord, task: Mapping[str, Any] | None) -> bool:
+        delivery = self._delivery(previous) if task is None else None
+        return self._ending(task, delivery).outcome is Outcome.SUCCESS
+
+    def _account_for(self, previous: LaunchRecord, task: Mapping[str, Any] | None) -> None:
+        """Write the record of a dead container that nobody settled, and learn from it if it lacked memory."""
+        ending = self._ending(task, None)
+        self._audit(previous, ending, task, None)
+        if ending.outcome is Outcome.MEMORY and (bigger := next_size(previous.size, self.host.job.max_memory)):
+            record.write_grown(self.host.store, bigger)
+
+    def _stop_leftover(self, previous: LaunchRecord) -> None:
+        arn = previous.arn or self.launcher.find(previous)
+        if arn is None:
+            return
+        self.host.say(f"This task was cleared; making sure that its earlier container has stopped: {arn}")
+        leftover = previous.with_arn(arn, previous.intended_at)
+        task = self._stop(leftover, StopReason.REPLACED)
+        self._audit(leftover, self._ending(task, None), task, None)
+
+    def _submit(self, intent: LaunchRecord) -> Step:
+        launched = self.launcher.submit(intent)
+        return launched if isinstance(launched, Pausing) else self._wait_for(launched)
+
+    def _wait_for(self, launched: LaunchRecord) -> Waiting:
+        self.live = launched
+        job, ecs = self.host.job, self.host.config.ecs
+        start_by = launched.launched_at + ecs.launch.start_deadline_seconds
+        watch = Watch(
+            arn=str(launched.arn),
+            wanted=Wanted(job.module, job.image.digest, start_by),
+            launched_at=launched.launched_at,
+            usual_seconds=memory.recall(self.host.cloud, self.host.bucket, job.key).usual_seconds,
+            min_interval=ecs.wait.min_interval_seconds,
+            max_interval=ecs.wait.max_interval_seconds,
+        )
+        return Waiting(launched, watch, log_stream(self.host, watch.arn), self._time_left(launched))
+
+    def _time_left(self, launched: LaunchRecord) -> float | None:
+        limit, now = self.host.job.execution_timeout, self.host.now()
+        if limit is None:
+            return None
+        began = launched.try_started_at if launched.try_number == self.host.job.try_number else now
+        return max(began + limit - now, 1.0)
+
+    def _settle(self, last: LaunchRecord, task: Mapping[str, Any] | None) -> Step:
+        self.live = None
+        delivery = self._delivery(last)
+        ending = self._ending(task, delivery)
+        written = self._audit(last, ending, task, delivery)
+        match ending.outcome:
+            case Outcome.SUCCESS:
+                return self._succeed(last, delivery, written)
+            case Outcome.FAILED_START | Outcome.KILLED:
+                return self._relaunch(last, ending, last.market)
+            case Outcome.SPOT:
+                return self._relaunch(last, ending, self.launcher.fallback(last))
+            case Outcome.MEMORY:
+                raise self._out_of_memory(last, ending)
+            case _:
+                raise failure(self.host, last, ending, ending.outcome, delivery)
+
+    def _ending(self, task: Mapping[str, Any] | None, delivery: Delivered) -> Ending:
+        if task is not None:
+            return classify(task, self.host.job.module, self.host.job.image.digest)
+        if isinstance(delivery, Delivery) and delivery.exit_code == 0:
+            return Ending(Outcome.SUCCESS, reason="ECS forgot the task; its result says it succeeded", exit_code=0)
+        return Ending(Outcome.LOST, reason="DescribeTasks says MISSING")
+
+    def _succeed(self, last: LaunchRecord, delivery: Delivered, written: AuditRecord) -> Finished:
+        if isinstance(delivery, BadDelivery):
+            raise ResultError(
+                Report(
+                    what=f"{self.host.job.name} succeeded, but its result cannot be used: {delivery.problem}.",
+                    next_step="Write one JSON object of at most 48 KiB with datavision_runtime.write_result.",
+                    image=self.host.job.image_text,
+                    task_arn=last.arn or "",
+                )
+            )
+        if delivery is None:
+            self.host.warn(f"The container exited 0 without a result at {last.result_key}; its XCom value is empty")
+            return Finished({}, {}, written)
+        self._learn(last, delivery)
+        self.host.say(
+            f"Succeeded in {written.seconds:.0f} s for ${written.cost_usd:.4f}; "
+            f"peak memory {delivery.peak_memory_bytes / 2**20:.0f} of {last.memory} MiB"
+        )
+        return Finished(delivery.xcom(), delivery.result or {}, written)
+
+    def _learn(self, last: LaunchRecord, delivery: Delivery) -> None:
+        host = self.host
+        before = memory.recall(host.cloud, host.bucket, host.job.key)
+        after = learn(before, host.job.declared, last.size, delivery.peak_memory_bytes, delivery.wall_seconds)
+        host.attempt("remember the size", lambda: memory.remember(host.cloud, host.bucket, host.job.key, after))
+
+    def _relaunch(self, last: LaunchRecord, ending: Ending, market: Market) -> Step:
+        delay = self.launcher.delay_after(last)
+        if delay is None:
+            raise failure(self.host, last, ending, ending.outcome)
+        why = ending.reason or ending.stop_code
+        self.host.warn(f"{ending.outcome.value}: {why}; launching again in {delay:.1f} s ({market})")
+        following = self.launcher.following(last, market)
+        if delay > self.host.patience:
+            record.write_launch(self.host.store, following)
+            return Pausing(delay, why)
+        self.host.sleep(delay)
+        return self._submit(following)
+
+    def _out_of_memory(self, last: LaunchRecord, ending: Ending) -> FargateError:
+        bigger = next_size(last.size, self.host.job.max_memory)
+        if bigger:
+            record.write_grown(self.host.store, bigger)
+            self.host.warn(f"{last.size} were not enough; the next try takes {bigger}")
+        return failure(self.host, last, ending, Outcome.MEMORY, at_ceiling=bigger is None)
+
+    def _stop(self, live: LaunchRecord, reason: StopReason) -> dict[str, Any] | None:
+        config = self.host.config
+        module = config.modules.get(self.host.job.module)
+        limit = (module.stop_timeout_seconds if module else 30) + STOP_MARGIN_SECONDS
+        return ecs_tasks.stop_and_wait(self._ecs(), config.ecs.cluster, str(live.arn), reason, limit, self.host.sleep)
+
+    def _audit(
+        self, last: LaunchRecord, ending: Ending, task: Mapping[str, Any] | None, delivery: Delivered
+    ) -> AuditRecord:
+        host = self.host
+        written = account(host.job, last, ending, task or {}, delivery, host.config.ecs.cpu_architecture)
+        host.attempt("write the audit record", lambda: write_audit(host.cloud, host.bucket, written))
+        return written
+
+    def _ecs(self) -> Any:
+        return client(self.host.cloud, "ecs")
+
+    def _last(self) -> LaunchRecord:
+        last = record.read_launch(self.host.store)
+        if last is None:
+            raise RuntimeError(f"{self.host.job.name} has no launch to settle; clear the task to start it again.")
+        return last
+
+    def _delivery(self, last: LaunchRecord) -> Delivered:
+        return results.fetch(self.host.cloud, self.host.bucket, last.result_key)

@@ -1,0 +1,38 @@
+"""Small JSON objects in the results bucket: results, audit records, remembered sizes."""
+
+import json
+from typing import Any
+
+from datavision.fargate.edge.clients import Cloud, client
+
+
+def read_json(cloud: Cloud, bucket: str, key: str, max_bytes: int) -> Any:
+    """Return the JSON value of an object, or None when there is no such object.
+
+    Raises:
+        ValueError: it is larger than `max_bytes` or not JSON.
+    """
+    s3 = client(cloud, "s3")
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        return None
+    size = int(answer["ContentLength"])
+    if size > max_bytes:
+        raise ValueError(f"s3://{bucket}/{key} has {size} bytes, at most {max_bytes} fit")
+    try:
+        return json.loads(answer["Body"].read())
+    except ValueError as error:
+        raise ValueError(f"s3://{bucket}/{key} is not JSON: {error}") from error
+
+
+def write_json(cloud: Cloud, bucket: str, key: str, value: Any) -> None:
+    """Write `value` as JSON."""
+    body = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()
+    client(cloud, "s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+
+
+def list_keys(cloud: Cloud, bucket: str, prefix: str) -> list[str]:
+    """Return the keys below `prefix`, sorted."""
+    pages = client(cloud, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return sorted(item["Key"] for page in pages for item in page.get("Contents", []))

@@ -1,0 +1,159 @@
+"""Waits for a container in the triggerer, and stops it when a user clears, fails or deletes its task."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from datavision.fargate.attempt.accounting import account_launch, close
+from datavision.fargate.attempt.host import Host
+from datavision.fargate.attempt.job import Waiting
+from datavision.fargate.edge.clients import Cloud, async_client
+from datavision.fargate.edge.logs import LogStream
+from datavision.fargate.outcome.audit import AuditRecord
+from datavision.fargate.outcome.classify import StopReason, Wanted, classify
+from datavision.fargate.waiting.log_follower import Follower
+from datavision.fargate.waiting.poll_loop import poll_loop
+from datavision.fargate.waiting.watch import Watch, condensed
+
+KILL_SECONDS = 22.0
+"""For ECS to say STOPPED; Airflow gives on_kill 30 s for everything."""
+
+
+class FargateTrigger(BaseTrigger):
+    """Fires once, with the stopped task (None: ECS forgot it) and how far its log was forwarded.
+
+    All settings travel in the arguments: the triggerer reads no configuration.
+    """
+
+    def __init__(
+        self,
+        *,
+        cloud: dict[str, Any],
+        cluster: str,
+        watch: dict[str, Any],
+        calls_per_second: float,
+        log_group: str,
+        log_stream: str,
+        results_bucket: str,
+        position_key: str,
+        audit_key: str,
+        architecture: str,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed
+        self.cloud = cloud
+        self.cluster = cluster
+        self.watch = watch
+        self.calls_per_second = calls_per_second
+        self.log_group = log_group
+        self.log_stream = log_stream
+        self.results_bucket = results_bucket
+        self.position_key = position_key
+        self.audit_key = audit_key
+        self.architecture = architecture
+
+    @classmethod
+    def of(cls, host: Host, step: Waiting) -> "FargateTrigger":
+        """Return the trigger that waits for a launch."""
+        config = host.config
+        return cls(
+            cloud=asdict(host.cloud),
+            cluster=config.ecs.cluster,
+            watch=step.watch.arguments(),
+            calls_per_second=config.ecs.wait.calls_per_second,
+            log_group=step.stream.group,
+            log_stream=step.stream.name,
+            results_bucket=host.bucket,
+            position_key=step.launch.log_position_key,
+            audit_key=account_launch(host.job, step.launch).object_key,
+            architecture=config.ecs.cpu_architecture,
+        )
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return (
+            "datavision.fargate.operator.trigger.FargateTrigger",
+            {
+                "cloud": self.cloud,
+                "cluster": self.cluster,
+                "watch": self.watch,
+                "calls_per_second": self.calls_per_second,
+                "log_group": self.log_group,
+                "log_stream": self.log_stream,
+                "results_bucket": self.results_bucket,
+                "position_key": self.position_key,
+                "audit_key": self.audit_key,
+                "architecture": self.architecture,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait for the container through the shared poll loop, forwarding its log meanwhile."""
+        watch, cloud = Watch.of(self.watch), Cloud(**self.cloud)
+        follower = self._follower(cloud, watch)
+        following = asyncio.create_task(follower.run())
+        try:
+            task = await poll_loop(cloud, self.cluster, self.calls_per_second).wait(watch)
+        finally:
+            following.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await following
+        yield TriggerEvent({"task": task, "log_position": follower.position})  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """Stop the container, and wait as long as Airflow allows for ECS to say so."""
+        cloud, arn = Cloud(**self.cloud), self.watch["arn"]
+        async with asyncio.timeout(KILL_SECONDS), async_client(cloud, "ecs") as ecs:
+            await ecs.stop_task(cluster=self.cluster, task=arn, reason=StopReason.KILLED.value)
+            self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
+            task = await self._stopped(ecs, arn)
+        self.log.info("%s has stopped", arn)
+        await self._follower(cloud, Watch.of(self.watch)).finish()
+        if task:
+            await self._close_audit(cloud, condensed(task))
+
+    def _follower(self, cloud: Cloud, watch: Watch) -> Follower:
+        stream = LogStream(self.log_group, self.log_stream)
+        return Follower(
+            cloud, stream, watch, self.results_bucket, self.position_key, lambda line: self.log.info("%s", line)
+        )
+
+    async def _stopped(self, ecs: Any, arn: str) -> dict[str, Any] | None:
+        while True:
+            answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[arn])
+            task: dict[str, Any] | None = answer["tasks"][0] if answer["tasks"] else None
+            if task is None or task["lastStatus"] == "STOPPED":
+                return task
+            await asyncio.sleep(1)
+
+    async def _close_audit(self, cloud: Cloud, task: dict[str, Any]) -> None:
+        """Complete the audit record that was written at the launch: no worker comes back to do it."""
+        wanted = Wanted(**self.watch["wanted"])
+        async with async_client(cloud, "s3") as s3:
+            answer = await s3.get_object(Bucket=self.results_bucket, Key=self.audit_key)
+            record = AuditRecord.model_validate_json(await answer["Body"].read())
+            closed = close(record, classify(task, wanted.container, wanted.digest), task, self.architecture)
+            body = closed.model_dump_json(indent=1).encode()
+            await s3.put_object(Bucket=self.results_bucket, Key=self.audit_key, Body=body)
+
+
+class PauseTrigger(BaseTrigger):
+    """Fires after `seconds`, counted from `since` (Unix seconds), so that a restart does not prolong it."""
+
+    def __init__(self, *, since: float, seconds: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed
+        self.since = since
+        self.seconds = seconds
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return "datavision.fargate.operator.trigger.PauseTrigger", {"since": self.since, "seconds": self.seconds}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait."""
+        await asyncio.sleep(max(self.since + self.seconds - time.time(), 0))
+        yield TriggerEvent({})  # type: ignore[no-untyped-call]

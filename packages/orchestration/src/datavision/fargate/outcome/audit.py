@@ -1,0 +1,106 @@
+"""The audit record of every launch: when, how and what ran, and what it cost.
+
+One JSON object per launch in the results bucket, at
+`audit/<env>/<pipeline>/<yyyy-mm-dd of the run>/<run id>/<task>[-<map index>]-<try>-<launch>.json`.
+"""
+
+from datetime import date
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.edge.json_objects import list_keys, read_json, write_json
+from datavision.fargate.identity import TaskKey
+
+_MAX_BYTES = 256 * 1024
+
+
+class AuditRecord(BaseModel):
+    """One launch. Times are Unix seconds, memory is MiB, cost is dollars."""
+
+    model_config = ConfigDict(frozen=True)
+
+    env: str
+    pipeline: str
+    run_id: str
+    run_date: date
+    task_id: str
+    map_index: int
+    try_number: int
+    launch: int
+
+    module: str
+    command: list[str]
+    release: str
+    image: str
+    tag: str
+    digest: str
+    reported_digest: str | None
+    task_definition: str
+    task_arn: str | None
+
+    cpu: int
+    memory: int
+    why_size: str
+    capacity: str
+    subnet: str
+
+    outcome: str
+    stop_code: str
+    reason: str
+    exit_code: int | None
+    launched_at: float
+    started_at: float | None
+    stopped_at: float | None
+    seconds: float
+    """Billed seconds: from the start of the image pull to the stop."""
+    cost_usd: float
+    measured: dict[str, Any] | None
+    result: dict[str, Any] | None
+
+    @property
+    def key(self) -> TaskKey:
+        """The task instance this launch belongs to."""
+        return TaskKey(self.env, self.pipeline, self.run_id, self.task_id, self.map_index)
+
+    @property
+    def object_key(self) -> str:
+        """Where the record lies in the results bucket."""
+        folder = f"audit/{self.env}/{self.pipeline}/{self.run_date.isoformat()}/{self.run_id}"
+        return f"{folder}/{self.key.file_stem}-{self.try_number}-{self.launch}.json"
+
+
+def write_audit(cloud: Cloud, bucket: str, record: AuditRecord) -> None:
+    """Write a record; the same launch writes the same object."""
+    write_json(cloud, bucket, record.object_key, record.model_dump(mode="json"))
+
+
+def list_runs(cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | None = None) -> list[tuple[date, str]]:
+    """Return the (date, run id) of every run of `pipeline` that launched something, oldest date first."""
+    keys = list_keys(cloud, bucket, _prefix(env, pipeline, on))
+    runs = {(parts[3], parts[4]) for parts in (key.split("/") for key in keys) if len(parts) == 6}
+    return [(date.fromisoformat(day), run_id) for day, run_id in sorted(runs)]
+
+
+def read_audits(
+    cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | None = None, run_id: str | None = None
+) -> list[AuditRecord]:
+    """Return the records of a pipeline in order of launch, of one day or one run when given.
+
+    Objects that are not audit records are left out.
+    """
+    keys = [
+        key for key in list_keys(cloud, bucket, _prefix(env, pipeline, on)) if run_id is None or f"/{run_id}/" in key
+    ]
+    records = []
+    for key in keys:
+        try:
+            records.append(AuditRecord.model_validate(read_json(cloud, bucket, key, _MAX_BYTES)))
+        except (ValidationError, ValueError):
+            continue
+    return sorted(records, key=lambda record: record.launched_at)
+
+
+def _prefix(env: str, pipeline: str, on: date | None) -> str:
+    return f"audit/{env}/{pipeline}/" + (f"{on.isoformat()}/" if on else "")

@@ -1,0 +1,69 @@
+"""The result of a container: JSON through S3 to XCom.
+
+`datavision-run` writes `{"result": {…} | null, "exit_code", "wall_seconds", "cpu_seconds", "peak_memory_bytes",
+"bytes_written", "started_at", "finished_at"}` to DATAVISION_RESULT_URI. The XCom value is the module's `result`
+(`{}` for none) with what the entry point measured under the key `measured`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.edge.json_objects import read_json
+
+MAX_RESULT_BYTES = 48 * 1024
+"""The module's part (the image contract)."""
+_ENVELOPE_BYTES = 4 * 1024
+
+
+class Measured(BaseModel):
+    """What the entry point measured; bytes and seconds."""
+
+    exit_code: int
+    wall_seconds: float
+    cpu_seconds: float
+    peak_memory_bytes: int
+    bytes_written: int
+    started_at: datetime
+    finished_at: datetime
+
+
+class Delivery(Measured):
+    """The whole object in S3."""
+
+    result: dict[str, Any] | None = Field(default=None)
+
+    def xcom(self) -> dict[str, Any]:
+        """Return the XCom value: the module's result, and `measured`."""
+        return {**(self.result or {}), "measured": self.measured()}
+
+    def measured(self) -> dict[str, Any]:
+        """Return what the entry point measured as plain JSON."""
+        return self.model_dump(mode="json", exclude={"result"})
+
+
+@dataclass(frozen=True)
+class BadDelivery:
+    """Something is there, but not what the contract asks for."""
+
+    problem: str
+
+
+Delivered = Delivery | BadDelivery | None
+"""What a launch delivered; None: nothing."""
+
+
+def fetch(cloud: Cloud, bucket: str, key: str) -> Delivered:
+    """Return what a launch delivered, what is wrong with it, or None when it delivered nothing."""
+    try:
+        value = read_json(cloud, bucket, key, MAX_RESULT_BYTES + _ENVELOPE_BYTES)
+        return None if value is None else Delivery.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the object"
+        return BadDelivery(f"s3://{bucket}/{key}: {where}: {first['msg']}")
+    except ValueError as error:
+        return BadDelivery(str(error))

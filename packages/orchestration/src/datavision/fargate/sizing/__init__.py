@@ -1,0 +1,1 @@
+"""Fargate sizes, and what earlier runs taught about them."""

@@ -1,0 +1,44 @@
+"""Waits for a container in the worker, for those who have no triggerer."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from datavision.fargate.edge import logs
+from datavision.fargate.edge.clients import Cloud, client
+from datavision.fargate.edge.ecs_tasks import describe
+from datavision.fargate.waiting.watch import Verdict, Watch
+
+ERRORS_TOLERATED_SECONDS = 600.0
+"""How long DescribeTasks may fail in a row before the wait gives up; the container runs on, and a retry attaches."""
+
+
+def wait_in_worker(
+    cloud: Cloud, cluster: str, watch: Watch, stream: logs.LogStream, emit: Callable[[str], None]
+) -> tuple[dict[str, Any] | None, str | None]:
+    """Return the stopped task (None: ECS forgot it) and how far its log was forwarded."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    position: str | None = None
+    failing_since: float | None = None
+    while True:
+        try:
+            task = describe(client(cloud, "ecs"), cluster, watch.arn)
+            failing_since = None
+        except (ClientError, BotoCoreError):
+            failing_since = failing_since or time.monotonic()
+            if time.monotonic() - failing_since > ERRORS_TOLERATED_SECONDS:
+                raise
+            client.cache_clear()
+            time.sleep(watch.max_interval)
+            continue
+        look = watch.see(task, time.time())
+        if look.verdict in (Verdict.STOPPED, Verdict.MISSING):
+            return task, position
+        if look.verdict is Verdict.STOP and look.reason:
+            client(cloud, "ecs").stop_task(cluster=cluster, task=watch.arn, reason=look.reason.value)
+        if watch.running:
+            lines, position = logs.read_on(cloud, stream, position)
+            for line in lines:
+                emit(line)
+        time.sleep(look.next_in)

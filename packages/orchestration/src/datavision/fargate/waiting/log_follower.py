@@ -1,0 +1,137 @@
+"""Forwards a container's log to the Airflow log from the triggerer, and keeps the place across its restarts.
+
+Best effort: all streams share one token bucket, and whatever fails is tried again later or left out.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from datavision.fargate.edge.clients import Cloud, async_client
+from datavision.fargate.edge.logs import LogStream, lines_of
+from datavision.fargate.edge.rate_limit import TokenBucket
+from datavision.fargate.waiting.watch import Watch
+
+CALLS_PER_SECOND = 10.0
+"""GetLogEvents allows 25/s per account and region (CloudWatch Logs quotas, November 2026)."""
+PAUSE_SECONDS = 2.0
+SAVE_SECONDS = 30.0
+FINAL_READ_SECONDS = 4.0
+
+
+@dataclass
+class LogHub:
+    """What all followers of one cloud share: a token bucket, and clients that stay open while anyone follows."""
+
+    cloud: Cloud
+    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(CALLS_PER_SECOND, CALLS_PER_SECOND))
+    _users: int = field(default=0, init=False)
+    _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack, init=False)
+    _clients: "asyncio.Future[tuple[Any, Any]] | None" = field(default=None, init=False)
+
+    @contextlib.asynccontextmanager
+    async def clients(self) -> AsyncIterator[tuple[Any, Any]]:
+        """Give the logs and the S3 client."""
+        self._users += 1
+        if self._clients is None:
+            self._clients = asyncio.ensure_future(self._open(self._stack))
+        try:
+            yield await asyncio.shield(self._clients)
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                await self._close()
+
+    async def _close(self) -> None:
+        # Both are replaced before anything is awaited: who comes meanwhile opens clients of their own.
+        clients, self._clients = self._clients, None
+        stack, self._stack = self._stack, contextlib.AsyncExitStack()
+        if clients is not None:
+            clients.cancel()
+            await asyncio.gather(clients, return_exceptions=True)
+        await stack.aclose()
+
+    async def _open(self, stack: contextlib.AsyncExitStack) -> tuple[Any, Any]:
+        logs = await stack.enter_async_context(async_client(self.cloud, "logs"))
+        return logs, await stack.enter_async_context(async_client(self.cloud, "s3"))
+
+
+_hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Cloud, LogHub]]" = WeakKeyDictionary()
+
+
+def log_hub(cloud: Cloud) -> LogHub:
+    """Return the one hub of this event loop for a cloud."""
+    return _hubs.setdefault(asyncio.get_running_loop(), {}).setdefault(cloud, LogHub(cloud))
+
+
+@dataclass
+class Follower:
+    """One log stream being forwarded; `position` says how far it got."""
+
+    cloud: Cloud
+    stream: LogStream
+    watch: Watch
+    bucket_name: str
+    position_key: str
+    emit: Callable[[str], None]
+    position: str | None = field(default=None, init=False)
+
+    async def run(self) -> None:
+        """Forward until cancelled."""
+        with contextlib.suppress(Exception):
+            async with log_hub(self.cloud).clients() as (logs, s3):
+                await self._load(s3)
+                try:
+                    await self._follow(s3, logs)
+                finally:
+                    await self._save(s3)
+
+    async def finish(self) -> None:
+        """Forward what is left, from where the last follower stopped, for at most FINAL_READ_SECONDS."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(FINAL_READ_SECONDS), log_hub(self.cloud).clients() as (logs, s3):
+                await self._load(s3)
+                while await self._read(logs):
+                    pass
+
+    async def _follow(self, s3: Any, logs: Any) -> None:
+        saved_at = asyncio.get_running_loop().time()
+        while True:
+            if not self.watch.running:
+                await asyncio.sleep(PAUSE_SECONDS / 4)
+                continue
+            await log_hub(self.cloud).bucket.acquire()
+            if not await self._read(logs):
+                await asyncio.sleep(PAUSE_SECONDS)
+            now = asyncio.get_running_loop().time()
+            if now - saved_at > SAVE_SECONDS:
+                saved_at = now
+                await self._save(s3)
+
+    async def _read(self, logs: Any) -> bool:
+        """Forward one page; tell whether there was anything."""
+        try:
+            page = await logs.get_log_events(**self.stream.page(self.position))
+        except Exception:  # noqa: BLE001 - the stream may not exist yet, or the call be throttled: next time
+            return False
+        lines = lines_of(page)
+        for line in lines:
+            self.emit(line)
+        self.position = page.get("nextForwardToken") or self.position
+        return bool(lines)
+
+    async def _load(self, s3: Any) -> None:
+        with contextlib.suppress(Exception):
+            answer = await s3.get_object(Bucket=self.bucket_name, Key=self.position_key)
+            self.position = json.loads(await answer["Body"].read())["position"]
+
+    async def _save(self, s3: Any) -> None:
+        if self.position is None:
+            return
+        with contextlib.suppress(Exception):
+            body = json.dumps({"position": self.position}).encode()
+            await s3.put_object(Bucket=self.bucket_name, Key=self.position_key, Body=body)

@@ -1,0 +1,142 @@
+"""The shared poll loop: one per (connection, region, cluster) in the triggerer.
+
+However many tasks wait, one loop asks DescribeTasks for up to 100 of them a call, each when it is due, fills a call
+with those that are due next, and never asks faster than its token bucket allows.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from datavision.fargate.edge.clients import Cloud, async_client
+from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT
+from datavision.fargate.edge.rate_limit import TokenBucket
+from datavision.fargate.waiting.watch import Look, Verdict, Watch, condensed
+
+log = logging.getLogger(__name__)
+
+BURST = 5.0
+"""Calls at once; far under the API's 100, so that several triggerers fit."""
+GATHER_SECONDS = 0.1
+GATHER_SECONDS_OF_MANY = 0.5
+"""Tasks due within this time share a call; longer when more wait than one takes, or calls would go out half empty."""
+CALLS_AT_ONCE = 4
+"""Calls on their way together, so that a sweep over many tasks does not take the sum of their latencies."""
+_MAX_BACKOFF_SECONDS = 30.0
+
+
+@dataclass
+class _Waiting:
+    watch: Watch
+    answer: "asyncio.Future[dict[str, Any] | None]"
+    due: float
+
+
+@dataclass
+class PollLoop:
+    """Asks about all tasks of one cluster on behalf of everyone who waits for one."""
+
+    cloud: Cloud
+    cluster: str
+    bucket: TokenBucket
+    calls: int = field(default=0, init=False)
+    _waiting: dict[str, _Waiting] = field(default_factory=dict, init=False)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _loop: "asyncio.Task[None] | None" = field(default=None, init=False)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits and nothing is asked."""
+        return not self._waiting and (self._loop is None or self._loop.done())
+
+    async def wait(self, watch: Watch) -> dict[str, Any] | None:
+        """Return the condensed task once it has stopped, or None when ECS forgot it."""
+        loop = asyncio.get_running_loop()
+        entry = _Waiting(watch, loop.create_future(), loop.time())
+        self._waiting[watch.arn] = entry
+        self._changed.set()
+        if self._loop is None or self._loop.done():
+            self._loop = loop.create_task(self._run(), name=f"ecs-poll-{self.cluster}")
+        try:
+            return await entry.answer
+        finally:
+            if self._waiting.get(watch.arn) is entry:
+                del self._waiting[watch.arn]
+            self._changed.set()
+
+    async def _run(self) -> None:
+        """Poll until nobody waits; errors and expired credentials only cost time."""
+        failures = 0
+        while self._waiting:
+            try:
+                async with async_client(self.cloud, "ecs") as ecs:
+                    while self._waiting:
+                        if await self._turn(ecs):
+                            failures = 0
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever fails, those who wait must go on waiting
+                failures += 1
+                pause = min(2.0**failures, _MAX_BACKOFF_SECONDS)
+                log.warning("DescribeTasks in %s failed (%s); asking again in %.0f s", self.cluster, error, pause)
+                await asyncio.sleep(pause)
+
+    async def _turn(self, ecs: Any) -> bool:
+        """Ask about whoever is due, or sleep until someone is; tell whether a call was made."""
+        loop = asyncio.get_running_loop()
+        self._changed.clear()
+        first_due = min(entry.due for entry in self._waiting.values())
+        if (pause := first_due - loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), pause)
+            return False
+        await asyncio.sleep(GATHER_SECONDS if len(self._waiting) <= DESCRIBE_LIMIT else GATHER_SECONDS_OF_MANY)
+        calls = [self._ask(ecs, batch) for batch in self._batches(loop.time())]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return bool(outcomes)
+
+    def _batches(self, now: float) -> list[list[_Waiting]]:
+        """Return who to ask about, in full calls where there are enough: a place left over goes to who is due next."""
+        entries = sorted(self._waiting.values(), key=lambda entry: entry.due)
+        due = sum(entry.due <= now for entry in entries)
+        count = min(math.ceil(due / DESCRIBE_LIMIT), CALLS_AT_ONCE)
+        return [entries[start * DESCRIBE_LIMIT :][:DESCRIBE_LIMIT] for start in range(count)]
+
+    async def _ask(self, ecs: Any, batch: list[_Waiting]) -> None:
+        await self.bucket.acquire()
+        self.calls += 1
+        answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[entry.watch.arn for entry in batch])
+        found = {task["taskArn"]: task for task in answer.get("tasks", [])}
+        for entry in batch:
+            await self._tell(ecs, entry, found.get(entry.watch.arn))
+
+    async def _tell(self, ecs: Any, entry: _Waiting, task: Mapping[str, Any] | None) -> None:
+        small = None if task is None else condensed(task)
+        look: Look = entry.watch.see(small, time.time())
+        entry.due = asyncio.get_running_loop().time() + look.next_in
+        if look.verdict in (Verdict.STOPPED, Verdict.MISSING):
+            self._waiting.pop(entry.watch.arn, None)
+            if not entry.answer.done():
+                entry.answer.set_result(small)
+        elif look.verdict is Verdict.STOP and look.reason:
+            await ecs.stop_task(cluster=self.cluster, task=entry.watch.arn, reason=look.reason.value)
+
+
+_loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Cloud, str], PollLoop]]" = WeakKeyDictionary()
+
+
+def poll_loop(cloud: Cloud, cluster: str, calls_per_second: float) -> PollLoop:
+    """Return the one poll loop of this event loop for a cluster."""
+    loops = _loops.setdefault(asyncio.get_running_loop(), {})
+    if (cloud, cluster) not in loops:
+        loops[cloud, cluster] = PollLoop(cloud, cluster, TokenBucket(calls_per_second, BURST))
+    return loops[cloud, cluster]

@@ -1,0 +1,118 @@
+"""What to do about a task after each look at it; the same for the worker and the triggerer, free of I/O."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from datavision.fargate.outcome.classify import StopReason, Wanted, reason_to_stop
+from datavision.fargate.waiting.interval import poll_interval
+
+MISSING_GRACE_SECONDS = 20.0
+"""A task just launched may be unknown for a moment: DescribeTasks is eventually consistent."""
+MISSING_LOOKS = 3
+"""Looks in a row that must find nothing before a task counts as forgotten."""
+
+
+class Verdict(Enum):
+    """What a look at a task means."""
+
+    WAIT = "wait"
+    STOP = "stop"
+    STOPPED = "stopped"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A verdict, the reason to stop where it is STOP, and seconds until the next look."""
+
+    verdict: Verdict
+    next_in: float = 0.0
+    reason: StopReason | None = None
+
+
+@dataclass
+class Watch:
+    """One task being waited for."""
+
+    arn: str
+    wanted: Wanted
+    launched_at: float
+    """Unix seconds."""
+    usual_seconds: float | None
+    min_interval: float
+    max_interval: float
+    missing_looks: int = field(default=0, init=False)
+    running: bool = field(default=False, init=False)
+
+    def arguments(self) -> dict[str, Any]:
+        """Return what builds the same watch elsewhere, as plain JSON."""
+        return {
+            "arn": self.arn,
+            "wanted": asdict(self.wanted),
+            "launched_at": self.launched_at,
+            "usual_seconds": self.usual_seconds,
+            "min_interval": self.min_interval,
+            "max_interval": self.max_interval,
+        }
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> "Watch":
+        """Return the watch that `arguments` describes."""
+        return cls(**{**arguments, "wanted": Wanted(**arguments["wanted"])})
+
+    def see(self, task: Mapping[str, Any] | None, now: float) -> Look:
+        """Return what to do, given what DescribeTasks says at `now` (None: MISSING)."""
+        if task is None:
+            return self._missing(now)
+        self.missing_looks = 0
+        if task.get("lastStatus") == "STOPPED":
+            return Look(Verdict.STOPPED)
+        running_since = seconds(task.get("startedAt"))
+        self.running = running_since is not None
+        next_in = poll_interval(
+            running_seconds=None if running_since is None else max(now - running_since, 0),
+            usual_seconds=self.usual_seconds,
+            min_interval=self.min_interval,
+            max_interval=self.max_interval,
+        )
+        stopping = task.get("desiredStatus") == "STOPPED"
+        if not stopping and (reason := reason_to_stop(task, self.wanted, now)):
+            return Look(Verdict.STOP, self.min_interval, reason)
+        return Look(Verdict.WAIT, self.min_interval if stopping else next_in)
+
+    def _missing(self, now: float) -> Look:
+        if now - self.launched_at < MISSING_GRACE_SECONDS:
+            return Look(Verdict.WAIT, self.min_interval)
+        self.missing_looks += 1
+        if self.missing_looks < MISSING_LOOKS:
+            return Look(Verdict.WAIT, self.min_interval)
+        return Look(Verdict.MISSING)
+
+
+def seconds(moment: Any) -> float | None:
+    """Return Unix seconds of a time that AWS gave (datetime, ISO text or number), or None."""
+    if moment is None:
+        return None
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    if isinstance(moment, str):
+        return datetime.fromisoformat(moment).timestamp()
+    return float(moment)
+
+
+_TIMES = ("createdAt", "pullStartedAt", "pullStoppedAt", "startedAt", "stoppingAt", "executionStoppedAt", "stoppedAt")
+_TEXTS = ("taskArn", "lastStatus", "desiredStatus", "stopCode", "stoppedReason", "capacityProviderName", "launchType")
+
+
+def condensed(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a described task that we use, as plain JSON fit for a trigger event."""
+    small: dict[str, Any] = {name: task[name] for name in _TEXTS if task.get(name) is not None}
+    small |= {name: seconds(task[name]) for name in _TIMES if task.get(name) is not None}
+    small["containers"] = [
+        {name: item[name] for name in ("name", "exitCode", "reason", "imageDigest") if item.get(name) is not None}
+        for item in task.get("containers", [])
+    ]
+    return small

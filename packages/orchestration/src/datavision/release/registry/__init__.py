@@ -1,0 +1,1 @@
+"""Which images may leave the registry."""

@@ -1,0 +1,117 @@
+"""Removes from the registry what no pin, no rollback window, no coming run and no running task needs."""
+
+import ast
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+
+from datavision.aws import client
+from datavision.config import ENVIRONMENTS, Config
+from datavision.images.builders import open_builder
+from datavision.images.registry import RegisteredImage, Registry
+from datavision.release.pins.git import PinRepository
+from datavision.release.pins.history import bundle_path, history, pipelines
+from datavision.release.pins.lock import locked
+from datavision.release.registry.retention import PinPeriod, Window, needed, removable
+from datavision.state import project_root, state_dir
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What may go, and why the rest stays (digest → reason)."""
+
+    removable: tuple[RegisteredImage, ...]
+    kept: Mapping[str, str]
+    deleted: bool
+
+    @property
+    def bytes(self) -> int:
+        """Size of what may go, as the registry states it."""
+        return sum(image.size for image in self.removable)
+
+
+def prune(config: Config, *, delete: bool = False) -> Pruning:
+    """Find the images that may leave the registry of `config`'s environment; remove them only if `delete`.
+
+    Pins of all environments count, since they may share the registry.
+
+    Raises:
+        LockedError: a release, promotion or rollback is under way.
+    """
+    with locked(config, "An image prune"):
+        project = project_root()
+        window = Window(config.images.keep_releases, config.images.keep_days)
+        crons = cron_schedules(project / "dags")
+        moment = datetime.now(UTC)
+        reasons = needed(
+            list(_periods(project)), _in_use(config), window, lambda name, after: next_run(crons, name, after), moment
+        )
+        registry = Registry(config)
+        images = [image for module in config.modules for image in registry.images(config.repository(module))]
+        free = removable(images, reasons, moment)
+        if delete and free:
+            builder = open_builder(config, project, state_dir())
+            for image in free:
+                registry.delete(image.repository, [image.digest])
+                builder.discard(image.digest)
+        return Pruning(tuple(free), {i.digest: reasons[i.digest] for i in images if i.digest in reasons}, delete)
+
+
+def cron_schedules(dags_folder: Path) -> dict[str, str]:
+    """Return DAG id → cron expression of the DAG files that have one, read without running them."""
+    found = {}
+    for path in dags_folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "schedule" and (expression := _argument(node.value)):
+                found[path.stem] = expression
+    return found
+
+
+def _argument(node: ast.expr) -> str | None:
+    """Return the text in `cron("…")`."""
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        return str(node.args[0].value)
+    return None
+
+
+def next_run(crons: Mapping[str, str], pipeline: str, after: datetime) -> datetime | None:
+    """Return the first scheduled run of `pipeline` after a moment, None when it has no schedule."""
+    if pipeline not in crons:
+        return None
+    from datavision.dags import ZONE
+
+    moment: datetime = croniter(crons[pipeline], after.astimezone(ZoneInfo(ZONE))).get_next(datetime)
+    return moment
+
+
+def _periods(project: Path) -> Iterator[PinPeriod]:
+    for env, repo in _repositories(project):
+        for pipeline in pipelines(project):
+            for entry in history(repo, env, pipeline):
+                digests = frozenset(image.digest for image in entry.pin.images.values())
+                yield PinPeriod(env, pipeline, entry.pin.version, datetime.fromisoformat(entry.pin.pinned_at), digests)
+
+
+def _repositories(project: Path) -> Iterator[tuple[str, PinRepository]]:
+    for env in ENVIRONMENTS:
+        if env != "local":
+            yield env, PinRepository.of_project(project)
+        elif (bundle_path(state_dir()) / "HEAD").exists():
+            yield env, PinRepository.bare(bundle_path(state_dir()))
+
+
+def _in_use(config: Config) -> dict[str, str]:
+    ecs = client(config, "ecs")
+    found = {}
+    for page in ecs.get_paginator("list_tasks").paginate(cluster=config.ecs.cluster, desiredStatus="RUNNING"):
+        if not page["taskArns"]:
+            continue
+        for task in ecs.describe_tasks(cluster=config.ecs.cluster, tasks=page["taskArns"])["tasks"]:
+            for container in task["containers"]:
+                if digest := container.get("imageDigest"):
+                    found[digest] = f"runs now ({task['taskArn'].rsplit('/', 1)[-1]})"
+    return found

@@ -1,0 +1,248 @@
+"""`datavision release`, step by step; every step may be repeated, and nothing that runs changes before the last."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from datavision.config import Config
+from datavision.images.builders import Builder, EngineChoice, open_builder
+from datavision.images.registry import Registry
+from datavision.images.source import tracked_files
+from datavision.images.stamp import working_tree_stamp
+from datavision.pins import Pin, PinnedImage
+from datavision.release import versions
+from datavision.release.changelog import with_release
+from datavision.release.errors import DirtyTreeError
+from datavision.release.gates.canary import run_canary
+from datavision.release.gates.scan import check_scan
+from datavision.release.pins.git import PinRepository
+from datavision.release.pins.history import (
+    TAG_PREFIX,
+    PinChange,
+    commit_pins,
+    finish_checkout,
+    now,
+    path_in_repository,
+    repository,
+    unpinned,
+)
+from datavision.release.pins.lock import locked
+from datavision.release.pins.record import write_record
+from datavision.release.plan import ModulePlan, Plan, make_plan
+from datavision.state import project_root, state_dir
+from datavision.task_definitions import TaskDefinitions
+
+Report = Callable[[str], None]
+_CHANGELOG = "CHANGELOG.md"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a release came to."""
+
+    env: str
+    version: str
+    images: Mapping[str, PinnedImage]
+    built: tuple[str, ...]
+    pinned: tuple[str, ...]
+    """Pipelines whose pin changed; none when there was nothing to release."""
+    commit: str
+    """Head of the repository that keeps the pins."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the steps share."""
+
+    config: Config
+    project: Path
+    repo: PinRepository
+    builder: Builder
+    report: Report
+
+
+def plan(config: Config, *, bump: versions.Bump = "patch", engine: EngineChoice | None = None) -> Plan:
+    """Return what `release` would do, changing nothing."""
+    work = _work(config, engine, lambda _: None)
+    return make_plan(config, work.project, work.repo, work.builder, bump)
+
+
+def release(
+    config: Config,
+    *,
+    bump: versions.Bump = "patch",
+    engine: EngineChoice | None = None,
+    report: Report = lambda _: None,
+) -> Release:
+    """Release the working tree to an environment: build, push, scan, register, canary, pin.
+
+    A release that died half way is finished by running it again. When nothing changed, nothing is written.
+
+    Raises:
+        DirtyTreeError: outside `local`, the working tree has uncommitted changes.
+        LockedError: another release, promotion or rollback is under way.
+        UserError: a step failed; what runs is as before.
+    """
+    work = _work(config, engine, report)
+    finish_checkout(work.repo)
+    if config.env != "local":
+        refuse_dirty_tree(work.repo)
+    with locked(config, "A release"):
+        return _release(work, bump)
+
+
+def refuse_dirty_tree(repo: PinRepository) -> None:
+    """Raise `DirtyTreeError` when the working tree is not exactly a commit."""
+    if dirty := repo.dirty_files():
+        listed = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
+        raise DirtyTreeError(
+            f"The working tree has changes that no commit holds: {listed}. Commit or stash them first."
+        )
+
+
+def _work(config: Config, engine: EngineChoice | None, report: Report) -> _Work:
+    project = project_root()
+    return _Work(
+        config, project, repository(config), open_builder(config, project, state_dir(), engine, report), report
+    )
+
+
+def _release(work: _Work, bump: versions.Bump) -> Release:
+    found = make_plan(work.config, work.project, work.repo, work.builder, bump)
+    for module in found.modules:
+        work.report(f"{module.module}: {'to be built' if module.image is None else 'unchanged since its last build'}")
+    built = build_and_push(work, found)
+    fresh = [m for m in built.modules if m.image and m.image.digest not in _digests(found.previous_images)]
+    gate(work, fresh)
+    images = register(work, built)
+    canary(work, fresh, images)
+    return pin(work, built, images, found.to_build)
+
+
+def build_and_push(work: _Work, found: Plan) -> Plan:
+    """Build and push what is not in the registry yet; returns the plan with every image as the registry has it."""
+    stamp = working_tree_stamp(work.project, found.version)
+
+    def make(module: ModulePlan) -> ModulePlan:
+        if module.image is not None:
+            return module
+        work.report(f"building {module.module} {found.version}")
+        image = work.builder.push(work.builder.build(module.source, stamp), module.repository, module.source_tag)
+        work.report(f"pushed {module.repository}@{image.digest[:19]}")
+        return replace(module, image=image)
+
+    with ThreadPoolExecutor(2, thread_name_prefix="build") as pool:
+        return replace(found, modules=tuple(pool.map(make, found.modules)))
+
+
+def gate(work: _Work, fresh: list[ModulePlan]) -> None:
+    """Hold new images against the scan gate."""
+    for module in fresh:
+        if module.image is not None and work.config.images.scan_gate != "off":
+            work.report(f"scan of {module.module}: gate {work.config.images.scan_gate}")
+            check_scan(work.config, module.repository, module.image.digest)
+
+
+def register(work: _Work, built: Plan) -> dict[str, PinnedImage]:
+    """Register task definition revisions where they differ from the latest, and return what will be pinned."""
+    definitions = TaskDefinitions(work.config)
+    images = {}
+    for module in built.modules:
+        if module.image is None:
+            continue
+        previous = built.previous_images.get(module.module)
+        tags = [tag for tag in module.image.tags if versions.parse(tag)]
+        unchanged = previous is not None and previous.digest == module.image.digest
+        name = definitions.ensure(module.module, module.repository, module.image.digest)
+        if previous is None or previous.task_definition != name:
+            work.report(f"task definition {name}")
+        images[module.module] = PinnedImage(
+            repository=module.repository,
+            tag=previous.tag if previous and unchanged else (versions.latest(tags) or built.version),
+            digest=module.image.digest,
+            task_definition=name,
+        )
+    return images
+
+
+def canary(work: _Work, fresh: list[ModulePlan], images: Mapping[str, PinnedImage]) -> None:
+    """Run each new image's doctor as a real task."""
+    if not work.config.images.canary:
+        return
+
+    def run(module: ModulePlan) -> None:
+        pinned = images[module.module]
+        work.report(f"canary: {module.module} doctor on {pinned.task_definition}")
+        run_canary(work.config, module.module, pinned.task_definition, pinned.digest)
+
+    with ThreadPoolExecutor(len(fresh) or 1, thread_name_prefix="canary") as pool:
+        list(pool.map(run, fresh))
+
+
+def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple[str, ...]) -> Release:
+    """Tag the images, write the record, and pin: all pipelines in one commit, or none when nothing changed.
+
+    A pipeline that was rolled back stays so until there is something new to release.
+    """
+    changed = built.previous is None or dict(images) != dict(built.previous.images)
+    version = built.version if changed or built.previous is None else built.previous.version
+    names = list(built.pipelines) if changed else unpinned(images, built.pins, list(built.pipelines))
+    registry = Registry(work.config)
+    for image in images.values():
+        if changed and image.tag == version:  # an older tag that somebody moved is drift, not this release's affair
+            registry.add_tag(image.repository, image.digest, image.tag)
+    source = working_tree_stamp(work.project, version).commit
+    write_record(work.config, version, source, now(), images)
+    change = PinChange(
+        env=work.config.env,
+        pins=dict.fromkeys(names, _pin(work, version, source, images)),
+        title=f"Release {version} to {work.config.env}" if names else "DAGs of the working tree",
+        tag=f"{TAG_PREFIX}{version}" if changed else None,
+        files=_changelog(work, version, images) if changed else {},
+    )
+    commit = _write(work, built, change)
+    work.report(f"pinned {', '.join(names)} to {version}" if names else f"nothing to release: {version} stands")
+    return Release(work.config.env, version, images, made, tuple(names), commit)
+
+
+def _pin(work: _Work, version: str, commit: str, images: Mapping[str, PinnedImage]) -> Pin:
+    return Pin(
+        version=version,
+        commit=commit,
+        pinned_at=now(),
+        pinned_by=work.repo.identity(),
+        reason="release",
+        images=dict(images),
+    )
+
+
+def _write(work: _Work, built: Plan, change: PinChange) -> str:
+    if work.repo.work_tree is None:
+        return commit_pins(work.repo, change, _mirror(work, built))
+    if not change.pins:
+        return str(work.repo.head())
+    return commit_pins(work.repo, change)
+
+
+def _mirror(work: _Work, built: Plan) -> dict[str, str | None]:
+    """Return what the bundle holds, as stored objects: the working tree's `dags/`, and its own pins as they are."""
+    dags = work.project / "dags"
+    files = [path for path in tracked_files(dags) if path.relative_to(dags).parts[0] != "pins"]
+    paths = [path.relative_to(work.project).as_posix() for path in files]
+    kept = {
+        path: work.repo.store_text(text)
+        for name in built.pins
+        if (text := work.repo.read("HEAD", path := path_in_repository(built.env, name)))
+    }
+    return {**dict(zip(paths, work.repo.store(files), strict=True)), **kept}
+
+
+def _changelog(work: _Work, version: str, images: Mapping[str, PinnedImage]) -> dict[str, str]:
+    if work.repo.work_tree is None:
+        return {}
+    return {_CHANGELOG: with_release(work.repo, version, images)}
+
+
+def _digests(images: Mapping[str, PinnedImage]) -> set[str]:
+    return {image.digest for image in images.values()}
