@@ -23,9 +23,10 @@ from typing import Any
 import boto3
 
 from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.edge.ecs_tasks import condensed
 from datavision.fargate.operator.trigger import FargateTrigger
 from datavision.fargate.outcome.classify import Wanted
-from datavision.fargate.waiting.watch import Watch, condensed
+from datavision.fargate.waiting.watch import Watch
 from fargate_local import FargateLocal
 
 CLUSTER = "bench"

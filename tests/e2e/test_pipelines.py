@@ -12,8 +12,8 @@ from tests.e2e.conftest import Platform
 
 from datavision.aws import client
 from datavision.config import Config
+from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.identity import TaskKey, started_by, tags
-from datavision.fargate.outcome.classify import StopReason
 from datavision.reap import GRACE_SECONDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

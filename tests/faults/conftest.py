@@ -21,8 +21,9 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 from datavision import config as configuration
 from datavision.config import Config
 from datavision.fargate.attempt.host import Host
-from datavision.fargate.attempt.job import Finished, Job, Pausing, Step, Waiting
+from datavision.fargate.attempt.job import Job
 from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.identity import TaskKey, read_tags
 from datavision.fargate.operator.retry_policy import FailureTablePolicy

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from datavision.fargate.outcome.classify import Outcome, StopReason, Wanted, classify, digest_differs, reason_to_stop
+from datavision.fargate.edge.ecs_tasks import StopReason
+from datavision.fargate.outcome.classify import Outcome, Wanted, classify, digest_differs, reason_to_stop
 
 PINNED = "sha256:" + "a" * 64
 WANTED = Wanted("ingesta", PINNED, start_by=100.0)

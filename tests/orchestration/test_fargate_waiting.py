@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from datavision.config import Launch
+from datavision.fargate.edge.ecs_tasks import StopReason, condensed
 from datavision.fargate.edge.rate_limit import TokenBucket
 from datavision.fargate.launching.budget import LaunchBudget
-from datavision.fargate.outcome.classify import StopReason, Wanted
+from datavision.fargate.outcome.classify import Wanted
 from datavision.fargate.waiting.interval import poll_interval
-from datavision.fargate.waiting.watch import MISSING_GRACE_SECONDS, MISSING_LOOKS, Verdict, Watch, condensed
+from datavision.fargate.waiting.watch import MISSING_GRACE_SECONDS, MISSING_LOOKS, Verdict, Watch
 
 PINNED = "sha256:" + "a" * 64
 

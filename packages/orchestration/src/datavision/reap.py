@@ -10,12 +10,10 @@ from typing import Any
 
 from datavision.config import Config
 from datavision.fargate.edge.clients import Cloud, client
-from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT
+from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, StopReason, condensed
 from datavision.fargate.identity import TaskKey, read_tags, started_by
-from datavision.fargate.outcome.classify import StopReason
 from datavision.fargate.outcome.cost import cost_usd
 from datavision.fargate.sizing.sizes import FargateSize
-from datavision.fargate.waiting.watch import condensed
 
 GRACE_SECONDS = 120.0
 """Younger containers are left alone: Airflow may be stopping them itself at this moment."""

@@ -1,17 +1,12 @@
-"""What a task instance runs, and what its operator has to do next."""
+"""What a task instance runs, and as which try."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from datavision.config import Capacity
-from datavision.fargate.edge.logs import LogStream
 from datavision.fargate.identity import TaskKey
-from datavision.fargate.launching.record import LaunchRecord
-from datavision.fargate.outcome.audit import AuditRecord
 from datavision.fargate.sizing.sizes import FargateSize
-from datavision.fargate.waiting.watch import Watch
 from datavision.pins import PinnedImage
 
 
@@ -42,34 +37,3 @@ class Job:
     def image_text(self) -> str:
         """The image as people name it, with the start of its digest."""
         return f"{self.image.repository}:{self.image.tag} ({self.image.digest}, release {self.release})"
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A container runs or will: wait until it has stopped, then call `settle`."""
-
-    launch: LaunchRecord
-    watch: Watch
-    stream: LogStream
-    timeout: float | None
-    """Seconds left of execution_timeout."""
-
-
-@dataclass(frozen=True)
-class Pausing:
-    """Nothing runs: wait `seconds`, then call `begin` again."""
-
-    seconds: float
-    why: str
-
-
-@dataclass(frozen=True)
-class Finished:
-    """It succeeded."""
-
-    xcom: dict[str, Any]
-    result: dict[str, Any]
-    audit: AuditRecord
-
-
-Step = Waiting | Pausing | Finished

@@ -11,7 +11,7 @@ from datavision.fargate import identity
 from datavision.fargate.attempt.accounting import account_launch
 from datavision.fargate.attempt.failure import failure
 from datavision.fargate.attempt.host import Host
-from datavision.fargate.attempt.job import Pausing
+from datavision.fargate.attempt.steps import Pausing
 from datavision.fargate.edge import ecs_tasks
 from datavision.fargate.edge.clients import client
 from datavision.fargate.launching import record

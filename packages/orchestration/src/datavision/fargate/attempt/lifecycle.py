@@ -9,17 +9,18 @@ from typing import Any
 from datavision.fargate.attempt.accounting import account
 from datavision.fargate.attempt.failure import failure, log_stream
 from datavision.fargate.attempt.host import Host
-from datavision.fargate.attempt.job import Finished, Pausing, Step, Waiting
 from datavision.fargate.attempt.launcher import Launcher
+from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge import ecs_tasks
 from datavision.fargate.edge.clients import client
+from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.edge.logs import read_position
 from datavision.fargate.launching import record
 from datavision.fargate.launching.record import LaunchRecord
 from datavision.fargate.launching.request import Market
 from datavision.fargate.outcome import results
 from datavision.fargate.outcome.audit import AuditRecord, write_audit
-from datavision.fargate.outcome.classify import Ending, Outcome, StopReason, Wanted, classify
+from datavision.fargate.outcome.classify import Ending, Outcome, Wanted, classify
 from datavision.fargate.outcome.errors import FargateError, Report, ResultError
 from datavision.fargate.outcome.results import BadDelivery, Delivered, Delivery
 from datavision.fargate.sizing import memory

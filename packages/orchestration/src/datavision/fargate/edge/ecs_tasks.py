@@ -1,15 +1,26 @@
 """DescribeTasks, ListTasks and StopTask, as the worker uses them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from datavision.fargate.identity import read_tags
-from datavision.fargate.outcome.classify import StopReason
-from datavision.fargate.waiting.watch import condensed
 
 DESCRIBE_LIMIT = 100
 """Tasks in one DescribeTasks call (ECS API reference, November 2026)."""
+
+
+class StopReason(StrEnum):
+    """The reasons that we give to StopTask; ECS repeats them, so whoever looks later knows who stopped it and why."""
+
+    START_DEADLINE = "datavision: start deadline passed"
+    DIGEST = "datavision: the image's digest differs from the pin"
+    TIMEOUT = "datavision: execution_timeout passed"
+    KILLED = "datavision: cleared, failed or deleted in Airflow"
+    REPLACED = "datavision: replaced after its task was cleared"
+    REAPED = "datavision: its Airflow task is no longer alive"
 
 
 def describe(ecs: Any, cluster: str, arn: str) -> dict[str, Any] | None:
@@ -50,3 +61,29 @@ def stop_and_wait(
         sleep(0.5)
         task = describe(ecs, cluster, arn)
     return task
+
+
+def seconds(moment: Any) -> float | None:
+    """Return Unix seconds of a time that AWS gave (datetime, ISO text or number), or None."""
+    if moment is None:
+        return None
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    if isinstance(moment, str):
+        return datetime.fromisoformat(moment).timestamp()
+    return float(moment)
+
+
+_TIMES = ("createdAt", "pullStartedAt", "pullStoppedAt", "startedAt", "stoppingAt", "executionStoppedAt", "stoppedAt")
+_TEXTS = ("taskArn", "lastStatus", "desiredStatus", "stopCode", "stoppedReason", "capacityProviderName", "launchType")
+
+
+def condensed(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a described task that we use, as plain JSON fit for a trigger event."""
+    small: dict[str, Any] = {name: task[name] for name in _TEXTS if task.get(name) is not None}
+    small |= {name: seconds(task[name]) for name in _TIMES if task.get(name) is not None}
+    small["containers"] = [
+        {name: item[name] for name in ("name", "exitCode", "reason", "imageDigest") if item.get(name) is not None}
+        for item in task.get("containers", [])
+    ]
+    return small

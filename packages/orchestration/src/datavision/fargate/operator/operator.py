@@ -16,8 +16,9 @@ from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
 from datavision.fargate.attempt.failure import log_stream
 from datavision.fargate.attempt.host import PATIENCE_SECONDS, Host
-from datavision.fargate.attempt.job import Finished, Job, Pausing, Step, Waiting
+from datavision.fargate.attempt.job import Job
 from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge import logs
 from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.identity import TaskKey

@@ -11,14 +11,15 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from datavision.fargate.attempt.accounting import account_launch, close
 from datavision.fargate.attempt.host import Host
-from datavision.fargate.attempt.job import Waiting
+from datavision.fargate.attempt.steps import Waiting
 from datavision.fargate.edge.clients import Cloud, async_client
+from datavision.fargate.edge.ecs_tasks import StopReason, condensed
 from datavision.fargate.edge.logs import LogStream
 from datavision.fargate.outcome.audit import AuditRecord
-from datavision.fargate.outcome.classify import StopReason, Wanted, classify
+from datavision.fargate.outcome.classify import Wanted, classify
 from datavision.fargate.waiting.log_follower import Follower
 from datavision.fargate.waiting.poll_loop import poll_loop
-from datavision.fargate.waiting.watch import Watch, condensed
+from datavision.fargate.waiting.watch import Watch
 
 KILL_SECONDS = 22.0
 """For ECS to say STOPPED; Airflow gives on_kill 30 s for everything."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from datavision.fargate.edge.ecs_tasks import StopReason
+
 
 class Outcome(StrEnum):
     """The classes of the failure table, and success."""
@@ -25,17 +27,6 @@ class Outcome(StrEnum):
     KILLED = "stopped by Airflow"
     STOPPED = "stopped from outside"
     LOST = "lost record"
-
-
-class StopReason(StrEnum):
-    """The reasons that we give to StopTask; ECS repeats them, so whoever looks later knows who stopped it and why."""
-
-    START_DEADLINE = "datavision: start deadline passed"
-    DIGEST = "datavision: the image's digest differs from the pin"
-    TIMEOUT = "datavision: execution_timeout passed"
-    KILLED = "datavision: cleared, failed or deleted in Airflow"
-    REPLACED = "datavision: replaced after its task was cleared"
-    REAPED = "datavision: its Airflow task is no longer alive"
 
 
 @dataclass(frozen=True)

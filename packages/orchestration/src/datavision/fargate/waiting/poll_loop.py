@@ -15,9 +15,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from datavision.fargate.edge.clients import Cloud, async_client
-from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT
+from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, condensed
 from datavision.fargate.edge.rate_limit import TokenBucket
-from datavision.fargate.waiting.watch import Look, Verdict, Watch, condensed
+from datavision.fargate.waiting.watch import Look, Verdict, Watch
 
 log = logging.getLogger(__name__)
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from datavision.fargate.outcome.classify import StopReason, Wanted, reason_to_stop
+from datavision.fargate.edge.ecs_tasks import StopReason, seconds
+from datavision.fargate.outcome.classify import Wanted, reason_to_stop
 from datavision.fargate.waiting.interval import poll_interval
 
 MISSING_GRACE_SECONDS = 20.0
@@ -90,29 +90,3 @@ class Watch:
         if self.missing_looks < MISSING_LOOKS:
             return Look(Verdict.WAIT, self.min_interval)
         return Look(Verdict.MISSING)
-
-
-def seconds(moment: Any) -> float | None:
-    """Return Unix seconds of a time that AWS gave (datetime, ISO text or number), or None."""
-    if moment is None:
-        return None
-    if isinstance(moment, datetime):
-        return moment.timestamp()
-    if isinstance(moment, str):
-        return datetime.fromisoformat(moment).timestamp()
-    return float(moment)
-
-
-_TIMES = ("createdAt", "pullStartedAt", "pullStoppedAt", "startedAt", "stoppingAt", "executionStoppedAt", "stoppedAt")
-_TEXTS = ("taskArn", "lastStatus", "desiredStatus", "stopCode", "stoppedReason", "capacityProviderName", "launchType")
-
-
-def condensed(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a described task that we use, as plain JSON fit for a trigger event."""
-    small: dict[str, Any] = {name: task[name] for name in _TEXTS if task.get(name) is not None}
-    small |= {name: seconds(task[name]) for name in _TIMES if task.get(name) is not None}
-    small["containers"] = [
-        {name: item[name] for name in ("name", "exitCode", "reason", "imageDigest") if item.get(name) is not None}
-        for item in task.get("containers", [])
-    ]
-    return small
