@@ -133,9 +133,6 @@ async def test_a_cancelled_trigger_leaves_the_poll_loop(airflow: Make, platform:
     await asyncio.sleep(1)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    loop = poll_loop(platform.cloud, platform.config.ecs.cluster, 10)
-    for _ in range(50):
-        if loop.idle:
-            break
-        await asyncio.sleep(0.1)
-    assert loop.idle
+    name = f"ecs-poll-{platform.config.ecs.cluster}"
+    (polling_task,) = [task for task in asyncio.all_tasks() if task.get_name() == name]
+    await asyncio.wait_for(polling_task, 5)

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from datavision.config import Launch
+from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.edge.ecs_tasks import StopReason, condensed
-from datavision.fargate.edge.rate_limit import TokenBucket
 from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.outcome.classify import Wanted
 from datavision.fargate.waiting.interval import poll_interval
+from datavision.fargate.waiting.poll_loop import BURST, poll_loop
 from datavision.fargate.waiting.watch import MISSING_GRACE_SECONDS, MISSING_LOOKS, Verdict, Watch
 
 PINNED = "sha256:" + "a" * 64
@@ -98,19 +99,13 @@ def test_a_condensed_task_keeps_what_decides_and_turns_times_into_seconds() -> N
     }
 
 
-def test_the_bucket_lets_a_burst_through_and_then_the_rate() -> None:
-    clock = [0.0]
-    bucket = TokenBucket(10, 5, clock=lambda: clock[0])
-    assert [bucket.reserve() for _ in range(7)] == pytest.approx([0, 0, 0, 0, 0, 0.1, 0.2])
-    clock[0] = 10.0
-    assert bucket.reserve() == 0
-
-
-async def test_callers_of_a_bucket_together_stay_under_its_rate() -> None:
-    bucket = TokenBucket(100, 1)
+async def test_a_poll_loop_lets_a_burst_through_and_then_its_rate() -> None:
+    limiter = poll_loop(Cloud("us-east-1"), "a-cluster", 100).limiter
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await asyncio.gather(*(bucket.acquire() for _ in range(31)))
+    await asyncio.gather(*(limiter.acquire() for _ in range(int(BURST))))
+    assert loop.time() - began < 0.05
+    await asyncio.gather(*(limiter.acquire() for _ in range(30)))
     assert loop.time() - began >= 0.29
 
 

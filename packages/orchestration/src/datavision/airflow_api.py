@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from types import TracebackType
 from typing import Any, Self
 
@@ -170,20 +171,11 @@ class _ServerBusyError(AirflowError):
 
 def topological(after: dict[str, list[str]]) -> list[str]:
     """Order the keys of `after` (task → tasks that follow it) so that each comes before what follows it."""
-    waiting = dict.fromkeys(after, 0)
-    for followers in after.values():
+    before = TopologicalSorter(dict.fromkeys(after, ()))
+    for task, followers in after.items():
         for follower in followers:
-            waiting[follower] += 1
-    ready = [task for task, count in waiting.items() if count == 0]
-    ordered: list[str] = []
-    while ready:
-        task = ready.pop(0)
-        ordered.append(task)
-        for follower in after[task]:
-            waiting[follower] -= 1
-            if waiting[follower] == 0:
-                ready.append(follower)
-    return ordered
+            before.add(follower, task)
+    return list(before.static_order())
 
 
 def log_lines(item: Any) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from datavision import airflow_api
 from datavision.config import Config
 from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, StopReason, condensed
@@ -19,7 +20,7 @@ GRACE_SECONDS = 120.0
 """Younger containers are left alone: Airflow may be stopping them itself at this moment."""
 
 DELETED = "deleted"
-FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed", DELETED})
+FINISHED = airflow_api.FINISHED | {DELETED}
 
 
 @dataclass(frozen=True)

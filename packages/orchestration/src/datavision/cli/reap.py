@@ -16,8 +16,6 @@ from datavision.errors import UserError
 from datavision.reap import GRACE_SECONDS, NamedStates, Reaped
 from datavision.reap import reap as stop_leftovers
 
-EPILOG = "Example: [bold]datavision reap --env prod --dry-run[/]"
-
 
 def reap(
     env: Env,

@@ -31,7 +31,6 @@ from datavision.local.unprivileged import command_prefix
 
 HOST: Final = "127.0.0.1"
 USER: Final = "datavision"
-DATABASES: Final = ("source", "lakehouse", "airflow")
 
 _SETTINGS: Final = {
     "listen_addresses": HOST,

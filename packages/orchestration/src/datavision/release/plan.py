@@ -98,4 +98,4 @@ def _previous(repo: PinRepository, env: str, names: tuple[str, ...]) -> Pin | No
     commit = last_release(repo, env)
     texts = [repo.read(commit, path_in_repository(env, name)) for name in names] if commit else []
     pins = [parse_pin(text, f"{commit}: pin of {env}") for text in texts if text]
-    return max(pins, key=lambda pin: versions.parse(pin.version) or (0, 0, 0), default=None)
+    return max(pins, key=lambda pin: versions.parse(pin.version) or versions.NONE, default=None)

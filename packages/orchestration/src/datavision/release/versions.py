@@ -1,18 +1,23 @@
 """Release versions: MAJOR.MINOR.PATCH, tagged `vMAJOR.MINOR.PATCH` in git."""
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Literal
 
+from packaging.version import InvalidVersion, Version
+
 Bump = Literal["major", "minor", "patch"]
 FIRST = "0.1.0"
-_VERSION = re.compile(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
+NONE = Version("0")
+"""Before every release."""
 
 
-def parse(text: str) -> tuple[int, int, int] | None:
-    """Return the three numbers of `1.2.3`, or None when `text` is no version."""
-    match = _VERSION.match(text)
-    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+def parse(text: str) -> Version | None:
+    """Return the version that `text` names, or None when it is not MAJOR.MINOR.PATCH."""
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        return None
+    return version if text == f"{version.major}.{version.minor}.{version.micro}" else None
 
 
 def latest(candidates: Iterable[str]) -> str | None:
@@ -26,7 +31,7 @@ def bumped(version: str, bump: Bump) -> str:
     parsed = parse(version)
     if parsed is None:
         raise ValueError(f"{version!r} is not MAJOR.MINOR.PATCH")
-    major, minor, patch = parsed
+    major, minor, patch = parsed.release
     return {
         "major": f"{major + 1}.0.0",
         "minor": f"{major}.{minor + 1}.0",

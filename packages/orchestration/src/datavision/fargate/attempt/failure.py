@@ -4,7 +4,7 @@ from datavision.fargate.attempt.accounting import failed_checks
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.edge import logs
 from datavision.fargate.launching.record import LaunchRecord
-from datavision.fargate.outcome.classify import Ending, Outcome
+from datavision.fargate.outcome.classify import Ending
 from datavision.fargate.outcome.errors import LAST_LINES, FargateError
 from datavision.fargate.outcome.explain import explain
 from datavision.fargate.outcome.results import Delivered
@@ -19,7 +19,6 @@ def failure(
     host: Host,
     last: LaunchRecord,
     ending: Ending,
-    outcome: Outcome,
     delivery: Delivered = None,
     *,
     at_ceiling: bool = False,
@@ -27,7 +26,7 @@ def failure(
     """Return the exception for a launch that did not succeed."""
     lines = logs.last_lines(host.cloud, log_stream(host, last.arn), LAST_LINES) if last.arn else ()
     return explain(
-        outcome,
+        ending.outcome,
         ending,
         task=host.job.name,
         env=host.job.key.env,

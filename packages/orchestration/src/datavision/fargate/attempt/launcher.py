@@ -104,7 +104,7 @@ class Launcher:
     def _after_refusal(self, intent: LaunchRecord, refused: RefusedError, repeats: int) -> tuple[LaunchRecord, float]:
         if refused.refusal is Refusal.PERMANENT:
             ending = Ending(Outcome.PERMANENT_START, reason=str(refused))
-            raise failure(self.host, intent, ending, ending.outcome) from None
+            raise failure(self.host, intent, ending) from None
         again = refused.refusal in (Refusal.THROTTLED, Refusal.UNKNOWN)
         limits = self.host.config.ecs.launch
         # Throttled and unanswered calls created nothing that counts: only the budget's time limits them.
@@ -112,7 +112,7 @@ class Launcher:
         delay = LaunchBudget(limits).next_delay(attempts, self.host.now() - intent.budget_started_at)
         if delay is None:
             ending = Ending(Outcome.FAILED_START, reason=str(refused))
-            raise failure(self.host, intent, ending, ending.outcome) from None
+            raise failure(self.host, intent, ending) from None
         self.host.warn(f"Launch {intent.launch} was {refused.refusal.value}: {refused}; again in {delay:.1f} s")
         return (intent if again else self.following(intent, self.fallback(intent))), delay
 

@@ -71,7 +71,7 @@ class Lifecycle:
         last = self._last()
         if last.arn is None:
             reason = "execution_timeout passed before ECS had a task"
-            raise failure(self.host, last, Ending(Outcome.TIMEOUT, reason=reason), Outcome.TIMEOUT)
+            raise failure(self.host, last, Ending(Outcome.TIMEOUT, reason=reason))
         return self._settle(last, self._stop(last, StopReason.TIMEOUT))
 
     def kill(self) -> None:
@@ -185,7 +185,7 @@ class Lifecycle:
             case Outcome.MEMORY:
                 raise self._out_of_memory(last, ending)
             case _:
-                raise failure(self.host, last, ending, ending.outcome, delivery)
+                raise failure(self.host, last, ending, delivery)
 
     def _ending(self, task: Mapping[str, Any] | None, delivery: Delivered) -> Ending:
         if task is not None:
@@ -223,7 +223,7 @@ class Lifecycle:
     def _relaunch(self, last: LaunchRecord, ending: Ending, market: Market) -> Step:
         delay = self.launcher.delay_after(last)
         if delay is None:
-            raise failure(self.host, last, ending, ending.outcome)
+            raise failure(self.host, last, ending)
         why = ending.reason or ending.stop_code
         self.host.warn(f"{ending.outcome.value}: {why}; launching again in {delay:.1f} s ({market})")
         following = self.launcher.following(last, market)
@@ -238,7 +238,7 @@ class Lifecycle:
         if bigger:
             record.write_grown(self.host.store, bigger)
             self.host.warn(f"{last.size} were not enough; the next try takes {bigger}")
-        return failure(self.host, last, ending, Outcome.MEMORY, at_ceiling=bigger is None)
+        return failure(self.host, last, ending, at_ceiling=bigger is None)
 
     def _stop(self, live: LaunchRecord, reason: StopReason) -> dict[str, Any] | None:
         config = self.host.config

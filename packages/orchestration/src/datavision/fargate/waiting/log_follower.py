@@ -1,6 +1,6 @@
 """Forwards a container's log to the Airflow log from the triggerer, and keeps the place across its restarts.
 
-Best effort: all streams share one token bucket, and whatever fails is tried again later or left out.
+Best effort: all streams share one rate limiter, and whatever fails is tried again later or left out.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from aiolimiter import AsyncLimiter
+
 from datavision.fargate.edge.clients import Cloud, async_client
 from datavision.fargate.edge.logs import LogStream, lines_of
-from datavision.fargate.edge.rate_limit import TokenBucket
 from datavision.fargate.waiting.watch import Watch
 
 CALLS_PER_SECOND = 10.0
@@ -25,10 +26,10 @@ FINAL_READ_SECONDS = 4.0
 
 @dataclass
 class LogHub:
-    """What all followers of one cloud share: a token bucket, and clients that stay open while anyone follows."""
+    """What all followers of one cloud share: a rate limiter, and clients that stay open while anyone follows."""
 
     cloud: Cloud
-    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(CALLS_PER_SECOND, CALLS_PER_SECOND))
+    limiter: AsyncLimiter = field(default_factory=lambda: AsyncLimiter(CALLS_PER_SECOND, 1))
     _users: int = field(default=0, init=False)
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack, init=False)
     _clients: "asyncio.Future[tuple[Any, Any]] | None" = field(default=None, init=False)
@@ -104,7 +105,7 @@ class Follower:
             if not self.watch.running:
                 await asyncio.sleep(PAUSE_SECONDS / 4)
                 continue
-            await log_hub(self.cloud).bucket.acquire()
+            await log_hub(self.cloud).limiter.acquire()
             if not await self._read(logs):
                 await asyncio.sleep(PAUSE_SECONDS)
             now = asyncio.get_running_loop().time()

@@ -1,7 +1,7 @@
 """The shared poll loop: one per (connection, region, cluster) in the triggerer.
 
 However many tasks wait, one loop asks DescribeTasks for up to 100 of them a call, each when it is due, fills a call
-with those that are due next, and never asks faster than its token bucket allows.
+with those that are due next, and never asks faster than its rate limiter allows.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from aiolimiter import AsyncLimiter
+
 from datavision.fargate.edge.clients import Cloud, async_client
 from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, condensed
-from datavision.fargate.edge.rate_limit import TokenBucket
 from datavision.fargate.waiting.watch import Look, Verdict, Watch
 
 log = logging.getLogger(__name__)
@@ -44,16 +45,11 @@ class PollLoop:
 
     cloud: Cloud
     cluster: str
-    bucket: TokenBucket
+    limiter: AsyncLimiter
     calls: int = field(default=0, init=False)
     _waiting: dict[str, _Waiting] = field(default_factory=dict, init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loop: "asyncio.Task[None] | None" = field(default=None, init=False)
-
-    @property
-    def idle(self) -> bool:
-        """Whether nobody waits and nothing is asked."""
-        return not self._waiting and (self._loop is None or self._loop.done())
 
     async def wait(self, watch: Watch) -> dict[str, Any] | None:
         """Return the condensed task once it has stopped, or None when ECS forgot it."""
@@ -112,7 +108,7 @@ class PollLoop:
         return [entries[start * DESCRIBE_LIMIT :][:DESCRIBE_LIMIT] for start in range(count)]
 
     async def _ask(self, ecs: Any, batch: list[_Waiting]) -> None:
-        await self.bucket.acquire()
+        await self.limiter.acquire()
         self.calls += 1
         answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[entry.watch.arn for entry in batch])
         found = {task["taskArn"]: task for task in answer.get("tasks", [])}
@@ -138,5 +134,5 @@ def poll_loop(cloud: Cloud, cluster: str, calls_per_second: float) -> PollLoop:
     """Return the one poll loop of this event loop for a cluster."""
     loops = _loops.setdefault(asyncio.get_running_loop(), {})
     if (cloud, cluster) not in loops:
-        loops[cloud, cluster] = PollLoop(cloud, cluster, TokenBucket(calls_per_second, BURST))
+        loops[cloud, cluster] = PollLoop(cloud, cluster, AsyncLimiter(BURST, BURST / calls_per_second))
     return loops[cloud, cluster]
