@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.pins import write_pin
 
-from datavision.pins import Pin, PinnedImage, write_pin
+from datavision.pins import Pin, PinnedImage
 
 PIPELINES = ("pipeline_suscripciones", "pipeline_fact_rfm", "pipeline_completo")
 DIGEST = "sha256:" + "a" * 64

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from tests.support.pins import write_pin
 
-from datavision.pins import Pin, write_pin
+from datavision.pins import Pin
 
 HASHES = """
 import json, sys

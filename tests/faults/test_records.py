@@ -9,7 +9,7 @@ import pytest
 from datavision.errors import ConfigError, PinError
 from datavision.fargate.edge.json_objects import write_json
 from datavision.fargate.launching.network import network
-from datavision.fargate.launching.released_image import release_key, released_image
+from datavision.fargate.launching.release_record import ReleaseRecord, released_image, write_record
 from datavision.fargate.outcome.audit import list_runs, read_audits
 from datavision.fargate.sizing.memory import recall
 
@@ -56,9 +56,9 @@ def test_an_unreadable_memory_of_sizes_counts_as_none(airflow: Make, platform: A
 
 
 def test_a_run_may_ask_for_the_images_of_another_release(platform: Any) -> None:
-    images = {"ingesta": platform.image.model_dump()}
-    bucket = platform.config.storage.results_bucket
-    write_json(platform.cloud, bucket, release_key("local", "0.0.9"), {"version": "0.0.9", "images": images})
+    images = {"ingesta": platform.image}
+    record = ReleaseRecord(version="0.0.9", commit="0", released_at="2026-11-01T00:00:00+00:00", images=images)
+    write_record(platform.cloud, platform.config, record)
     assert released_image(platform.cloud, platform.config, "0.0.9", "ingesta") == platform.image
     with pytest.raises(PinError, match="has no image for module 'transformacion'"):
         released_image(platform.cloud, platform.config, "0.0.9", "transformacion")

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.pins import write_pin
 
-from datavision.pins import Pin, PinnedImage, write_pin
+from datavision.pins import Pin, PinnedImage
 
 Parse = Callable[[str], Any]
 DIGEST = "sha256:" + "a" * 64

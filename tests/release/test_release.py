@@ -10,12 +10,13 @@ import httpx
 import pytest
 
 from datavision.config import load
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.launching.release_record import read_record
 from datavision.images.registry import Registry
 from datavision.pins import read_pin
 from datavision.release.errors import CanaryError, DirtyTreeError, GateError, LockedError
 from datavision.release.pins.history import history
 from datavision.release.pins.lock import locked
-from datavision.release.pins.record import read_record
 from datavision.release.release import plan, release
 
 PIPELINES = ("pipeline_completo", "pipeline_fact_rfm", "pipeline_suscripciones")
@@ -93,9 +94,9 @@ def test_the_changelog_names_version_and_images(project: Any) -> None:
 
 def test_the_record_that_a_run_asks_for_holds_the_images(project: Any) -> None:
     done = release(project.config)
-    record = read_record(project.config, done.version)
+    record = read_record(Cloud.of(project.config), project.config, done.version)
     assert record is not None
-    assert record["images"] == {module: image.model_dump() for module, image in done.images.items()}
+    assert record.images == dict(done.images)
 
 
 def test_a_dirty_tree_is_refused_before_anything_is_done(project: Any) -> None:

@@ -89,13 +89,3 @@ def parse_pin(text: str, origin: str) -> Pin:
 def render_pin(pin: Pin) -> str:
     """Return the TOML text of a pin; the same pin always gives the same text."""
     return tomli_w.dumps(pin.model_dump())
-
-
-def write_pin(dags_folder: Path, env: str, pipeline: str, pin: Pin) -> Path:
-    """Write a pin, complete or not at all, and return its path."""
-    path = pin_path(dags_folder, env, pipeline)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(render_pin(pin), encoding="utf-8")
-    partial.replace(path)
-    return path

@@ -12,7 +12,7 @@ from datavision.cli.connect import environment
 from datavision.cli.output import fail, out
 from datavision.config import ENVIRONMENTS
 from datavision.release.pins.drift import PinState, pin_states
-from datavision.release.pins.history import pipelines, repository
+from datavision.release.pins.places import pipelines, repository
 from datavision.state import project_root
 
 

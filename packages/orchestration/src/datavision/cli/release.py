@@ -14,7 +14,7 @@ from datavision.cli.output import out, step
 from datavision.config import load
 from datavision.images.builders import EngineChoice
 from datavision.pins import PinnedImage
-from datavision.release.pins.history import repository
+from datavision.release.pins.places import repository
 from datavision.release.plan import Plan
 from datavision.release.promote import promote as promote_pins
 from datavision.release.release import plan as plan_release

@@ -15,8 +15,9 @@ from datavision.cli.output import err, out, step
 from datavision.config import Config
 from datavision.release.diff import diff as compare
 from datavision.release.errors import ReleaseError
-from datavision.release.pins.history import PinnedVersion, repository, require_pipeline
+from datavision.release.pins.history import PinnedVersion
 from datavision.release.pins.history import history as read_history
+from datavision.release.pins.places import repository, require_pipeline
 from datavision.release.pins.runs import runs_by_release
 from datavision.release.rollback import rollback as pin_back
 from datavision.state import project_root

@@ -9,7 +9,8 @@ from datavision.config import Config
 from datavision.pins import Pin
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import find_version, history, repository, require_pipeline
+from datavision.release.pins.history import find_version, history
+from datavision.release.pins.places import repository, require_pipeline
 from datavision.state import project_root
 
 _MODEL = re.compile(r"(?:models|snapshots)/(?:.+/)?(\w+)\.sql$")

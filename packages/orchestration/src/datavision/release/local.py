@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datavision.config import Config
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import bundle_path
+from datavision.release.pins.places import bundle_path
 from datavision.release.release import release
 
 

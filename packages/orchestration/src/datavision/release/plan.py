@@ -12,7 +12,8 @@ from datavision.images.source import ModuleSource, read_source
 from datavision.pins import Pin, PinnedImage, parse_pin
 from datavision.release import versions
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import TAG_PREFIX, current_pins, last_release, path_in_repository, pipelines
+from datavision.release.pins.history import current_pins, last_release
+from datavision.release.pins.places import TAG_PREFIX, path_in_repository, pipelines
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from datavision.aws import client
 from datavision.config import Config
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, open_builder
 from datavision.images.errors import ImageError
 from datavision.images.registry import Registry
@@ -16,9 +18,10 @@ from datavision.release.errors import ReleaseError
 from datavision.release.gates.canary import run_canary
 from datavision.release.gates.scan import check_scan
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import PinChange, commit_pins, current_pins, finish_checkout, pipelines, repository
+from datavision.release.pins.history import current_pins
 from datavision.release.pins.lock import locked
-from datavision.release.pins.record import write_record
+from datavision.release.pins.places import pipelines, repository
+from datavision.release.pins.store import PinChange, commit_pins, finish_checkout
 from datavision.release.release import refuse_dirty_tree
 from datavision.release.rollback import replace_images, require_image
 from datavision.release.versions import latest
@@ -145,9 +148,16 @@ def _pin(
         if name not in present or (present[name].version, dict(present[name].images)) != (pin.version, ready[name])
     }
     for pin in pins.values():
-        write_record(target, pin.version, pin.commit, pin.pinned_at, pin.images)
+        record = ReleaseRecord(version=pin.version, commit=pin.commit, released_at=pin.pinned_at, images=pin.images)
+        write_record(Cloud.of(target), target, record)
     if not pins:
         return Promotion(source.env, target.env, {}, str(repo.head()))
-    newest = latest(pin.version for pin in pins.values())
-    change = PinChange(env=target.env, pins=pins, title=f"Promote {newest} from {source.env} to {target.env}")
+    newest = latest(pin.version for pin in pins.values()) or ""
+    change = PinChange(
+        env=target.env,
+        pins=pins,
+        title=f"Promote {newest} from {source.env} to {target.env}",
+        action="promote",
+        release=newest,
+    )
     return Promotion(source.env, target.env, pins, commit_pins(repo, change))

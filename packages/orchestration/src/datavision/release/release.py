@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datavision.config import Config
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, EngineChoice, open_builder
 from datavision.images.registry import Registry
 from datavision.images.source import tracked_files
@@ -17,18 +19,9 @@ from datavision.release.errors import DirtyTreeError
 from datavision.release.gates.canary import run_canary
 from datavision.release.gates.scan import check_scan
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import (
-    TAG_PREFIX,
-    PinChange,
-    commit_pins,
-    finish_checkout,
-    now,
-    path_in_repository,
-    repository,
-    unpinned,
-)
 from datavision.release.pins.lock import locked
-from datavision.release.pins.record import write_record
+from datavision.release.pins.places import TAG_PREFIX, path_in_repository, repository
+from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now, unpinned
 from datavision.release.plan import ModulePlan, Plan, make_plan
 from datavision.state import project_root, state_dir
 from datavision.task_definitions import TaskDefinitions
@@ -193,11 +186,14 @@ def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple
         if changed and image.tag == version:  # an older tag that somebody moved is drift, not this release's affair
             registry.add_tag(image.repository, image.digest, image.tag)
     source = working_tree_stamp(work.project, version).commit
-    write_record(work.config, version, source, now(), images)
+    record = ReleaseRecord(version=version, commit=source, released_at=now(), images=dict(images))
+    write_record(Cloud.of(work.config), work.config, record)
     change = PinChange(
         env=work.config.env,
         pins=dict.fromkeys(names, _pin(work, version, source, images)),
         title=f"Release {version} to {work.config.env}" if names else "DAGs of the working tree",
+        action="release" if names else None,
+        release=version,
         tag=f"{TAG_PREFIX}{version}" if changed else None,
         files=_changelog(work, version, images) if changed else {},
     )

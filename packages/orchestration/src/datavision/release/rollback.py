@@ -9,18 +9,10 @@ from datavision.images.registry import Registry
 from datavision.pins import Pin, PinnedImage
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import (
-    PinChange,
-    commit_pins,
-    current_pins,
-    find_version,
-    finish_checkout,
-    history,
-    now,
-    repository,
-    require_pipeline,
-)
+from datavision.release.pins.history import current_pins, find_version, history
 from datavision.release.pins.lock import locked
+from datavision.release.pins.places import repository, require_pipeline
+from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now
 from datavision.state import project_root, state_dir
 from datavision.task_definitions import TaskDefinitions
 
@@ -111,5 +103,7 @@ def _pin(
         env=config.env,
         pins={pipeline: pin},
         title=f"Pin {pipeline} in {config.env} to {pin.version}: {pin.reason}",
+        action="rollback",
+        release=pin.version,
     )
     return Rollback(pipeline, before.version if before else None, pin, commit_pins(repo, change), registered)

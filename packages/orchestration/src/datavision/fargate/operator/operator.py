@@ -22,7 +22,7 @@ from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge import logs
 from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.identity import TaskKey
-from datavision.fargate.launching.released_image import released_image
+from datavision.fargate.launching.release_record import released_image
 from datavision.fargate.operator.assets import event_extra
 from datavision.fargate.operator.links import EcsTaskLink, LogStreamLink, ecs_task_url, log_stream_url
 from datavision.fargate.operator.retry_policy import FailureTablePolicy

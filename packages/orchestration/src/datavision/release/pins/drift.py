@@ -1,4 +1,4 @@
-"""Whether a pin still says what is true: against the registry, the task definition, and what the last run used."""
+"""Finds pins that no longer match the registry, their task definition, or what the last run used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datavision.config import Config
 from datavision.images.registry import RegisteredImage, Registry
 from datavision.pins import Pin, PinnedImage
+from datavision.release.pins import trailers
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import current_pins, history, path_in_repository
+from datavision.release.pins.history import current_pins, history
+from datavision.release.pins.places import path_in_repository
 from datavision.release.pins.runs import LastUse, last_uses
 from datavision.task_definitions import TaskDefinitions
 
@@ -52,9 +54,9 @@ def _state(config: Config, repo: PinRepository, pipeline: str) -> PinState:
 
 def _by_hand(repo: PinRepository, commit: str) -> list[str]:
     (entry,) = repo.log("-1", commit)
-    title = entry.message.splitlines()[0]
-    known = ("Release ", "Promote ", "Pin ")
-    return [] if title.startswith(known) else [f"commit {commit[:9]} ({title}) is no release, promotion or rollback"]
+    if trailers.parse(entry.message) is not None:
+        return []
+    return [f"commit {commit[:9]} ({entry.message.splitlines()[0]}) is no release, promotion or rollback"]
 
 
 def check_image(config: Config, module: str, image: PinnedImage) -> list[str]:

@@ -14,8 +14,9 @@ from datavision.config import ENVIRONMENTS, Config
 from datavision.images.builders import open_builder
 from datavision.images.registry import RegisteredImage, Registry
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import bundle_path, history, pipelines
+from datavision.release.pins.history import history
 from datavision.release.pins.lock import locked
+from datavision.release.pins.places import bundle_path, pipelines
 from datavision.release.registry.retention import PinPeriod, Window, needed, removable
 from datavision.state import project_root, state_dir
 

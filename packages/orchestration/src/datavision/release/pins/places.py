@@ -1,0 +1,48 @@
+"""Where pins are: which repository keeps those of an environment, and under which path; which pipelines have one."""
+
+from pathlib import Path
+
+from datavision.config import Config
+from datavision.pins import pin_path
+from datavision.release.errors import ReleaseError
+from datavision.release.pins.git import PinRepository
+from datavision.state import project_root, state_dir
+
+TAG_PREFIX = "v"
+BUNDLE_NAME = "dags.git"
+
+
+def bundle_path(state: Path) -> Path:
+    """Return the bare repository that holds the DAGs and pins of `local`, Airflow's git bundle there."""
+    return state / BUNDLE_NAME
+
+
+def repository(config: Config) -> PinRepository:
+    """Return the repository that keeps the pins of `config`'s environment."""
+    if config.env == "local":
+        return PinRepository.bare(bundle_path(state_dir()))
+    return PinRepository.of_project(project_root())
+
+
+def path_in_repository(env: str, pipeline: str) -> str:
+    """Return the path of a pin inside its repository, e.g. `dags/pins/prod/pipeline_fact_rfm.toml`."""
+    return pin_path(Path("dags"), env, pipeline).as_posix()
+
+
+def pipelines(project: Path) -> list[str]:
+    """Return the DAG ids that are pinned: the names of `dags/pipeline_*.py`.
+
+    Raises:
+        ReleaseError: there are none.
+    """
+    found = sorted(path.stem for path in (project / "dags").glob("pipeline_*.py"))
+    if not found:
+        raise ReleaseError(f"{project / 'dags'} has no pipeline_*.py: there is nothing to pin.")
+    return found
+
+
+def require_pipeline(project: Path, pipeline: str) -> None:
+    """Raise `ReleaseError` when there is no such pipeline."""
+    known = pipelines(project)
+    if pipeline not in known:
+        raise ReleaseError(f"There is no pipeline {pipeline!r}. Use one of: {', '.join(known)}.")
