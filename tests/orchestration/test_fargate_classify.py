@@ -142,3 +142,10 @@ def test_a_task_with_another_digest_is_to_be_stopped_as_soon_as_ecs_says_so() ->
     assert not digest_differs(task, "ingesta", PINNED)
     task["containers"][0]["imageDigest"] = "sha256:" + "c" * 64
     assert reason_to_stop(task, WANTED, now=0.0) is StopReason.DIGEST
+
+
+def test_a_task_that_may_not_outlast_a_moment_is_stopped_after_it() -> None:
+    running = {"lastStatus": "RUNNING", "containers": [{"name": "ingesta"}]}
+    wanted = Wanted("ingesta", "sha256:0", start_by=100.0, end_by=400.0)
+    assert reason_to_stop(running, wanted, 399.0) is None
+    assert reason_to_stop(running, wanted, 401.0) is StopReason.TIMEOUT

@@ -11,7 +11,7 @@ from typing import Any
 from datavision import airflow_api
 from datavision.config import Config
 from datavision.fargate.edge.clients import Cloud, client
-from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, StopReason, condensed
+from datavision.fargate.edge.ecs_tasks import StopReason, condensed, described, stop
 from datavision.fargate.identity import TaskKey, read_tags, started_by
 from datavision.fargate.outcome.cost import cost_usd
 from datavision.fargate.sizing.sizes import FargateSize
@@ -72,7 +72,7 @@ def reap(
     reaped = []
     for container, why in leftovers(containers, states):
         if not dry_run:
-            ecs.stop_task(cluster=config.ecs.cluster, task=container.arn, reason=StopReason.REAPED.value)
+            stop(ecs, config.ecs.cluster, container.arn, StopReason.REAPED)
         reaped.append(_report(container, why, now, config.ecs.cpu_architecture))
     return reaped
 
@@ -102,17 +102,8 @@ def leftovers(containers: Iterable[Container], states: States) -> list[tuple[Con
 
 def running(ecs: Any, config: Config) -> list[Container]:
     """Return every container of this environment that runs or is about to, and is not being stopped."""
-    found = []
-    pages = ecs.get_paginator("list_tasks").paginate(
-        cluster=config.ecs.cluster,
-        startedBy=started_by(config.env),
-        PaginationConfig={"PageSize": DESCRIBE_LIMIT},
-    )
-    for page in pages:
-        if not page["taskArns"]:
-            continue
-        answer = ecs.describe_tasks(cluster=config.ecs.cluster, tasks=page["taskArns"], include=["TAGS"])
-        found += [_container(task, config.env) for task in answer["tasks"] if task.get("desiredStatus") != "STOPPED"]
+    tasks = described(ecs, config.ecs.cluster, startedBy=started_by(config.env))
+    found = [_container(task, config.env) for task in tasks if task.get("desiredStatus") != "STOPPED"]
     # Without its names nobody can say whether its task is alive.
     return [
         container for container in found if all((container.key.dag_id, container.key.run_id, container.key.task_id))

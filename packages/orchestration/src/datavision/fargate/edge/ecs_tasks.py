@@ -1,7 +1,7 @@
-"""DescribeTasks, ListTasks and StopTask, as the worker uses them."""
+"""DescribeTasks, ListTasks and StopTask, as the worker and the command line use them."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -21,6 +21,7 @@ class StopReason(StrEnum):
     KILLED = "datavision: cleared, failed or deleted in Airflow"
     REPLACED = "datavision: replaced after its task was cleared"
     REAPED = "datavision: its Airflow task is no longer alive"
+    RELEASE = "datavision: the release was interrupted, or its canary took too long"
 
 
 def describe(ecs: Any, cluster: str, arn: str) -> dict[str, Any] | None:
@@ -29,17 +30,27 @@ def describe(ecs: Any, cluster: str, arn: str) -> dict[str, Any] | None:
     return condensed(answer["tasks"][0]) if answer.get("tasks") else None
 
 
+def described(ecs: Any, cluster: str, **filters: str) -> Iterator[dict[str, Any]]:
+    """Yield the tasks that ListTasks finds with `filters`, as DescribeTasks has them, tags included."""
+    pages = ecs.get_paginator("list_tasks").paginate(
+        cluster=cluster, **filters, PaginationConfig={"PageSize": DESCRIBE_LIMIT}
+    )
+    for page in pages:
+        if page["taskArns"]:
+            yield from ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"], include=["TAGS"])["tasks"]
+
+
+def stop(ecs: Any, cluster: str, arn: str, reason: StopReason) -> None:
+    """Ask ECS to stop a task; one that has stopped stays as it is."""
+    ecs.stop_task(cluster=cluster, task=arn, reason=reason.value)
+
+
 def find_by_token(ecs: Any, cluster: str, family: str, token: str) -> str | None:
     """Return the ARN of the running or lately stopped task that carries `token` in its tags, or None."""
     for status in ("RUNNING", "STOPPED"):
-        pages = ecs.get_paginator("list_tasks").paginate(cluster=cluster, family=family, desiredStatus=status)
-        for page in pages:
-            if not page["taskArns"]:
-                continue
-            answer = ecs.describe_tasks(cluster=cluster, tasks=page["taskArns"], include=["TAGS"])
-            for task in answer["tasks"]:
-                if read_tags(task.get("tags", [])).get("token") == token:
-                    return str(task["taskArn"])
+        for task in described(ecs, cluster, family=family, desiredStatus=status):
+            if read_tags(task.get("tags", [])).get("token") == token:
+                return str(task["taskArn"])
     return None
 
 
@@ -56,7 +67,7 @@ def stop_and_wait(
     task = describe(ecs, cluster, arn)
     if task is None or task["lastStatus"] == "STOPPED":
         return task
-    ecs.stop_task(cluster=cluster, task=arn, reason=reason.value)
+    stop(ecs, cluster, arn, reason)
     while task is not None and task["lastStatus"] != "STOPPED" and time.monotonic() < deadline:
         sleep(0.5)
         task = describe(ecs, cluster, arn)

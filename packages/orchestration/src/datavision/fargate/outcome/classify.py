@@ -47,6 +47,7 @@ _STOPPED_BY_US = {
     StopReason.REPLACED: Outcome.KILLED,
     StopReason.REAPED: Outcome.KILLED,
     StopReason.DIGEST: Outcome.DIGEST,
+    StopReason.RELEASE: Outcome.KILLED,
 }
 _EXIT_CODES = {0: Outcome.SUCCESS, 2: Outcome.USAGE, 3: Outcome.QUALITY}
 _PERMANENT = (
@@ -134,12 +135,16 @@ class Wanted:
     container: str
     digest: str
     start_by: float | None = None
+    end_by: float | None = None
+    """Unix seconds when it is stopped wherever it is; None: Airflow's execution_timeout decides."""
 
 
 def reason_to_stop(task: Mapping[str, Any], wanted: Wanted, now: float) -> StopReason | None:
     """Return why a live task has to be stopped, or None while it is as wanted."""
     if digest_differs(task, wanted.container, wanted.digest):
         return StopReason.DIGEST
+    if wanted.end_by is not None and now > wanted.end_by:
+        return StopReason.TIMEOUT
     starting = task.get("lastStatus") in ("PROVISIONING", "PENDING", "ACTIVATING")
     if starting and wanted.start_by is not None and now > wanted.start_by:
         return StopReason.START_DEADLINE

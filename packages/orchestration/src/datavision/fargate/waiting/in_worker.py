@@ -6,7 +6,7 @@ from typing import Any
 
 from datavision.fargate.edge import logs
 from datavision.fargate.edge.clients import Cloud, client
-from datavision.fargate.edge.ecs_tasks import describe
+from datavision.fargate.edge.ecs_tasks import describe, stop
 from datavision.fargate.waiting.watch import Verdict, Watch
 
 ERRORS_TOLERATED_SECONDS = 600.0
@@ -36,7 +36,7 @@ def wait_in_worker(
         if look.verdict in (Verdict.STOPPED, Verdict.MISSING):
             return task, position
         if look.verdict is Verdict.STOP and look.reason:
-            client(cloud, "ecs").stop_task(cluster=cluster, task=watch.arn, reason=look.reason.value)
+            stop(client(cloud, "ecs"), cluster, watch.arn, look.reason)
         if watch.running:
             lines, position = logs.read_on(cloud, stream, position)
             for line in lines:

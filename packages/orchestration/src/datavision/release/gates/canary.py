@@ -1,13 +1,21 @@
-"""Runs a new image once, as a real ECS task, before anything is pinned to it."""
+"""Runs a new image once, as a real ECS task, before it is pinned: launched, watched and judged as those of a DAG."""
 
 import time
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from datavision.aws import client
 from datavision.config import Config
-from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.edge import logs
+from datavision.fargate.edge.clients import Cloud, client
+from datavision.fargate.edge.ecs_tasks import StopReason, stop
+from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.launching.network import network
+from datavision.fargate.launching.request import Payload, Placement, Refusal, RefusedError, build_request, run_task
+from datavision.fargate.outcome.classify import Outcome, Wanted, classify
+from datavision.fargate.sizing.sizes import validate
+from datavision.fargate.waiting.in_worker import wait_in_worker
+from datavision.fargate.waiting.watch import Watch
 from datavision.release.errors import CanaryError
 
 COMMAND = "doctor"
@@ -22,72 +30,69 @@ def run_canary(config: Config, module: str, task_definition: str, digest: str) -
     Raises:
         CanaryError: it did not start, did not end in time, ran another image, or found something wrong.
     """
-    ecs = client(config, "ecs")
-    place = network(Cloud.of(config), config.ecs)
-    answer = ecs.run_task(
-        cluster=config.ecs.cluster,
-        taskDefinition=task_definition,
-        launchType="FARGATE",
-        platformVersion=config.ecs.platform_version,
-        count=1,
-        startedBy="datavision-release",
-        networkConfiguration={
-            "awsvpcConfiguration": {
-                "subnets": list(place.subnets),
-                "securityGroups": list(place.security_groups),
-                "assignPublicIp": "DISABLED",
-            }
-        },
-        overrides={"containerOverrides": [{"name": module, "command": [module, COMMAND, "--env", config.env]}]},
+    cloud = Cloud.of(config)
+    arn = _launch(config, cloud, module, task_definition)
+    launched_at = time.time()
+    start_by = launched_at + config.ecs.launch.start_deadline_seconds
+    watch = Watch(
+        arn=arn,
+        wanted=Wanted(module, digest, start_by, start_by + RUN_SECONDS),
+        launched_at=launched_at,
+        usual_seconds=None,
+        min_interval=config.ecs.wait.min_interval_seconds,
+        max_interval=config.ecs.wait.max_interval_seconds,
     )
-    if not answer["tasks"]:
-        reason = "; ".join(failure.get("reason", "") for failure in answer["failures"])
-        raise CanaryError(f"ECS did not start the canary of {module} ({task_definition}): {reason}. Release again.")
-    arn = answer["tasks"][0]["taskArn"]
+    stream = logs.LogStream.of(config.observability.log_group, module, arn)
     try:
-        task = _wait(config, ecs, module, arn)
+        task, _ = wait_in_worker(cloud, config.ecs.cluster, watch, stream, lambda _: None)
     except BaseException:
-        ecs.stop_task(cluster=config.ecs.cluster, task=arn, reason="the release was interrupted")
+        stop(client(cloud, "ecs"), config.ecs.cluster, arn, StopReason.RELEASE)
         raise
-    _judge(config, module, task, digest)
+    _judge(cloud, stream, module, task, digest)
 
 
-def _wait(config: Config, ecs: Any, module: str, arn: str) -> dict[str, Any]:
-    deadline = time.monotonic() + config.ecs.launch.start_deadline_seconds + RUN_SECONDS
-    pause = config.ecs.wait.min_interval_seconds
+def _launch(config: Config, cloud: Cloud, module: str, task_definition: str) -> str:
+    """Return the ARN of the canary's task, asked for again within the launch budget."""
+    ecs, size = config.ecs, config.sizes[config.modules[module].size]
+    place, began = network(cloud, ecs), time.monotonic()
+    command = (module, COMMAND, "--env", config.env)
+    payload = Payload(task_definition, module, command, {}, validate(size.cpu, size.memory))
+    launch, token = 1, uuid.uuid4().hex
     while True:
-        tasks: list[dict[str, Any]] = ecs.describe_tasks(cluster=config.ecs.cluster, tasks=[arn])["tasks"]
-        if tasks and tasks[0]["lastStatus"] == "STOPPED":
-            return tasks[0]
-        if time.monotonic() > deadline:
-            tail = _logs(config, module, arn)
-            raise CanaryError(f"The canary of {module} did not end in time and was stopped.{tail} Release again.")
-        time.sleep(pause)
+        target = Placement(ecs.cluster, place.subnet(launch), place.security_groups, ecs.platform_version, "on-demand")
+        try:
+            return run_task(client(cloud, "ecs"), build_request(payload, target, "datavision-release", []), token)
+        except RefusedError as refused:
+            delay = LaunchBudget(ecs.launch).next_delay(launch, time.monotonic() - began)
+            if refused.refusal is Refusal.PERMANENT or delay is None:
+                raise CanaryError(
+                    f"ECS did not start the canary of {module} ({task_definition}): {refused}. Release again."
+                ) from None
+            if refused.refusal is Refusal.REJECTED:
+                # Another subnet is another request and needs another token; without an answer both stay.
+                launch, token = launch + 1, uuid.uuid4().hex
+        time.sleep(delay)
 
 
-def _judge(config: Config, module: str, task: Mapping[str, Any], digest: str) -> None:
-    container = next(c for c in task["containers"] if c["name"] == module)
-    if container.get("exitCode") != 0:
-        why = container.get("reason") or task.get("stoppedReason") or "no reason given"
+def _judge(cloud: Cloud, stream: logs.LogStream, module: str, task: Mapping[str, Any] | None, digest: str) -> None:
+    if task is None:
+        raise CanaryError(f"ECS forgot the canary of {module} before it had ended. Release again.")
+    ending = classify(task, module, digest)
+    if ending.outcome is Outcome.SUCCESS:
+        return
+    if ending.outcome is Outcome.DIGEST:
         raise CanaryError(
-            f"The canary of {module} failed (exit {container.get('exitCode', 'none')}: {why})."
-            f"{_logs(config, module, task['taskArn'])} Nothing that runs was changed; correct it and release again."
-        )
-    if container.get("imageDigest") != digest:
-        raise CanaryError(
-            f"The canary of {module} ran {container.get('imageDigest')}, not {digest} as pushed. "
+            f"The canary of {module} ran {ending.digest}, not {digest} as pushed. "
             "Nothing that runs was changed; release again."
         )
-
-
-def _logs(config: Config, module: str, arn: str) -> str:
-    stream = f"{module}/{module}/{arn.rsplit('/', 1)[-1]}"
-    logs = client(config, "logs")
-    try:
-        events = logs.get_log_events(
-            logGroupName=config.observability.log_group, logStreamName=stream, limit=_LOG_LINES, startFromHead=False
-        )["events"]
-    except logs.exceptions.ResourceNotFoundException:
-        return " It logged nothing."
-    lines = "\n".join(f"  {event['message']}" for event in events)
-    return f" The end of its log:\n{lines}\n"
+    lines = logs.last_lines(cloud, stream, _LOG_LINES)
+    tail = (
+        " The end of its log:\n" + "\n".join(f"  {line}" for line in lines) + "\n" if lines else " It logged nothing."
+    )
+    if ending.outcome is Outcome.TIMEOUT:
+        raise CanaryError(f"The canary of {module} did not end in time and was stopped.{tail} Release again.")
+    exit_code = "none" if ending.exit_code is None else ending.exit_code
+    raise CanaryError(
+        f"The canary of {module} failed (exit {exit_code}: {ending.reason or 'no reason given'})."
+        f"{tail} Nothing that runs was changed; correct it and release again."
+    )

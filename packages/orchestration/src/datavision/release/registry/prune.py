@@ -11,6 +11,7 @@ from croniter import croniter
 
 from datavision.aws import client
 from datavision.config import ENVIRONMENTS, Config
+from datavision.fargate.edge.ecs_tasks import described
 from datavision.images.builders import open_builder
 from datavision.images.registry import RegisteredImage, Registry
 from datavision.release.pins.git import PinRepository
@@ -106,13 +107,9 @@ def _repositories(project: Path) -> Iterator[tuple[str, PinRepository]]:
 
 
 def _in_use(config: Config) -> dict[str, str]:
-    ecs = client(config, "ecs")
     found = {}
-    for page in ecs.get_paginator("list_tasks").paginate(cluster=config.ecs.cluster, desiredStatus="RUNNING"):
-        if not page["taskArns"]:
-            continue
-        for task in ecs.describe_tasks(cluster=config.ecs.cluster, tasks=page["taskArns"])["tasks"]:
-            for container in task["containers"]:
-                if digest := container.get("imageDigest"):
-                    found[digest] = f"runs now ({task['taskArn'].rsplit('/', 1)[-1]})"
+    for task in described(client(config, "ecs"), config.ecs.cluster, desiredStatus="RUNNING"):
+        for container in task["containers"]:
+            if digest := container.get("imageDigest"):
+                found[digest] = f"runs now ({task['taskArn'].rsplit('/', 1)[-1]})"
     return found
