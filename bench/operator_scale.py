@@ -113,19 +113,18 @@ async def launch(cloud: FargateLocal, network: dict[str, Any], seconds: float) -
 
 
 async def ours(cloud: FargateLocal, arn: str, usual: float) -> dict[str, Any]:
-    watch = Watch(arn, Wanted("sleep", "", None), time.time(), usual, 1.0, 15.0)
+    watch = Watch(arn, Wanted("sleep", "", None), time.time(), usual, 1.0, 15.0, 20.0)
     where = Cloud(cloud.region, cloud.url)
     trigger = FargateTrigger(
         cloud=asdict(where),
         cluster=CLUSTER,
         watch=watch.arguments(),
         calls_per_second=10,
-        log_group="bench",
-        log_stream=f"sleep/sleep/{arn.rsplit('/', 1)[-1]}",
+        max_backoff=30,
+        log={"group": "bench", "stream": f"sleep/sleep/{arn.rsplit('/', 1)[-1]}", "pause": 2, "save": 30},
         results_bucket="bench-results",
         position_key=f"{arn}.log-position",
         audit_key="",
-        architecture="X86_64",
     )
     async for event in trigger.run():
         task: dict[str, Any] = event.payload["task"]

@@ -1,31 +1,38 @@
 """A cloud that really runs containers and fails on demand, with the environment `local` deployed into it.
 
-`Airflow` here is only the rule by which Airflow repeats a task: the operator's own policy, try after try. The real one
-is in `test_chaos.py`.
+`Airflow` here is what Airflow does with a task, and no more: it runs the real operator try after try by the operator's
+own retry policy, and the real trigger in between. The real Airflow is in `test_chaos.py`.
 """
 
 import asyncio
+import json
 import sys
 import sysconfig
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
+from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.module_loading import import_string
+from airflow.triggers.base import BaseTrigger
 
 from datavision import config as configuration
 from datavision.config import Config
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.job import Job
-from datavision.fargate.attempt.lifecycle import Lifecycle
-from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
+from datavision.fargate.attempt.steps import Step, Waiting
 from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.identity import TaskKey, read_tags
+from datavision.fargate.operator.decorator import _FargateDecoratedOperator
+from datavision.fargate.operator.operator import FargateOperator
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.operator.trigger import FargateTrigger
 from datavision.fargate.outcome.audit import AuditRecord, read_audits
@@ -117,70 +124,130 @@ class Store:
     def get(self, key: str) -> Any:
         return self.values.get(key)
 
-    def set(self, key: str, value: Any) -> None:
+    def set(self, key: str, value: Any, retention: timedelta | None = None) -> None:
         self.values[key] = value
 
 
 @dataclass
+class Log:
+    """A task's log in Airflow."""
+
+    lines: list[str]
+
+    def info(self, text: str, *arguments: Any) -> None:
+        self.lines.append(text % arguments if arguments else text)
+
+    warning = error = info
+
+
+@dataclass(frozen=True)
+class Done:
+    """A task that succeeded."""
+
+    xcom: Any
+    audit: AuditRecord
+
+
+@dataclass
 class Airflow:
-    """Repeats a task as Airflow does: by the operator's retry policy, up to its retries."""
+    """Runs a task as Airflow does: the operator, its triggers, and its retry policy, up to its retries."""
 
     platform: Platform
     job: Job
     mode: str = "worker"
     retries: int = 3
+    make_command: Callable[..., Any] | None = None
+    """A decorated function to run, instead of the job's command."""
     store: Store = field(default_factory=Store)
     said: list[str] = field(default_factory=list)
-    logged: list[str] = field(default_factory=list)
+    """The task's log: the operator's sentences, and the container's lines."""
     tries: int = 0
-    start_deadline: float | None = None
+    on_deferred: Callable[[FargateTrigger], None] = lambda trigger: None
+    """Called when the task has been given to the triggerer."""
+    on_stopped: Callable[[FargateTrigger], None] = lambda trigger: None
+    """Called when its trigger has fired, before the worker takes the task back."""
+
+    @property
+    def config(self) -> Config:
+        """As the operator reads it: with what the test has set meanwhile."""
+        return configuration.load()
 
     def host(self, **changes: Any) -> Host:
         job = replace(self.job, try_number=max(self.tries, 1), **changes)
-        config = self.platform.config
-        if self.start_deadline is not None:
-            limits = config.ecs.launch.model_copy(update={"start_deadline_seconds": self.start_deadline})
-            config = config.model_copy(update={"ecs": config.ecs.model_copy(update={"launch": limits})})
-        return Host(job, config, self.platform.cloud, self.store, self.said.append, self.said.append)
+        return Host(job, self.config, self.platform.cloud, self.store, self.said.append, self.said.append)
 
-    def run(self) -> Finished:
+    def operator(self) -> FargateOperator:
+        """Return the operator as each worker process builds it anew."""
+        job = self.job
+        arguments: dict[str, Any] = {
+            "task_id": job.key.task_id,
+            "module": job.module,
+            "cpu": job.declared.cpu,
+            "memory": job.declared.memory,
+            "max_memory": job.max_memory,
+            "capacity": job.capacity,
+            "image": {"release": job.release, **job.image.model_dump()},
+            "execution_timeout": job.execution_timeout and timedelta(seconds=job.execution_timeout),
+            "deferrable": self.mode == "triggerer",
+        }
+        if self.make_command is None:
+            return self._heard(FargateOperator)(command=list(job.command()), **arguments)
+        return self._heard(_FargateDecoratedOperator)(python_callable=self.make_command, **arguments)
+
+    def _heard(self, kind: type[FargateOperator]) -> type[FargateOperator]:
+        """Return the operator with its log kept in `said`."""
+        return type(kind.__name__, (kind,), {"log": property(lambda _: Log(self.said))})
+
+    def context(self) -> Any:
+        key = self.job.key
+        instance = SimpleNamespace(
+            dag_id=key.dag_id,
+            run_id=key.run_id,
+            task_id=key.task_id,
+            map_index=key.map_index,
+            try_number=self.tries,
+            max_tries=self.job.generation,
+            xcom_push=lambda key, value: None,
+        )
+        run = SimpleNamespace(run_after=datetime(2026, 11, 23, 12, tzinfo=UTC))
+        return {"ti": instance, "dag_run": run, "params": {}, "task_state_store": self.store, "outlet_events": {}}
+
+    def run(self) -> Done:
         """Run until it succeeds, or raise what Airflow would show."""
         while True:
             self.tries += 1
             try:
-                return self.one_try(Lifecycle(self.host()))
+                xcom = self.one_try()
             except FargateError as error:
                 decision = FailureTablePolicy().evaluate(error, self.tries, self.retries)
                 if decision.action is RetryAction.FAIL or self.tries > self.retries:
                     raise
+            else:
+                return Done(xcom, self.audits()[-1])
 
-    def one_try(self, lifecycle: Lifecycle) -> Finished:
-        step: Step = lifecycle.begin()
+    def one_try(self) -> Any:
+        """Run one try to its end, through all its deferrals."""
+        operator, context = self.operator(), self.context()
+        act: Callable[[], Any] = partial(operator.execute, context)
         while True:
-            match step:
-                case Finished():
-                    return step
-                case Pausing():
-                    time.sleep(step.seconds)
-                    step = lifecycle.begin()
-                case Waiting():
-                    step = lifecycle.settle(self.wait(step))
+            try:
+                return act()
+            except TaskDeferred as deferral:
+                self.on_deferred(deferral.trigger)
+                arguments = {**(deferral.kwargs or {}), "event": asyncio.run(fired(deferral.trigger))}
+                self.on_stopped(deferral.trigger)
+                act = partial(self.operator().resume_execution, deferral.method_name, arguments, context)
 
-    def wait(self, step: Waiting) -> dict[str, Any] | None:
-        if self.mode == "worker":
-            cluster = self.platform.config.ecs.cluster
-            task, _ = wait_in_worker(self.platform.cloud, cluster, step.watch, step.stream, self.logged.append)
-            return task
-        return asyncio.run(self._triggered(step))
+    def audits(self) -> list[AuditRecord]:
+        """Return the audit records of this run, in order of launch."""
+        return [found for found in self.platform.audits(self.job.key.dag_id) if found.run_id == self.job.key.run_id]
 
-    async def _triggered(self, step: Waiting) -> dict[str, Any] | None:
-        async for event in self.trigger(step).run():
-            task: dict[str, Any] | None = event.payload["task"]
-            return task
-        raise AssertionError("the trigger ended without an event")
-
-    def trigger(self, step: Waiting) -> FargateTrigger:
-        return FargateTrigger.of(self.host(), step)
+    def wait(self, step: Step) -> dict[str, Any] | None:
+        """Wait for a container that a test launched by itself."""
+        assert isinstance(step, Waiting)
+        cluster = self.config.ecs.cluster
+        task, _ = wait_in_worker(self.platform.cloud, cluster, step.watch, step.stream, self.said.append)
+        return task
 
     def launches(self) -> int:
         """Containers that were created for this task."""
@@ -208,7 +275,7 @@ def a_job(image: PinnedImage, run_id: str, command: list[str], **changes: Any) -
         module="ingesta",
         image=image,
         release="0.1.0",
-        command=tuple(command),
+        command=lambda: tuple(command),
         environment={},
         declared=SMALL,
         max_memory=2048,
@@ -226,20 +293,25 @@ def mode(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def quick_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second, instead of 20, until an unknown task counts as forgotten."""
-    for module in ("waiting.watch", "attempt.lifecycle"):
-        monkeypatch.setattr(f"datavision.fargate.{module}.MISSING_GRACE_SECONDS", 0.5)
+    monkeypatch.setenv("DATAVISION_ECS__WAIT__MISSING_GRACE_SECONDS", "0.5")
+
+
+async def fired(trigger: BaseTrigger) -> Any:
+    """Run a trigger as the triggerer does, from its serialised form, and return its event."""
+    path, arguments = trigger.serialize()
+    async for event in import_string(path)(**json.loads(json.dumps(arguments))).run():
+        return event.payload
+    raise AssertionError("the trigger ended without an event")
 
 
 @pytest.fixture
 def airflow(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Callable[..., Airflow]]:
     """Make a task that runs a shell script; nothing of it is left running afterwards."""
 
-    def make(
-        script: str, mode: str = "worker", retries: int = 3, start_deadline: float | None = None, **changes: Any
-    ) -> Airflow:
+    def make(script: str, mode: str = "worker", retries: int = 3, **changes: Any) -> Airflow:
         run_id = f"{request.node.name}-{time.time_ns()}"
-        job = a_job(platform.image, run_id, ["sh", "-c", script], **changes)
-        return Airflow(platform, job, mode, retries, start_deadline=start_deadline)
+        job = a_job(platform.image, run_id, ["sh", "-c", script], **{"generation": retries, **changes})
+        return Airflow(platform, job, mode, retries)
 
     yield make
     platform.fargate.clear_faults()

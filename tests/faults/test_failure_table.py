@@ -1,11 +1,15 @@
 """Every row of the failure table: the fault injected, and then outcome, containers, tries and message."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.attempt.steps import Finished, Waiting
+from datavision.fargate.edge.clients import client
 from datavision.fargate.outcome import errors
 from datavision.fargate.sizing.sizes import FargateSize
 
@@ -108,10 +112,11 @@ def test_a_failed_start_is_launched_again_without_consuming_a_try(
 
 
 def test_a_task_stuck_before_running_is_stopped_at_the_start_deadline_and_launched_again(
-    airflow: Make, inject: Inject
+    airflow: Make, inject: Inject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DATAVISION_ECS__LAUNCH__START_DEADLINE_SECONDS", "5")
     inject("stuck", state="PENDING", times=1)
-    task = airflow("exit 0", start_deadline=5.0)
+    task = airflow("exit 0")
     task.run()
     assert (task.launches(), task.tries) == (2, 1)
     assert_said(task, "start deadline passed")
@@ -209,42 +214,56 @@ def test_a_quality_failure_names_the_failing_checks(airflow: Make) -> None:
         task.run()
 
 
-def test_a_lost_record_is_decided_by_the_result(airflow: Make, inject: Inject, mode: str, quick_missing: None) -> None:
-    inject("record-expiry", seconds=0, times=1)
-    task = airflow(WRITE, mode)
-    assert task.run().xcom["rows"] == 7
-    assert task.tries == 1
-    assert len([text for text in task.said if text.startswith("Launched")]) == 1
+@pytest.fixture
+def away(platform: Any, inject: Inject, quick_missing: None) -> Callable[[Any], None]:
+    """Let a deferred task's container end, and ECS forget it, before the triggerer looks at it."""
+    inject("record-expiry", seconds=0)
+
+    def until_forgotten(trigger: Any) -> None:
+        for _ in range(300):
+            if not platform.ecs.describe_tasks(cluster=trigger.cluster, tasks=[trigger.watch["arn"]])["tasks"]:
+                return
+            time.sleep(0.1)
+        raise AssertionError("ECS still knows the task after 30 s")
+
+    return until_forgotten
 
 
-def test_a_lost_record_without_a_result_is_retried(airflow: Make, inject: Inject, quick_missing: None) -> None:
-    inject("record-expiry", seconds=0, times=1)
-    task = airflow("[ -e $0 ] || exit 1")
-    task.job = replace(task.job, command=("sh", "-c", "exit 1"))
-    with pytest.raises(errors.BusinessError):
+def test_a_lost_record_is_decided_by_the_result(airflow: Make, away: Callable[[Any], None]) -> None:
+    task = airflow(WRITE, "triggerer")
+    task.on_deferred = away
+    done = task.run()
+    assert done.xcom["rows"] == 7
+    assert done.audit.reason == "ECS forgot the task; its result says it succeeded"
+    assert (len(task.audits()), task.tries) == (1, 1)
+
+
+def test_a_lost_record_without_a_result_is_retried(airflow: Make, away: Callable[[Any], None]) -> None:
+    task = airflow("exit 1", "triggerer", retries=1)
+    task.on_deferred = away
+    with pytest.raises(errors.LostTaskError, match="ECS no longer knows the container of pipeline"):
         task.run()
-    assert task.tries == 4
-    assert_said(task, "Launched")
+    assert [audit.outcome for audit in task.audits()] == ["lost record", "lost record"]
+    assert all(audit.seconds > 0 and audit.stopped_at is None for audit in task.audits()), "as datavision-run measured"
 
 
 def test_a_container_stopped_by_someone_else_is_retried(airflow: Make, platform: Any) -> None:
-    task = airflow("sleep 30", retries=0)
+    task = airflow("sleep 30", "triggerer", retries=0)
 
-    def stopped_in_the_console(step: Any) -> Any:
-        platform.ecs.stop_task(cluster=platform.config.ecs.cluster, task=step.watch.arn, reason="by hand")
-        return type(task).wait(task, step)
+    def stopped_in_the_console(trigger: Any) -> None:
+        platform.ecs.stop_task(cluster=platform.config.ecs.cluster, task=trigger.watch["arn"], reason="by hand")
 
-    task.wait = stopped_in_the_console
+    task.on_deferred = stopped_in_the_console
     with pytest.raises(errors.StoppedError, match="stopped from outside Airflow"):
         task.run()
 
 
 def test_a_time_out_stops_the_container_and_says_so(airflow: Make) -> None:
-    from datavision.fargate.attempt.lifecycle import Lifecycle
-
     task = airflow("trap 'echo bye; exit 143' TERM; echo up; sleep 60 & wait", execution_timeout=0.5)
     lifecycle = Lifecycle(task.host())
     step = lifecycle.begin()
+    assert isinstance(step, Waiting)
+    assert step.timeout is not None
     assert step.timeout <= 1
     with pytest.raises(errors.TaskTimeoutError, match="longer than its execution_timeout"):
         lifecycle.time_out()
@@ -252,27 +271,23 @@ def test_a_time_out_stops_the_container_and_says_so(airflow: Make) -> None:
 
 
 def test_a_success_that_came_before_the_time_out_counts(airflow: Make) -> None:
-    from datavision.fargate.attempt.lifecycle import Lifecycle
-
     task = airflow(WRITE, execution_timeout=60.0)
     lifecycle = Lifecycle(task.host())
     task.wait(lifecycle.begin())
-    assert lifecycle.time_out().xcom["rows"] == 7
+    done = lifecycle.time_out()
+    assert isinstance(done, Finished)
+    assert done.xcom["rows"] == 7
 
 
 @pytest.mark.parametrize("text", ["not json", "[1]", '{"result": 5}'])
 def test_a_result_that_breaks_the_contract_fails_at_once(airflow: Make, platform: Any, text: str) -> None:
-    task = airflow("sleep 1")
+    task = airflow("exit 0", "triggerer")
 
-    def overwritten(step: Any) -> Any:
-        task_ended = type(task).wait(task, step)
-        bucket, key = platform.config.storage.results_bucket, step.launch.result_key
-        from datavision.fargate.edge.clients import client
-
+    def overwritten(trigger: Any) -> None:
+        bucket, key = platform.config.storage.results_bucket, trigger.position_key.removesuffix(".log-position")
         client(platform.cloud, "s3").put_object(Bucket=bucket, Key=key, Body=text.encode())
-        return task_ended
 
-    task.wait = overwritten
+    task.on_stopped = overwritten
     with pytest.raises(errors.ResultError, match="its result cannot be used"):
         task.run()
     assert (task.launches(), task.tries) == (1, 1)

@@ -9,7 +9,6 @@ import pytest
 from datavision.fargate.attempt import launcher
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.launching import record
-from datavision.fargate.outcome.audit import AuditRecord
 
 Make = Callable[..., Any]
 WRITE = "python -c \"from datavision_runtime import write_result; write_result({'rows': 7})\""
@@ -88,10 +87,10 @@ def test_a_container_that_died_while_airflow_was_away_is_replaced(airflow: Make)
     task = airflow("exit 1")
     task.tries = 1
     task.wait(Lifecycle(task.host()).begin())
-    task.job = replace(task.job, command=("sh", "-c", WRITE))
+    task.job = replace(task.job, command=lambda: ("sh", "-c", WRITE))
     assert task.run().xcom["rows"] == 7
     assert task.launches() == 2
-    assert [audit.outcome for audit in audits_of(task)] == ["business failure", "success"]
+    assert [audit.outcome for audit in task.audits()] == ["business failure", "success"]
 
 
 def test_a_container_that_lacked_memory_while_airflow_was_away_is_replaced_by_a_larger_one(airflow: Make) -> None:
@@ -125,7 +124,7 @@ def test_a_cleared_task_stops_its_running_container_and_launches_anew(airflow: M
     task.tries = 1
     Lifecycle(task.host()).begin()
     (leftover,) = platform.running()
-    task.job = replace(task.job, generation=4, command=("sh", "-c", WRITE))
+    task.job = replace(task.job, generation=4, command=lambda: ("sh", "-c", WRITE))
     assert task.run().xcom["rows"] == 7
     stopped = platform.ecs.describe_tasks(cluster=platform.config.ecs.cluster, tasks=[leftover])["tasks"][0]
     assert stopped["lastStatus"] == "STOPPED"
@@ -159,9 +158,10 @@ def test_killing_waits_until_ecs_says_stopped_and_accounts_for_it(airflow: Make,
     lifecycle.begin()
     lifecycle.kill()
     assert platform.running() == []
-    (audit,) = audits_of(task)
+    (audit,) = task.audits()
     assert audit.outcome == "stopped by Airflow"
     assert audit.stopped_at is not None
+    assert audit.command == ["sh", "-c", "sleep 30"]
 
 
 def test_killing_before_anything_was_launched_does_nothing(airflow: Make) -> None:
@@ -181,13 +181,11 @@ def test_a_cleared_task_whose_launch_never_happened_just_launches(airflow: Make,
     assert task.launches() == 1
 
 
-def audits_of(task: Any) -> list[AuditRecord]:
-    return [audit for audit in task.platform.audits("pipeline_suscripciones") if audit.run_id == task.job.key.run_id]
-
-
 def _stopped(platform: Any, lifecycle: Lifecycle) -> dict[str, Any]:
     from datavision.fargate.edge.ecs_tasks import describe
 
-    task = describe(platform.ecs, platform.config.ecs.cluster, str(lifecycle.last_arn()))
+    last = lifecycle.last_launch()
+    assert last is not None
+    task = describe(platform.ecs, platform.config.ecs.cluster, str(last.arn))
     assert task is not None
     return task

@@ -7,22 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.faults.conftest import fired
 
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.edge.logs import LogStream, read_on, read_position
 from datavision.fargate.operator.trigger import FargateTrigger
-from datavision.fargate.waiting import log_follower
-from datavision.fargate.waiting import poll_loop as polling
 from datavision.fargate.waiting.poll_loop import PollLoop, poll_loop
 
 Make = Callable[..., Any]
-
-
-async def fired(trigger: FargateTrigger) -> dict[str, Any]:
-    async for event in trigger.run():
-        payload: dict[str, Any] = event.payload
-        return payload
-    raise AssertionError("the trigger ended without an event")
 
 
 def triggers(task: Any, count: int) -> list[FargateTrigger]:
@@ -54,7 +46,7 @@ async def test_many_tasks_are_one_poll_loop_that_asks_for_all_in_one_call(
     monkeypatch.setattr(PollLoop, "_tell", counted)
     task = airflow("sleep 3")
     waiting = await asyncio.to_thread(triggers, task, 25)
-    loop = poll_loop(platform.cloud, platform.config.ecs.cluster, 10)
+    loop = poll_loop(platform.cloud, platform.config.ecs.cluster, 10, 30)
     before = loop.calls
     payloads = await asyncio.gather(*(fired(trigger) for trigger in waiting))
     assert all(payload["task"]["containers"][0]["exitCode"] == 0 for payload in payloads)
@@ -62,7 +54,7 @@ async def test_many_tasks_are_one_poll_loop_that_asks_for_all_in_one_call(
 
 
 async def test_errors_of_the_api_only_cost_time(airflow: Make, platform: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(polling, "_MAX_BACKOFF_SECONDS", 0.2)
+    monkeypatch.setenv("DATAVISION_ECS__WAIT__BACKOFF_MAX_SECONDS", "0.2")
     platform.fargate.add_fault("access-denied", action="DescribeTasks", times=2)
     platform.fargate.add_fault("server-error", action="DescribeTasks", after=2, times=4)
     (trigger,) = await asyncio.to_thread(triggers, airflow("exit 0"), 1)
@@ -71,7 +63,7 @@ async def test_errors_of_the_api_only_cost_time(airflow: Make, platform: Any, mo
 
 
 async def test_a_triggerer_away_for_longer_than_the_task_still_gets_its_end_and_log(
-    airflow: Make, platform: Any, caplog: pytest.LogCaptureFixture
+    airflow: Make, platform: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = airflow("echo said while nobody listened")
     (trigger,) = await asyncio.to_thread(triggers, task, 1)
@@ -79,13 +71,18 @@ async def test_a_triggerer_away_for_longer_than_the_task_still_gets_its_end_and_
         await asyncio.sleep(0.2)
     payload = await fired(trigger)
     assert payload["task"]["stopCode"] == "EssentialContainerExited"
+    saved = read_position(platform.cloud, trigger.results_bucket, trigger.position_key)
+    stream = LogStream(trigger.log_settings["group"], trigger.log_settings["stream"])
+    rest, _ = await asyncio.to_thread(read_on, platform.cloud, stream, payload["log_position"] or saved)
+    shown = capsys.readouterr().out.splitlines() + rest
+    assert sum("said while nobody listened" in line for line in shown) == 1
 
 
 async def test_a_restarted_triggerer_goes_on_where_the_log_was(
     airflow: Make, platform: Any, monkeypatch: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(log_follower, "SAVE_SECONDS", 0.1)
-    monkeypatch.setattr(log_follower, "PAUSE_SECONDS", 0.2)
+    monkeypatch.setenv("DATAVISION_OBSERVABILITY__FORWARD_SAVE_SECONDS", "0.1")
+    monkeypatch.setenv("DATAVISION_OBSERVABILITY__FORWARD_SECONDS", "0.2")
     go = tmp_path / "go"
     task = airflow(f"echo first part; until [ -e {go} ]; do sleep 0.1; done; echo second part; sleep 2")
     (trigger,) = await asyncio.to_thread(triggers, task, 1)
@@ -102,7 +99,7 @@ async def test_a_restarted_triggerer_goes_on_where_the_log_was(
     position = payload["log_position"] or read_position(
         platform.cloud, arguments["results_bucket"], arguments["position_key"]
     )
-    stream = LogStream(arguments["log_group"], arguments["log_stream"])
+    stream = LogStream(arguments["log"]["group"], arguments["log"]["stream"])
     rest, _ = await asyncio.to_thread(read_on, platform.cloud, stream, position)
     shown = capsys.readouterr().out + "\n".join(rest)
     assert "first part" not in shown

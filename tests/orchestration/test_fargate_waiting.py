@@ -12,9 +12,10 @@ from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.outcome.classify import Wanted
 from datavision.fargate.waiting.interval import poll_interval
 from datavision.fargate.waiting.poll_loop import BURST, poll_loop
-from datavision.fargate.waiting.watch import MISSING_GRACE_SECONDS, MISSING_LOOKS, Verdict, Watch
+from datavision.fargate.waiting.watch import MISSING_LOOKS, Verdict, Watch
 
 PINNED = "sha256:" + "a" * 64
+GRACE = 20.0
 
 
 def interval(running: float | None, usual: float | None) -> float:
@@ -22,7 +23,7 @@ def interval(running: float | None, usual: float | None) -> float:
 
 
 def a_watch(usual: float | None = None) -> Watch:
-    return Watch("arn:task/1", Wanted("ingesta", PINNED, 1000.0), 0.0, usual, 1.0, 15.0)
+    return Watch("arn:task/1", Wanted("ingesta", PINNED, 1000.0), 0.0, usual, 1.0, 15.0, GRACE)
 
 
 def test_until_a_task_runs_it_is_looked_at_fast() -> None:
@@ -52,13 +53,13 @@ def test_a_stopped_task_is_done() -> None:
 
 def test_a_task_unknown_right_after_its_launch_is_waited_for() -> None:
     watch = a_watch()
-    for moment in range(int(MISSING_GRACE_SECONDS)):
+    for moment in range(int(GRACE)):
         assert watch.see(None, moment).verdict is Verdict.WAIT
 
 
 def test_a_task_unknown_several_times_in_a_row_is_forgotten() -> None:
     watch = a_watch()
-    verdicts = [watch.see(None, MISSING_GRACE_SECONDS + look).verdict for look in range(MISSING_LOOKS)]
+    verdicts = [watch.see(None, GRACE + look).verdict for look in range(MISSING_LOOKS)]
     assert verdicts == [Verdict.WAIT] * (MISSING_LOOKS - 1) + [Verdict.MISSING]
 
 
@@ -100,7 +101,7 @@ def test_a_condensed_task_keeps_what_decides_and_turns_times_into_seconds() -> N
 
 
 async def test_a_poll_loop_lets_a_burst_through_and_then_its_rate() -> None:
-    limiter = poll_loop(Cloud("us-east-1"), "a-cluster", 100).limiter
+    limiter = poll_loop(Cloud("us-east-1"), "a-cluster", 100, 30).limiter
     loop = asyncio.get_running_loop()
     began = loop.time()
     await asyncio.gather(*(limiter.acquire() for _ in range(int(BURST))))

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from graphlib import TopologicalSorter
 from types import TracebackType
 from typing import Any, Self
@@ -94,6 +95,11 @@ class AirflowApi:
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the run's state: queued, running, success or failed."""
         return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"])
+
+    def run_after(self, dag_id: str, run_id: str) -> datetime:
+        """Return the moment from which the run was due; its business day is the run's day."""
+        run = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()
+        return datetime.fromisoformat(run["run_after"])
 
     def has_run(self, dag_id: str, run_id: str) -> bool:
         """Tell whether the run exists; a deleted one does not."""

@@ -56,8 +56,21 @@ class Wait(_Section):
 
     min_interval_seconds: Seconds = 1
     max_interval_seconds: Seconds = 15
+    missing_grace_seconds: Seconds = 20
+    """A task just launched may be unknown for a moment: DescribeTasks is eventually consistent."""
+    backoff_max_seconds: Seconds = 30
+    """The longest pause after DescribeTasks failed."""
     calls_per_second: Annotated[float, Field(gt=0, le=20)] = 10
     """Half of the API's 20/s, so that people and other tools have room (ECS service quotas, November 2026)."""
+
+
+class Price(_Section):
+    """Dollars per vCPU-hour and per GB-hour, on demand."""
+
+    cpu_hour: Annotated[float, Field(gt=0)]
+    gb_hour: Annotated[float, Field(gt=0)]
+    spot_factor: Annotated[float, Field(gt=0, le=1)] = 0.3
+    """Spot costs up to 70 % less (AWS Fargate pricing page, November 2026); it varies, so its costs are estimates."""
 
 
 class Ecs(_Section):
@@ -75,6 +88,8 @@ class Ecs(_Section):
     execution_role: str
     launch: Launch = Launch()
     wait: Wait = Wait()
+    price: Price | None = None
+    """Unset: the table in datavision.fargate.outcome.cost."""
 
 
 class Images(_Section):
@@ -156,6 +171,10 @@ class Observability(_Section):
     """Where container logs go."""
 
     log_group: str
+    forward_seconds: Seconds = 2
+    """Pause between two looks at a container's log, whose lines Airflow's log repeats."""
+    forward_save_seconds: Seconds = 30
+    """How often the triggerer saves how far it came: what it repeats at most when it is killed."""
 
 
 class Config(BaseSettings):

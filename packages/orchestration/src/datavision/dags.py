@@ -1,15 +1,14 @@
 """What the DAG files share: defaults, schedules, form fields, assets, and the modules' command lines."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from airflow.sdk import Asset, CronTriggerTimetable, Param
 
 from datavision.alerts import failure_alert, retry_alert
+from datavision.business_day import ZONE, day_of
 from datavision.config import current_env
 
-ZONE = "America/Argentina/Buenos_Aires"
 OWNER = "datos"
 RELEASE = "release"
 SOURCE_TABLES = (
@@ -67,8 +66,7 @@ def release_field() -> Param:
 
 def run_day(dag_run: Any) -> date:
     """Return the run's day in the business's time zone; manual runs have no logical date, so `run_after` decides."""
-    moment: datetime = dag_run.run_after
-    return moment.astimezone(ZoneInfo(ZONE)).date()
+    return day_of(dag_run.run_after)
 
 
 def tables(schema: str, *names: str) -> list[Asset]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from datavision import airflow_api
-from datavision.config import Config
+from datavision.config import Config, Price
 from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.edge.ecs_tasks import StopReason, condensed, described, stop
 from datavision.fargate.identity import TaskKey, read_tags, started_by
-from datavision.fargate.outcome.cost import cost_usd
+from datavision.fargate.outcome.cost import cost_usd, price_in
 from datavision.fargate.sizing.sizes import FargateSize
 
 GRACE_SECONDS = 120.0
@@ -73,7 +73,7 @@ def reap(
     for container, why in leftovers(containers, states):
         if not dry_run:
             stop(ecs, config.ecs.cluster, container.arn, StopReason.REAPED)
-        reaped.append(_report(container, why, now, config.ecs.cpu_architecture))
+        reaped.append(_report(container, why, now, price_in(config.aws.region, config.ecs)))
     return reaped
 
 
@@ -124,7 +124,7 @@ def _container(task: Mapping[str, Any], env: str) -> Container:
     )
 
 
-def _report(container: Container, why: str, now: float, architecture: str) -> Reaped:
+def _report(container: Container, why: str, now: float, price: Price) -> Reaped:
     seconds = max(now - container.created_at, 0.0)
     return Reaped(
         arn=container.arn,
@@ -132,7 +132,7 @@ def _report(container: Container, why: str, now: float, architecture: str) -> Re
         run_id=container.key.run_id,
         why=why,
         seconds=round(seconds, 1),
-        cost_usd=cost_usd(container.size, seconds, architecture, spot=container.spot),
+        cost_usd=cost_usd(container.size, seconds, price, spot=container.spot),
     )
 
 

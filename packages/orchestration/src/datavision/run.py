@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from datavision.airflow_api import FINISHED, AirflowApi, TaskState
+from datavision.business_day import day_of
 from datavision.config import Config
 from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.outcome.audit import AuditRecord, read_audits
@@ -44,8 +44,8 @@ class TaskOutcome:
 
     @property
     def cost_usd(self) -> float:
-        """What all its containers cost on Fargate, in dollars."""
-        return sum(launch.cost_usd for launch in self.launches)
+        """What its containers cost on Fargate, in dollars, as far as that is known."""
+        return sum(launch.cost_usd or 0 for launch in self.launches)
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,10 @@ def run_pipeline(
         if state in FINISHED:
             break
         time.sleep(POLL_SECONDS)
-    launches = _launches(config, pipeline, run_id)
+    day = day_of(api.run_after(pipeline, run_id))
+    launches = read_audits(Cloud.of(config), config.storage.results_bucket, config.env, pipeline, day, run_id)
     outcomes = tuple(_outcome(api, pipeline, run_id, task, launches) for task in tasks)
     return RunOutcome(pipeline, run_id, state, round(time.monotonic() - start, 1), outcomes)
-
-
-def _launches(config: Config, pipeline: str, run_id: str) -> list[AuditRecord]:
-    # A run's records lie under its day in the business's time zone, which is today's or yesterday's in UTC.
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
-    today = datetime.now(UTC).date()
-    days = (today - timedelta(days=1), today)
-    return [record for day in days for record in read_audits(cloud, bucket, config.env, pipeline, day, run_id)]
 
 
 def _outcome(api: AirflowApi, pipeline: str, run_id: str, task: TaskState, launches: list[AuditRecord]) -> TaskOutcome:

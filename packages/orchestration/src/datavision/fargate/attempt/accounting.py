@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from datavision.config import Price
 from datavision.fargate.attempt.job import Job
 from datavision.fargate.launching.record import LaunchRecord
 from datavision.fargate.outcome.audit import AuditRecord
-from datavision.fargate.outcome.classify import Ending, Outcome
+from datavision.fargate.outcome.classify import Ending
 from datavision.fargate.outcome.cost import cost_usd
 from datavision.fargate.outcome.results import Delivered, Delivery
 from datavision.fargate.sizing.sizes import FargateSize
@@ -15,42 +16,8 @@ RUNNING = "running"
 """The outcome in a record that was written at the launch; the end of the container replaces it."""
 
 
-def account_launch(job: Job, launched: LaunchRecord) -> AuditRecord:
-    """Return the record of a launch whose container is on its way."""
-    record = account(job, launched, Ending(Outcome.LOST), {}, None, "X86_64")
-    return record.model_copy(update={"outcome": RUNNING})
-
-
-def close(record: AuditRecord, ending: Ending, task: Mapping[str, Any], architecture: str) -> AuditRecord:
-    """Return a record written at the launch with the end of its container in it."""
-    seconds = _billed_seconds(task, None)
-    size = FargateSize(record.cpu, record.memory)
-    return record.model_copy(
-        update={
-            "outcome": ending.outcome.value,
-            "stop_code": ending.stop_code,
-            "reason": ending.reason,
-            "exit_code": ending.exit_code,
-            "reported_digest": ending.digest,
-            "started_at": task.get("startedAt"),
-            "stopped_at": task.get("stoppedAt"),
-            "seconds": seconds,
-            "cost_usd": _cost(size, seconds, architecture, record.capacity),
-        }
-    )
-
-
-def account(
-    job: Job,
-    last: LaunchRecord,
-    ending: Ending,
-    task: Mapping[str, Any],
-    delivery: Delivered,
-    architecture: str,
-) -> AuditRecord:
-    """Return the record of launch `last`, whose condensed task is `task` (empty: ECS forgot it)."""
-    good = delivery if isinstance(delivery, Delivery) else None
-    billed = _billed_seconds(task, good)
+def account_launch(job: Job, launched: LaunchRecord, price: Price) -> AuditRecord:
+    """Return the record of a launch whose container is on its way: what became of it is not known yet."""
     return AuditRecord(
         env=job.key.env,
         pipeline=job.key.dag_id,
@@ -58,46 +25,75 @@ def account(
         run_date=job.run_date,
         task_id=job.key.task_id,
         map_index=job.key.map_index,
-        try_number=last.try_number,
-        launch=last.launch,
+        try_number=launched.try_number,
+        launch=launched.launch,
         module=job.module,
-        command=list(job.command),
+        command=list(launched.command),
         release=job.release,
         image=job.image.repository,
         tag=job.image.tag,
         digest=job.image.digest,
-        reported_digest=ending.digest,
+        reported_digest=None,
         task_definition=job.image.task_definition,
-        task_arn=last.arn,
-        cpu=last.cpu,
-        memory=last.memory,
-        why_size=last.why_size,
-        capacity=last.market,
-        subnet=last.request["networkConfiguration"]["awsvpcConfiguration"]["subnets"][0],
-        outcome=ending.outcome.value,
-        stop_code=ending.stop_code,
-        reason=ending.reason,
-        exit_code=ending.exit_code,
-        launched_at=last.intended_at,
-        started_at=task.get("startedAt"),
-        stopped_at=task.get("stoppedAt"),
-        seconds=billed,
-        cost_usd=_cost(last.size, billed, architecture, last.market),
-        measured=good.measured() if good else None,
-        result=good.result if good else None,
+        task_arn=launched.arn,
+        cpu=launched.cpu,
+        memory=launched.memory,
+        why_size=launched.why_size,
+        capacity=launched.market,
+        subnet=launched.request["networkConfiguration"]["awsvpcConfiguration"]["subnets"][0],
+        outcome=RUNNING,
+        stop_code="",
+        reason="",
+        exit_code=None,
+        launched_at=launched.intended_at,
+        started_at=None,
+        stopped_at=None,
+        seconds=None,
+        price=price,
+        cost_usd=None,
+        measured=None,
+        result=None,
     )
 
 
-def _cost(size: FargateSize, seconds: float, architecture: str, capacity: str) -> float:
-    return cost_usd(size, seconds, architecture, spot=capacity == "spot") if seconds else 0.0
+def close(
+    record: AuditRecord, ending: Ending, task: Mapping[str, Any] | None, delivery: Delivered = None
+) -> AuditRecord:
+    """Return a record written at the launch with the end of its container in it.
+
+    Args:
+        record: from `account_launch`.
+        ending: what became of the container.
+        task: as `condensed` returns it; None: ECS forgot it.
+        delivery: what the container left in the results bucket.
+    """
+    good, known = delivery if isinstance(delivery, Delivery) else None, task or {}
+    seconds = _billed_seconds(known, good)
+    size = FargateSize(record.cpu, record.memory)
+    priced = None if seconds is None else record.price
+    return record.model_copy(
+        update={
+            "outcome": ending.outcome.value,
+            "stop_code": ending.stop_code,
+            "reason": ending.reason,
+            "exit_code": ending.exit_code,
+            "reported_digest": ending.digest,
+            "started_at": known.get("startedAt"),
+            "stopped_at": known.get("stoppedAt"),
+            "seconds": seconds,
+            "cost_usd": cost_usd(size, seconds or 0, priced, spot=record.capacity == "spot") if priced else None,
+            "measured": good.measured() if good else None,
+            "result": good.result if good else None,
+        }
+    )
 
 
-def _billed_seconds(task: Mapping[str, Any], delivery: Delivery | None) -> float:
+def _billed_seconds(task: Mapping[str, Any], delivery: Delivery | None) -> float | None:
     begin = task.get("pullStartedAt") or task.get("startedAt")
     end = task.get("stoppedAt") or task.get("executionStoppedAt")
     if begin is not None and end is not None:
         return round(float(end) - float(begin), 3)
-    return round(delivery.wall_seconds, 3) if delivery else 0.0
+    return round(delivery.wall_seconds, 3) if delivery else None
 
 
 def failed_checks(delivery: Delivered) -> tuple[str, ...]:

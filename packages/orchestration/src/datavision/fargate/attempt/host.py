@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from datavision.config import Config
+from datavision.config import Config, Price
 from datavision.fargate.attempt.job import Job
 from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.record import StateStore
+from datavision.fargate.outcome.cost import price_in
 
 PATIENCE_SECONDS = 5.0
 """How long a launch may sleep in the worker before it gives the worker back."""
@@ -26,6 +27,11 @@ class Host:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
     patience: float = PATIENCE_SECONDS
+
+    @property
+    def price(self) -> Price:
+        """What this environment's tasks cost."""
+        return price_in(self.config.aws.region, self.config.ecs)
 
     @property
     def bucket(self) -> str:

@@ -1,6 +1,6 @@
 """What a task instance runs, and as which try."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,7 +21,8 @@ class Job:
     module: str
     image: PinnedImage
     release: str
-    command: tuple[str, ...]
+    command: Callable[[], tuple[str, ...]]
+    """Makes the container's command. Called once, for the first launch of a try: the launch record keeps the answer."""
     environment: Mapping[str, str]
     declared: FargateSize
     max_memory: int

@@ -55,14 +55,14 @@ class Launcher:
         memory = recall(self.host.cloud, self.host.bucket, job.key)
         choice = choose(job.declared, memory, record.read_grown(self.host.store), job.max_memory)
         market: Market = "on-demand" if job.capacity == "on-demand" else "spot"
-        return self._plan(_Count(1, 1, now, now), market, choice)
+        return self._plan(_Count(1, 1, now, now), market, choice, job.command())
 
     def following(self, last: LaunchRecord, market: Market) -> LaunchRecord:
-        """Plan the launch after `last`: next subnet, new token."""
+        """Plan the launch after `last`: same command and size, next subnet, new token."""
         count = _Count(1, 1, self.host.now(), self.host.now())
         if last.try_number == self.host.job.try_number:
             count = _Count(last.launch + 1, last.spent + 1, last.try_started_at, last.budget_started_at)
-        return self._plan(count, market, Choice(last.size, last.why_size))
+        return self._plan(count, market, Choice(last.size, last.why_size), last.command)
 
     def fallback(self, last: LaunchRecord) -> Market:
         """Return the market after `last` was refused or interrupted."""
@@ -123,11 +123,11 @@ class Launcher:
             f"Launched {arn}: {self.host.job.image_text}, {launched.size} ({launched.why_size}), {launched.market}, "
             f"try {launched.try_number}, launch {launched.launch}"
         )
-        started = account_launch(self.host.job, launched)
+        started = account_launch(self.host.job, launched, self.host.price)
         self.host.attempt("write the audit record", lambda: write_audit(self.host.cloud, self.host.bucket, started))
         return launched
 
-    def _plan(self, count: _Count, market: Market, choice: Choice) -> LaunchRecord:
+    def _plan(self, count: _Count, market: Market, choice: Choice, command: tuple[str, ...]) -> LaunchRecord:
         job, ecs = self.host.job, self.host.config.ecs
         token = identity.client_token(job.key, job.try_number, count.launch, job.image.digest, job.generation)
         result_key = identity.result_key(job.key, token)
@@ -139,7 +139,7 @@ class Launcher:
         }
         size: FargateSize = choice.size
         request = build_request(
-            Payload(job.image.task_definition, job.module, job.command, environment, size),
+            Payload(job.image.task_definition, job.module, command, environment, size),
             Placement(ecs.cluster, where.subnet(count.launch), where.security_groups, ecs.platform_version, market),
             identity.started_by(job.key.env),
             identity.tags(job.key, job.try_number, count.launch, job.release, token),

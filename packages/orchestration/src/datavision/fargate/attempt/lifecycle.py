@@ -6,7 +6,7 @@ Free of Airflow: the operator hands in the `Host` and carries out the `Step` it 
 from collections.abc import Mapping
 from typing import Any
 
-from datavision.fargate.attempt.accounting import account
+from datavision.fargate.attempt.accounting import account_launch, close
 from datavision.fargate.attempt.failure import failure, log_stream
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.launcher import Launcher
@@ -25,7 +25,7 @@ from datavision.fargate.outcome.errors import FargateError, Report, ResultError
 from datavision.fargate.outcome.results import BadDelivery, Delivered, Delivery
 from datavision.fargate.sizing import memory
 from datavision.fargate.sizing.sizes import learn, next_size
-from datavision.fargate.waiting.watch import MISSING_GRACE_SECONDS, Watch
+from datavision.fargate.waiting.watch import Watch
 
 STOP_MARGIN_SECONDS = 60
 """Beyond a container's stop timeout: what ECS needs to report STOPPED."""
@@ -81,10 +81,9 @@ class Lifecycle:
             task = self._stop(live, StopReason.KILLED)
             self._audit(live, self._ending(task, None), task, None)
 
-    def last_arn(self) -> str | None:
-        """Return the ARN of the last launch, or None before the first."""
-        last = self.live or record.read_launch(self.host.store)
-        return last.arn if last else None
+    def last_launch(self) -> LaunchRecord | None:
+        """Return the last launch, or None before the first."""
+        return self.live or record.read_launch(self.host.store)
 
     def saved_log_position(self) -> str | None:
         """Return how far the triggerer forwarded the last launch's log, or None when it never said."""
@@ -120,7 +119,7 @@ class Lifecycle:
         """Describe a task; one just launched gets the time ECS needs to know of it."""
         cluster, arn = self.host.config.ecs.cluster, str(previous.arn)
         task = ecs_tasks.describe(self._ecs(), cluster, arn)
-        while task is None and self.host.now() - previous.launched_at < MISSING_GRACE_SECONDS:
+        while task is None and self.host.now() - previous.launched_at < self.host.config.ecs.wait.missing_grace_seconds:
             self.host.sleep(1)
             task = ecs_tasks.describe(self._ecs(), cluster, arn)
         return task
@@ -131,8 +130,9 @@ class Lifecycle:
 
     def _account_for(self, previous: LaunchRecord, task: Mapping[str, Any] | None) -> None:
         """Write the record of a dead container that nobody settled, and learn from it if it lacked memory."""
-        ending = self._ending(task, None)
-        self._audit(previous, ending, task, None)
+        delivery = self._delivery(previous)
+        ending = self._ending(task, delivery)
+        self._audit(previous, ending, task, delivery)
         if ending.outcome is Outcome.MEMORY and (bigger := next_size(previous.size, self.host.job.max_memory)):
             record.write_grown(self.host.store, bigger)
 
@@ -160,6 +160,7 @@ class Lifecycle:
             usual_seconds=memory.recall(self.host.cloud, self.host.bucket, job.key).usual_seconds,
             min_interval=ecs.wait.min_interval_seconds,
             max_interval=ecs.wait.max_interval_seconds,
+            missing_grace=ecs.wait.missing_grace_seconds,
         )
         return Waiting(launched, watch, log_stream(self.host, watch.arn), self._time_left(launched))
 
@@ -208,8 +209,9 @@ class Lifecycle:
             self.host.warn(f"The container exited 0 without a result at {last.result_key}; its XCom value is empty")
             return Finished({}, {}, written)
         self._learn(last, delivery)
+        cost = "" if written.cost_usd is None else f" for ${written.cost_usd:.4f}"
         self.host.say(
-            f"Succeeded in {written.seconds:.0f} s for ${written.cost_usd:.4f}; "
+            f"Succeeded in {written.seconds or delivery.wall_seconds:.0f} s{cost}; "
             f"peak memory {delivery.peak_memory_bytes / 2**20:.0f} of {last.memory} MiB"
         )
         return Finished(delivery.xcom(), delivery.result or {}, written)
@@ -250,7 +252,7 @@ class Lifecycle:
         self, last: LaunchRecord, ending: Ending, task: Mapping[str, Any] | None, delivery: Delivered
     ) -> AuditRecord:
         host = self.host
-        written = account(host.job, last, ending, task or {}, delivery, host.config.ecs.cpu_architecture)
+        written = close(account_launch(host.job, last, host.price), ending, task, delivery)
         host.attempt("write the audit record", lambda: write_audit(host.cloud, host.bucket, written))
         return written
 

@@ -54,6 +54,11 @@ class LaunchRecord:
         return FargateSize(self.cpu, self.memory)
 
     @property
+    def command(self) -> tuple[str, ...]:
+        """The container's command, as it was launched."""
+        return tuple(self.request["overrides"]["containerOverrides"][0]["command"])
+
+    @property
     def log_position_key(self) -> str:
         """The object key of how far this launch's log was forwarded."""
         return f"{self.result_key}.log-position"

@@ -38,18 +38,17 @@ class _FargateDecoratedOperator(DecoratedOperator, FargateOperator):
             **kwargs,
         )
 
-    def _open(self, context: Context) -> Any:
+    def _make_command(self, context: Context) -> Any:
         context_merge(context, self.op_kwargs)
         arguments = determine_kwargs(self.python_callable, self.op_args, context)
-        self.command = self.python_callable(*self.op_args, **arguments)
-        return super()._open(context)
+        return self.python_callable(*self.op_args, **arguments)
 
 
 def fargate_task(python_callable: Callable[..., Sequence[str]] | None = None, **kwargs: Any) -> TaskDecorator:
     """Make a Fargate task of a function that returns the container's command as a non-empty list of str.
 
-    The function runs in the worker before the launch and sees params and context. Its keyword arguments are those of
-    `FargateOperator`, first of all `module`.
+    The function runs once per try, in the worker before the launch, and sees params and context. Its keyword arguments
+    are those of `FargateOperator`, first of all `module`.
     """
 
     def decorate(function: Callable[..., Sequence[str]]) -> TaskDecorator:

@@ -12,6 +12,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
 
 from datavision import config as configuration
+from datavision.business_day import day_of
 from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
 from datavision.fargate.attempt.failure import log_stream
@@ -28,6 +29,7 @@ from datavision.fargate.operator.links import EcsTaskLink, LogStreamLink, ecs_ta
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.operator.task_state import TaskState
 from datavision.fargate.operator.trigger import FargateTrigger, PauseTrigger
+from datavision.fargate.outcome.cost import price_in
 from datavision.fargate.sizing.sizes import FargateSize, validate
 from datavision.fargate.waiting.in_worker import wait_in_worker
 from datavision.pins import PinnedImage, read_pin
@@ -55,7 +57,7 @@ class FargateOperator(BaseOperator):
         concurrent_launches: limit on simultaneous launches of one mapped task in one run.
 
     Raises:
-        ConfigError: the size is not one of Fargate's, or the module is not configured.
+        ConfigError: the size is not one of Fargate's, the module is not configured, or the region has no price.
         PinError: the pipeline has no pin, or not for this module.
     """
 
@@ -97,7 +99,9 @@ class FargateOperator(BaseOperator):
         self.aws_conn_id = aws_conn_id
         self.deferrable = deferrable
         self.concurrent_launches = concurrent_launches
-        declared_size(configuration.load(), module, size, cpu, memory)
+        config = configuration.load()
+        declared_size(config, module, size, cpu, memory)
+        price_in(config.aws.region, config.ecs)
         self._lifecycle: Lifecycle | None = None
 
     def execute(self, context: Context) -> Any:
@@ -140,6 +144,10 @@ class FargateOperator(BaseOperator):
     _position: str | None = None
     """How far the log was forwarded."""
 
+    def _make_command(self, context: Context) -> Any:
+        """Return the container's command; called once per try, before its first launch."""
+        return self.command
+
     def _guarded(self, context: Context, lifecycle: Lifecycle, act: Any) -> Any:
         try:
             return self._carry_out(context, lifecycle, act())
@@ -158,7 +166,7 @@ class FargateOperator(BaseOperator):
                     self._update_assets(context, step)
                     return step.xcom
                 case Waiting():
-                    self._store_links(context, lifecycle, step)
+                    self._show(context, lifecycle, step)
                     step = self._wait(lifecycle, step)
                 case Pausing():
                     step = self._pause(lifecycle, step)
@@ -205,11 +213,11 @@ class FargateOperator(BaseOperator):
             key=TaskKey(config.env, instance.dag_id, instance.run_id, instance.task_id, _index(instance.map_index)),
             try_number=instance.try_number,
             generation=instance.max_tries,
-            run_date=dag_run.run_after.date(),
+            run_date=day_of(dag_run.run_after),
             module=self.module,
             image=PinnedImage.model_validate({k: v for k, v in self.image.items() if k != "release"}),
             release=self.image["release"],
-            command=_checked_command(self.command),
+            command=lambda: _checked_command(self._make_command(context)),
             environment=self.environment,
             declared=declared_size(config, self.module, self.size, self.cpu, self.memory),
             max_memory=self.max_memory or module.max_memory,
@@ -229,14 +237,16 @@ class FargateOperator(BaseOperator):
         self.log.info("%s", line)
 
     def _forward_log(self, lifecycle: Lifecycle, position: str | None) -> None:
-        live = lifecycle.last_arn()
-        if live is None:
+        last = lifecycle.last_launch()
+        if last is None or last.arn is None:
             return
-        lines, self._position = logs.read_on(lifecycle.host.cloud, log_stream(lifecycle.host, live), position)
+        lines, self._position = logs.read_on(lifecycle.host.cloud, log_stream(lifecycle.host, last.arn), position)
         for line in lines:
             self._emit(line)
 
-    def _store_links(self, context: Context, lifecycle: Lifecycle, step: Waiting) -> None:
+    def _show(self, context: Context, lifecycle: Lifecycle, step: Waiting) -> None:
+        """Show in the UI what was launched, and where to look."""
+        self.command = list(step.launch.command)
         region, push = lifecycle.host.cloud.region, context["ti"].xcom_push
         push(LogStreamLink().xcom_key, log_stream_url(region, step.stream.group, step.stream.name))
         push(EcsTaskLink().xcom_key, ecs_task_url(region, lifecycle.host.config.ecs.cluster, step.watch.arn))

@@ -38,24 +38,22 @@ class FargateTrigger(BaseTrigger):
         cluster: str,
         watch: dict[str, Any],
         calls_per_second: float,
-        log_group: str,
-        log_stream: str,
+        max_backoff: float,
+        log: dict[str, Any],
         results_bucket: str,
         position_key: str,
         audit_key: str,
-        architecture: str,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed
         self.cloud = cloud
         self.cluster = cluster
         self.watch = watch
         self.calls_per_second = calls_per_second
-        self.log_group = log_group
-        self.log_stream = log_stream
+        self.max_backoff = max_backoff
+        self.log_settings = log
         self.results_bucket = results_bucket
         self.position_key = position_key
         self.audit_key = audit_key
-        self.architecture = architecture
 
     @classmethod
     def of(cls, host: Host, step: Waiting) -> "FargateTrigger":
@@ -66,12 +64,16 @@ class FargateTrigger(BaseTrigger):
             cluster=config.ecs.cluster,
             watch=step.watch.arguments(),
             calls_per_second=config.ecs.wait.calls_per_second,
-            log_group=step.stream.group,
-            log_stream=step.stream.name,
+            max_backoff=config.ecs.wait.backoff_max_seconds,
+            log={
+                "group": step.stream.group,
+                "stream": step.stream.name,
+                "pause": config.observability.forward_seconds,
+                "save": config.observability.forward_save_seconds,
+            },
             results_bucket=host.bucket,
             position_key=step.launch.log_position_key,
-            audit_key=account_launch(host.job, step.launch).object_key,
-            architecture=config.ecs.cpu_architecture,
+            audit_key=account_launch(host.job, step.launch, host.price).object_key,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -83,12 +85,11 @@ class FargateTrigger(BaseTrigger):
                 "cluster": self.cluster,
                 "watch": self.watch,
                 "calls_per_second": self.calls_per_second,
-                "log_group": self.log_group,
-                "log_stream": self.log_stream,
+                "max_backoff": self.max_backoff,
+                "log": self.log_settings,
                 "results_bucket": self.results_bucket,
                 "position_key": self.position_key,
                 "audit_key": self.audit_key,
-                "architecture": self.architecture,
             },
         )
 
@@ -98,7 +99,7 @@ class FargateTrigger(BaseTrigger):
         follower = self._follower(cloud, watch)
         following = asyncio.create_task(follower.run())
         try:
-            task = await poll_loop(cloud, self.cluster, self.calls_per_second).wait(watch)
+            task = await poll_loop(cloud, self.cluster, self.calls_per_second, self.max_backoff).wait(watch)
         finally:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -118,9 +119,17 @@ class FargateTrigger(BaseTrigger):
             await self._close_audit(cloud, condensed(task))
 
     def _follower(self, cloud: Cloud, watch: Watch) -> Follower:
-        stream = LogStream(self.log_group, self.log_stream)
+        settings = self.log_settings
         return Follower(
-            cloud, stream, watch, self.results_bucket, self.position_key, lambda line: self.log.info("%s", line)
+            cloud=cloud,
+            stream=LogStream(settings["group"], settings["stream"]),
+            watch=watch,
+            bucket_name=self.results_bucket,
+            position_key=self.position_key,
+            emit=lambda line: self.log.info("%s", line),
+            warn=self.log.warning,
+            pause_seconds=settings["pause"],
+            save_seconds=settings["save"],
         )
 
     async def _stopped(self, ecs: Any, arn: str) -> dict[str, Any] | None:
@@ -137,7 +146,7 @@ class FargateTrigger(BaseTrigger):
         async with async_client(cloud, "s3") as s3:
             answer = await s3.get_object(Bucket=self.results_bucket, Key=self.audit_key)
             record = AuditRecord.model_validate_json(await answer["Body"].read())
-            closed = close(record, classify(task, wanted.container, wanted.digest), task, self.architecture)
+            closed = close(record, classify(task, wanted.container, wanted.digest), task)
             body = closed.model_dump_json(indent=1).encode()
             await s3.put_object(Bucket=self.results_bucket, Key=self.audit_key, Body=body)
 

@@ -1,7 +1,7 @@
 """The audit record of every launch: when, how and what ran, and what it cost.
 
 One JSON object per launch in the results bucket, at
-`audit/<env>/<pipeline>/<yyyy-mm-dd of the run>/<run id>/<task>[-<map index>]-<try>-<launch>.json`.
+`audit/<env>/<pipeline>/<business day of the run>/<run id>/<task>[-<map index>]-<try>-<launch>.json`.
 """
 
 from datetime import date
@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from datavision.config import Price
 from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.edge.json_objects import list_keys, read_json, write_json
 from datavision.fargate.identity import TaskKey
@@ -53,9 +54,11 @@ class AuditRecord(BaseModel):
     launched_at: float
     started_at: float | None
     stopped_at: float | None
-    seconds: float
-    """Billed seconds: from the start of the image pull to the stop."""
-    cost_usd: float
+    seconds: float | None
+    """Billed seconds: from the start of the image pull to the stop; None while that is not known."""
+    price: Price | None = None
+    """What cost_usd is computed from; None in records of version 0.1."""
+    cost_usd: float | None
     measured: dict[str, Any] | None
     result: dict[str, Any] | None
 
@@ -86,7 +89,7 @@ def list_runs(cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | Non
 def read_audits(
     cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | None = None, run_id: str | None = None
 ) -> list[AuditRecord]:
-    """Return the records of a pipeline in order of launch, of one day or one run when given.
+    """Return the records of a pipeline in order of launch, of one day (`on`, quick) or one run when given.
 
     Objects that are not audit records are left out.
     """

@@ -1,12 +1,12 @@
 """Forwards a container's log to the Airflow log from the triggerer, and keeps the place across its restarts.
 
-Best effort: all streams share one rate limiter, and whatever fails is tried again later or left out.
+Best effort: all streams share one rate limiter; what fails is said once and tried again later, or left out.
 """
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,8 +19,6 @@ from datavision.fargate.waiting.watch import Watch
 
 CALLS_PER_SECOND = 10.0
 """GetLogEvents allows 25/s per account and region (CloudWatch Logs quotas, November 2026)."""
-PAUSE_SECONDS = 2.0
-SAVE_SECONDS = 30.0
 FINAL_READ_SECONDS = 4.0
 
 
@@ -79,11 +77,15 @@ class Follower:
     bucket_name: str
     position_key: str
     emit: Callable[[str], None]
+    warn: Callable[[str], None]
+    pause_seconds: float
+    save_seconds: float
     position: str | None = field(default=None, init=False)
+    _told: set[str] = field(default_factory=set, init=False)
 
     async def run(self) -> None:
         """Forward until cancelled."""
-        with contextlib.suppress(Exception):
+        with self._best_effort("follow the container's log"):
             async with log_hub(self.cloud).clients() as (logs, s3):
                 await self._load(s3)
                 try:
@@ -93,7 +95,7 @@ class Follower:
 
     async def finish(self) -> None:
         """Forward what is left, from where the last follower stopped, for at most FINAL_READ_SECONDS."""
-        with contextlib.suppress(Exception):
+        with self._best_effort("read the end of the container's log"):
             async with asyncio.timeout(FINAL_READ_SECONDS), log_hub(self.cloud).clients() as (logs, s3):
                 await self._load(s3)
                 while await self._read(logs):
@@ -103,22 +105,25 @@ class Follower:
         saved_at = asyncio.get_running_loop().time()
         while True:
             if not self.watch.running:
-                await asyncio.sleep(PAUSE_SECONDS / 4)
+                await asyncio.sleep(self.pause_seconds / 4)
                 continue
             await log_hub(self.cloud).limiter.acquire()
             if not await self._read(logs):
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self.pause_seconds)
             now = asyncio.get_running_loop().time()
-            if now - saved_at > SAVE_SECONDS:
+            if now - saved_at > self.save_seconds:
                 saved_at = now
                 await self._save(s3)
 
     async def _read(self, logs: Any) -> bool:
         """Forward one page; tell whether there was anything."""
-        try:
+        page: dict[str, Any] = {}
+        with (
+            self._best_effort("read the container's log"),
+            contextlib.suppress(logs.exceptions.ResourceNotFoundException),
+        ):
+            # A stream comes to exist with its first line.
             page = await logs.get_log_events(**self.stream.page(self.position))
-        except Exception:  # noqa: BLE001 - the stream may not exist yet, or the call be throttled: next time
-            return False
         lines = lines_of(page)
         for line in lines:
             self.emit(line)
@@ -126,13 +131,22 @@ class Follower:
         return bool(lines)
 
     async def _load(self, s3: Any) -> None:
-        with contextlib.suppress(Exception):
+        with self._best_effort("read how far the log was forwarded"), contextlib.suppress(s3.exceptions.NoSuchKey):
             answer = await s3.get_object(Bucket=self.bucket_name, Key=self.position_key)
             self.position = json.loads(await answer["Body"].read())["position"]
 
     async def _save(self, s3: Any) -> None:
         if self.position is None:
             return
-        with contextlib.suppress(Exception):
+        with self._best_effort("save how far the log was forwarded"):
             body = json.dumps({"position": self.position}).encode()
             await s3.put_object(Bucket=self.bucket_name, Key=self.position_key, Body=body)
+
+    @contextlib.contextmanager
+    def _best_effort(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a problem with logs neither fails nor delays the task
+            if what not in self._told:
+                self._told.add(what)
+                self.warn(f"Could not {what} ({error}); the task goes on, CloudWatch has all of it")

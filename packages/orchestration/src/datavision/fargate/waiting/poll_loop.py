@@ -29,7 +29,6 @@ GATHER_SECONDS_OF_MANY = 0.5
 """Tasks due within this time share a call; longer when more wait than one takes, or calls would go out half empty."""
 CALLS_AT_ONCE = 4
 """Calls on their way together, so that a sweep over many tasks does not take the sum of their latencies."""
-_MAX_BACKOFF_SECONDS = 30.0
 
 
 @dataclass
@@ -46,6 +45,8 @@ class PollLoop:
     cloud: Cloud
     cluster: str
     limiter: AsyncLimiter
+    max_backoff: float
+    """Seconds between two calls that fail, at most."""
     calls: int = field(default=0, init=False)
     _waiting: dict[str, _Waiting] = field(default_factory=dict, init=False)
     _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -79,7 +80,7 @@ class PollLoop:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever fails, those who wait must go on waiting
                 failures += 1
-                pause = min(2.0**failures, _MAX_BACKOFF_SECONDS)
+                pause = min(2.0**failures, self.max_backoff)
                 log.warning("DescribeTasks in %s failed (%s); asking again in %.0f s", self.cluster, error, pause)
                 await asyncio.sleep(pause)
 
@@ -130,9 +131,10 @@ class PollLoop:
 _loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Cloud, str], PollLoop]]" = WeakKeyDictionary()
 
 
-def poll_loop(cloud: Cloud, cluster: str, calls_per_second: float) -> PollLoop:
+def poll_loop(cloud: Cloud, cluster: str, calls_per_second: float, max_backoff: float) -> PollLoop:
     """Return the one poll loop of this event loop for a cluster."""
     loops = _loops.setdefault(asyncio.get_running_loop(), {})
     if (cloud, cluster) not in loops:
-        loops[cloud, cluster] = PollLoop(cloud, cluster, AsyncLimiter(BURST, BURST / calls_per_second))
+        limiter = AsyncLimiter(BURST, BURST / calls_per_second)
+        loops[cloud, cluster] = PollLoop(cloud, cluster, limiter, max_backoff)
     return loops[cloud, cluster]

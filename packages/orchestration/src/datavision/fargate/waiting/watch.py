@@ -9,8 +9,6 @@ from datavision.fargate.edge.ecs_tasks import StopReason, seconds
 from datavision.fargate.outcome.classify import Wanted, reason_to_stop
 from datavision.fargate.waiting.interval import poll_interval
 
-MISSING_GRACE_SECONDS = 20.0
-"""A task just launched may be unknown for a moment: DescribeTasks is eventually consistent."""
 MISSING_LOOKS = 3
 """Looks in a row that must find nothing before a task counts as forgotten."""
 
@@ -44,6 +42,8 @@ class Watch:
     usual_seconds: float | None
     min_interval: float
     max_interval: float
+    missing_grace: float
+    """Seconds after the launch within which an unknown task is waited for."""
     missing_looks: int = field(default=0, init=False)
     running: bool = field(default=False, init=False)
 
@@ -56,6 +56,7 @@ class Watch:
             "usual_seconds": self.usual_seconds,
             "min_interval": self.min_interval,
             "max_interval": self.max_interval,
+            "missing_grace": self.missing_grace,
         }
 
     @classmethod
@@ -84,7 +85,7 @@ class Watch:
         return Look(Verdict.WAIT, self.min_interval if stopping else next_in)
 
     def _missing(self, now: float) -> Look:
-        if now - self.launched_at < MISSING_GRACE_SECONDS:
+        if now - self.launched_at < self.missing_grace:
             return Look(Verdict.WAIT, self.min_interval)
         self.missing_looks += 1
         if self.missing_looks < MISSING_LOOKS:

@@ -41,6 +41,7 @@ def run_canary(config: Config, module: str, task_definition: str, digest: str) -
         usual_seconds=None,
         min_interval=config.ecs.wait.min_interval_seconds,
         max_interval=config.ecs.wait.max_interval_seconds,
+        missing_grace=config.ecs.wait.missing_grace_seconds,
     )
     stream = logs.LogStream.of(config.observability.log_group, module, arn)
     try:

@@ -84,7 +84,7 @@ def next_run(crons: Mapping[str, str], pipeline: str, after: datetime) -> dateti
     """Return the first scheduled run of `pipeline` after a moment, None when it has no schedule."""
     if pipeline not in crons:
         return None
-    from datavision.dags import ZONE
+    from datavision.business_day import ZONE
 
     moment: datetime = croniter(crons[pipeline], after.astimezone(ZoneInfo(ZONE))).get_next(datetime)
     return moment
