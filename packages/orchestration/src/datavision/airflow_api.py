@@ -16,9 +16,13 @@ FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "remove
 
 
 class AirflowError(UserError):
-    """Airflow is out of reach, or refused what was asked."""
+    """Airflow is out of reach, or answered with an error."""
 
     exit_code = 1
+
+
+class RefusedRunError(UserError):
+    """Airflow refused to start a run: the same call would be refused again."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,19 @@ class AirflowApi:
         """Start a run and return its id.
 
         Raises:
-            AirflowError: Airflow refused, for instance because a parameter is invalid.
+            RefusedRunError: Airflow refused, for instance because a parameter is invalid.
         """
         answer = self._call(
             "POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf}, allow=(400, 404, 422)
         )
         if answer.status_code != httpx.codes.OK:
-            raise AirflowError(f"Airflow did not start {dag_id}: {_detail(answer)}")
+            reason = _detail(answer).partition("\n")[0]
+            raise RefusedRunError(f"Airflow did not start {dag_id}: {reason}. Correct the call and start it again.")
         return str(answer.json()["dag_run_id"])
+
+    def form(self, dag_id: str) -> dict[str, dict[str, Any]]:
+        """Return the DAG's parameters: name → `value`, `description` and JSON `schema`."""
+        return dict(self._call("GET", f"/api/v2/dags/{dag_id}/details").json()["params"] or {})
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the run's state: queued, running, success or failed."""

@@ -16,6 +16,7 @@ from datavision.cli.progress import RunProgress, print_outcome
 from datavision.config import Config, load
 from datavision.errors import UserError
 from datavision.release.pins.history import repository
+from datavision.params import own_params
 from datavision.run import RunOutcome, run_pipeline
 from datavision.state import state_dir
 
@@ -49,8 +50,11 @@ def run(
     with _session(env, build=build) as session:
         for pipeline in pipelines:
             session.api.wait_for_dag(pipeline, session.bundle_version, LOAD_SECONDS)
+        # All forms before the first run: a typing error in the second must not show after an hour of the first.
+        confs = own_params({pipeline: session.api.form(pipeline) for pipeline in pipelines}, conf)
+        for pipeline in pipelines:
             with RunProgress(pipeline) as progress:
-                outcomes.append(run_pipeline(session.api, session.config, pipeline, conf, progress.update))
+                outcomes.append(run_pipeline(session.api, session.config, pipeline, confs[pipeline], progress.update))
             if not as_json:
                 print_outcome(outcomes[-1])
             if not outcomes[-1].succeeded:
