@@ -1,6 +1,7 @@
 """The calls of Airflow's REST API (v2) that running a pipeline needs."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +40,16 @@ class TaskState:
     def label(self) -> str:
         """The task's name, with its index when mapped."""
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+@dataclass(frozen=True)
+class BegunRun:
+    """A run that has not ended; it keeps the DAG, and with it the pins, of its bundle version."""
+
+    dag_id: str
+    run_id: str
+    bundle_version: str | None
+    conf: Mapping[str, Any]
 
 
 class AirflowApi:
@@ -102,6 +113,15 @@ class AirflowApi:
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the run's state: queued, running, success or failed."""
         return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"])
+
+    def begun_runs(self) -> list[BegunRun]:
+        """Return the runs of all DAGs that are queued or running, at most a hundred."""
+        path = "/api/v2/dags/~/dagRuns"
+        answer = self._call("GET", path, params={"state": ["queued", "running"], "limit": 100})
+        return [
+            BegunRun(item["dag_id"], item["dag_run_id"], item["bundle_version"], item["conf"] or {})
+            for item in answer.json()["dag_runs"]
+        ]
 
     def has_run(self, dag_id: str, run_id: str) -> bool:
         """Tell whether the run exists; a deleted one does not."""
