@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from datavision.airflow_api import AirflowApi
-from datavision.cli.connect import remote_airflow
+from datavision.cli.connect import images_in_flight, remote_airflow
 from datavision.cli.options import Env
 from datavision.cli.output import out, step
 from datavision.cli.progress import RunProgress, print_outcome
@@ -111,7 +112,7 @@ def _stack(*, build: bool) -> "Iterator[RunningStack]":
     stack = running_stack()
     if stack and stack.airflow_url:
         if build:
-            release_local(stack.config, step)
+            release_local(stack.config, step, partial(images_in_flight, stack.config))
         yield stack
         return
     with local_stack(step, release=build or not bundle_is_ready(state_dir())) as started:
