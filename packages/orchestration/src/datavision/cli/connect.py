@@ -7,8 +7,8 @@ from datavision.airflow_api import AirflowApi
 from datavision.cli.output import step
 from datavision.config import Config, load
 from datavision.errors import ConfigError
-from datavision.release.history import repository
 from datavision.release.in_flight import images_of
+from datavision.release.pins.history import repository
 
 
 @contextmanager

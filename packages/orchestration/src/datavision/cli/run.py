@@ -16,8 +16,8 @@ from datavision.cli.output import out, step
 from datavision.cli.progress import RunProgress, print_outcome
 from datavision.config import Config, load
 from datavision.errors import UserError
-from datavision.release.pins.history import repository
 from datavision.params import own_params
+from datavision.release.pins.history import repository
 from datavision.run import RunOutcome, run_pipeline
 from datavision.state import state_dir
 

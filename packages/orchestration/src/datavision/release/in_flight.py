@@ -6,9 +6,9 @@ from datavision.airflow_api import BegunRun
 from datavision.config import Config
 from datavision.errors import PinError
 from datavision.pins import parse_pin
-from datavision.release.git import PinRepository
-from datavision.release.history import path_in_repository
-from datavision.release.records import read_record
+from datavision.release.pins.git import PinRepository
+from datavision.release.pins.history import path_in_repository
+from datavision.release.pins.record import read_record
 
 
 def images_of(config: Config, repo: PinRepository, runs: Iterable[BegunRun]) -> dict[str, str]:

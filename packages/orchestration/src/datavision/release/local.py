@@ -6,8 +6,8 @@ from pathlib import Path
 from datavision.config import Config
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import bundle_path
-from datavision.release.release import release
 from datavision.release.registry.prune import InFlight, no_runs
+from datavision.release.release import release
 
 
 def bundle_repository(state: Path) -> Path:
