@@ -22,24 +22,12 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from datavision.dags import dag_defaults, run_day, tables, transformacion_command
+from datavision.dags import dag_defaults, day_field, models_field, run_day, tables, transformacion_command
 
 DEFAULTS = dag_defaults()
 FORM = {
-    "fecha_rfm": Param(
-        default=None,
-        type=["null", "string"],
-        format="date",
-        title="Fecha RFM",
-        description="Fecha de la segmentación; vacía: el día de la ejecución.",
-    ),
-    "modelos": Param(
-        default="fact_rfm+",
-        type="string",
-        minLength=1,
-        title="Modelos",
-        description="Selección de dbt, separada por espacios.",
-    ),
+    "fecha_rfm": day_field("Fecha RFM", "Fecha de la segmentación, como 2026-07-01; vacía: el día de la ejecución."),
+    "modelos": models_field("fact_rfm+"),
     "reconstruir": Param(
         default=False, type="boolean", title="Reconstruir", description="Recalcula desde cero todas las fechas."
     ),

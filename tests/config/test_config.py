@@ -101,3 +101,28 @@ def test_outside_the_repository_the_error_says_where_to_go(tmp_path: Path, monke
 def test_modules_own_variables_are_left_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATAVISION_SOURCE__URL", "postgresql://somewhere/else")
     assert load("local").env == "local"
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[aws", b"", b"aws = 1", None])
+def test_a_file_that_cannot_be_read_as_configuration_is_named(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dev.toml"
+    path.mkdir() if content is None else path.write_bytes(content)
+    monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(tmp_path))
+    with pytest.raises(ConfigError, match=r"dev\.toml"):
+        load("dev")
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"", b"{", b"[]", b"{}", b'{"pid": 1, "x": 2}', None])
+def test_a_running_stack_whose_description_is_broken_is_one_sentence(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datavision.local.stack import StackError, running_stack
+
+    monkeypatch.setenv("DATAVISION_STATE_DIR", str(tmp_path))
+    monkeypatch.setattr("datavision.local.stack.take", lambda _: False)
+    path = tmp_path / "stack.json"
+    path.mkdir() if content is None else path.write_bytes(content)
+    with pytest.raises(StackError, match=r"stack\.json does not describe .* start it again\."):
+        running_stack()

@@ -1,11 +1,14 @@
 """The pipelines as the business describes them."""
 
 import json
+import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from datavision.params import ParamError, own_params
 
 
 def command(dags: dict[str, Any], dag_id: str, task_id: str, **arguments: Any) -> list[str]:
@@ -95,12 +98,78 @@ def test_the_form_becomes_the_command_also_in_a_manual_run_without_logical_date(
     assert found == ["transformacion", "build", "--env", "local", *expected]
 
 
-@pytest.mark.parametrize("value", ["2026-13-01", "yesterday", 20260701])
-def test_the_form_refuses_what_is_not_a_date(dags: dict[str, Any], value: Any) -> None:
+BAD = {
+    "fecha_rfm": ["2026-13-01", "yesterday", 20260701, "0001-01-01", "9999-12-31", "2026-07-01T00:00", ""],
+    "modelos": [
+        *("--threads 8", "fact_rfm --threads 8", "-s", "fact_rfm -x", "", " ", "a;b", "$(x)", "fact_rfm\n--threads 8"),
+        *(["fact_rfm"], None, 3, "fact_rfm,--threads", "+--threads", "tag:--x", "a" * 1001),
+    ],
+    "release": ["latest", "1.2", "--x", "../1.2.3", "1.2.3/x", 1, "01.2.3"],
+    "reconstruir": ["yes", 1, None],
+}
+GOOD = {
+    "fecha_rfm": [None, "2026-07-01"],
+    "modelos": [
+        *("fact_rfm+", "+fact_rfm", "2+fact_rfm+3", "@fact_rfm", "tag:rfm", "path:models/marts", "models/marts/a.sql"),
+        *("config.materialized:table", "state:modified+", "source:raw_datavision.accounts+", "a b", "tag:x,staging"),
+        *("source:*", "test_type:unit", "dim_[abc]*", "resource_type:snapshot"),
+    ],
+    "release": [None, "", "1.2.3", "v1.2.3"],
+    "reconstruir": [True, False],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_the_form_refuses_before_the_run_exists_what_its_command_could_not_take(
+    dags: dict[str, Any], name: str, value: Any
+) -> None:
     from airflow.sdk.exceptions import ParamValidationError
 
     with pytest.raises(ParamValidationError):
-        dags["pipeline_fact_rfm"].params.get_param("fecha_rfm").resolve(value)
+        dags["pipeline_fact_rfm"].params.get_param(name).resolve(value)
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in GOOD.items() for value in values])
+def test_the_form_takes_days_selectors_and_releases(dags: dict[str, Any], name: str, value: Any) -> None:
+    assert dags["pipeline_fact_rfm"].params.get_param(name).resolve(value) == value
+
+
+def test_the_form_and_the_modules_command_line_have_one_grammar() -> None:
+    from datavision.dags import SELECTION
+
+    selection = pytest.importorskip("transformacion.selection", reason="transformacion has no selection grammar yet")
+    assert SELECTION == selection.SELECTION
+
+
+@pytest.mark.parametrize(
+    ("conf", "sentence"),
+    [
+        ({"modelos": "--threads 8"}, "'--threads 8' is not a valid value of the parameter modelos"),
+        ({"fecha_rfm": "yesterday"}, "'yesterday' is not a valid value of the parameter fecha_rfm"),
+        ({"fecha": "2026-07-01"}, "pipeline_fact_rfm has no parameter 'fecha'. Use one of: fecha_rfm, modelos"),
+    ],
+)
+def test_a_run_is_refused_in_one_sentence_before_it_is_triggered(
+    dags: dict[str, Any], conf: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ParamError, match=re.escape(sentence)) as raised:
+        own_params({"pipeline_fact_rfm": form(dags["pipeline_fact_rfm"])}, conf)
+    assert raised.value.exit_code == 2
+    assert "\n" not in str(raised.value)
+
+
+def test_each_of_several_pipelines_gets_the_parameters_that_its_form_has(dags: dict[str, Any]) -> None:
+    forms = {name: form(dags[name]) for name in ("pipeline_suscripciones", "pipeline_fact_rfm")}
+    assert own_params(forms, {"fecha_rfm": "2026-07-01", "release": "1.2.3"}) == {
+        "pipeline_suscripciones": {"release": "1.2.3"},
+        "pipeline_fact_rfm": {"fecha_rfm": "2026-07-01", "release": "1.2.3"},
+    }
+
+
+def form(dag: Any) -> dict[str, Any]:
+    """A DAG's parameters as Airflow's API gives them, after JSON."""
+    found: dict[str, Any] = json.loads(json.dumps({name: dag.params.get_param(name).dump() for name in dag.params}))
+    return found
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ UNIVERSAL = {"--help", "--json", "--env", "--push", "--engine", "--install-compl
 
 
 def commands(group: Any, name: str = "datavision") -> Iterator[tuple[str, click.Command]]:
-    for part, command in group.commands.items():
+    for part, known in group.commands.items():
+        command = known.load() if hasattr(known, "load") else known
         if hasattr(command, "commands"):
             yield from commands(command, f"{name} {part}")
         else:

@@ -86,10 +86,11 @@ def test_spot_then_on_demand_goes_on_demand_when_spot_has_no_capacity(airflow: M
 
 def test_a_spent_launch_budget_fails_the_try_and_is_retried_by_airflow(airflow: Make, inject: Inject) -> None:
     inject("capacity")
-    task = airflow("exit 0", retries=1)
+    task = airflow("exit 0", retries=1, generation=1)
     with pytest.raises(errors.RejectedLaunchError, match="did not start within its launch budget") as raised:
         task.run()
     assert "Capacity is unavailable" in str(raised.value)
+    assert "This was the last try" in str(raised.value)
     assert (task.launches(), task.tries) == (0, 2)
 
 

@@ -6,6 +6,7 @@ from datavision.images.registry import RegisteredImage
 from datavision.release.registry.retention import PinPeriod, Window, needed, removable
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
 WINDOW = Window(releases=2, days=30)
 
 
@@ -61,8 +62,8 @@ def test_what_a_rare_pipeline_ran_last_stays_until_a_scheduled_run_tried_a_newer
 
 def test_what_runs_at_this_moment_stays() -> None:
     reasons = needed([], {"sha256:a": "runs now"}, WINDOW, lambda name, after: None, NOW)
-    assert removable([image("sha256:a", 900), image("sha256:b", 900)], reasons, NOW) == [image("sha256:b", 900)]
+    assert removable([image("sha256:a", 900), image("sha256:b", 900)], reasons, NOW, DAY) == [image("sha256:b", 900)]
 
 
 def test_what_was_just_pushed_stays_for_the_release_that_has_not_pinned_it_yet() -> None:
-    assert removable([image("sha256:a", 0)], {}, NOW) == []
+    assert removable([image("sha256:a", 0)], {}, NOW, DAY) == []

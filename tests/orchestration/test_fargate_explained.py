@@ -1,6 +1,6 @@
 """Every failure says what happened and what to do, and decides on Airflow's retries."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +8,8 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 
 from datavision.errors import ConfigError
 from datavision.fargate.attempt.accounting import failed_checks
+from datavision.fargate.attempt.job import Job
+from datavision.fargate.identity import TaskKey
 from datavision.fargate.operator.assets import rows_of
 from datavision.fargate.operator.links import ecs_task_url, log_stream_url
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
@@ -18,11 +20,12 @@ from datavision.fargate.outcome.errors import FargateError
 from datavision.fargate.outcome.explain import explain
 from datavision.fargate.outcome.results import Delivery
 from datavision.fargate.sizing.sizes import FargateSize
+from datavision.pins import PinnedImage
 
 FAILURES = [outcome for outcome in Outcome if outcome is not Outcome.SUCCESS]
 
 
-def explained(outcome: Outcome, **more: Any) -> FargateError:
+def explained(outcome: Outcome, *, last_try: bool = False, **more: Any) -> FargateError:
     return explain(
         outcome,
         Ending(outcome, "EssentialContainerExited", "Essential container in task exited", 1),
@@ -31,6 +34,7 @@ def explained(outcome: Outcome, **more: Any) -> FargateError:
         image="datavision/ingesta:1.2.0 (sha256:ab, release 1.2.0)",
         size="512 CPU units, 1024 MiB",
         task_arn="arn:aws:ecs:us-east-1:123456789012:task/c/1",
+        last_try=last_try,
         **more,
     )
 
@@ -78,6 +82,44 @@ def test_the_retry_policy_follows_the_failure_table(outcome: Outcome) -> None:
         assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, timedelta(seconds=1))
     else:
         assert decision.action is RetryAction.DEFAULT
+
+
+@pytest.mark.parametrize("outcome", FAILURES)
+@pytest.mark.parametrize("try_number", [1, 2, 4])
+def test_the_next_step_promises_a_retry_when_and_only_when_one_follows(outcome: Outcome, try_number: int) -> None:
+    job = a_job(try_number=try_number, max_tries=3)
+    follows = outcome not in AT_ONCE and try_number < 4
+    step = explained(outcome, last_try=job.last_try).report.next_step
+    assert ("Airflow retries it" in step) == follows
+    assert ("last try" in step) == (outcome not in AT_ONCE and try_number == 4)
+    assert follows or "clear" in step
+
+
+def test_a_cleared_task_has_its_tries_again() -> None:
+    assert not a_job(try_number=5, max_tries=7).last_try
+    assert a_job(try_number=8, max_tries=7).last_try
+
+
+def test_a_task_without_retries_is_at_its_last_try_at_once() -> None:
+    assert a_job(try_number=1, max_tries=0).last_try
+
+
+def a_job(*, try_number: int, max_tries: int) -> Job:
+    digest = "sha256:" + "a" * 64
+    return Job(
+        key=TaskKey("local", "pipeline_suscripciones", "run", "ingesta"),
+        try_number=try_number,
+        generation=max_tries,
+        run_date=date(2026, 11, 23),
+        module="ingesta",
+        image=PinnedImage(repository="datavision/ingesta", tag="1", digest=digest, task_definition="ingesta:1"),
+        release="1",
+        command=("true",),
+        environment={},
+        declared=FargateSize(512, 1024),
+        max_memory=2048,
+        capacity="on-demand",
+    )
 
 
 def test_out_of_memory_at_the_ceiling_fails_at_once() -> None:

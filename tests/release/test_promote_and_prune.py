@@ -6,10 +6,12 @@ from typing import Any
 import boto3
 import pytest
 
+from datavision.airflow_api import BegunRun
 from datavision.config import load
 from datavision.images.registry import Registry
 from datavision.pins import read_pin
 from datavision.release.errors import DirtyTreeError, ReleaseError
+from datavision.release.in_flight import images_of
 from datavision.release.promote import promote
 from datavision.release.registry.prune import prune
 from datavision.release.release import release
@@ -81,6 +83,46 @@ def test_a_prune_names_what_may_go_and_deletes_it_only_when_told(
     assert registry.find("datavision/ingesta", digest=oldest) is None
     assert registry.find("datavision/ingesta", digest=newest) is not None
     assert not (state / "images" / oldest.replace(":", "-")).exists()
+
+
+def test_releases_with_a_small_window_keep_the_store_small_and_say_what_they_freed(
+    project: Any, monkeypatch: pytest.MonkeyPatch, state: Any
+) -> None:
+    local = load("local").images
+    assert (local.keep_releases, local.keep_days, local.prune_after_release) == (2, 0, True)
+    for key in ("keep_releases", "keep_days", "keep_unpinned_hours", "prune_after_release"):
+        monkeypatch.setenv(f"DATAVISION_IMAGES__{key.upper()}", str(getattr(local, key)))
+    config, said = load("dev"), list[str]()
+    digests: list[str] = []
+
+    def in_flight() -> dict[str, str]:
+        return {digests[0]: "pipeline_suscripciones runs with it"} if digests else {}
+
+    for number in range(6):
+        project.change_ingesta(f"bounded store {number}")
+        done = release(config, report=said.append, in_flight=in_flight)
+        digests.append(done.images["ingesta"].digest)
+    stored = {path.name.replace("-", ":", 1) for path in (state / "images").iterdir()}
+    assert stored & set(digests) == {digests[0], *digests[-2:]}
+    assert len(stored) <= 2 * len(config.modules) + 1
+    assert len(list((state / "environments").iterdir())) <= 2 * len(config.modules)
+    freed = [line for line in said if line.startswith("deleted 1 image of")]
+    assert freed
+    assert "which freed 0.0 MiB" not in freed[-1]
+
+
+def test_a_run_in_flight_needs_the_pins_of_the_commit_it_began_at_and_the_release_it_asked_for(project: Any) -> None:
+    first = release(project.config)
+    project.change_ingesta("after the run began")
+    second = release(project.config)
+    runs = [
+        BegunRun("pipeline_suscripciones", "a", first.commit, {}),
+        BegunRun("pipeline_fact_rfm", "b", None, {"release": f"v{second.version}"}),
+        BegunRun("mantenimiento_contenedores", "c", first.commit, {}),
+    ]
+    digests = {image.digest for done in (first, second) for image in done.images.values()}
+    assert set(images_of(project.config, project.repo, runs)) == digests
+    assert set(images_of(project.config, project.repo, runs[:1])) == {i.digest for i in first.images.values()}
 
 
 def test_the_registry_has_no_policy_that_would_undo_the_prune(project: Any, cloud: Any) -> None:

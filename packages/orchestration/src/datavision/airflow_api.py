@@ -1,6 +1,7 @@
 """The calls of Airflow's REST API (v2) that running a pipeline needs."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from graphlib import TopologicalSorter
@@ -18,9 +19,13 @@ FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "remove
 
 
 class AirflowError(UserError):
-    """Airflow is out of reach, or refused what was asked."""
+    """Airflow is out of reach, or answered with an error."""
 
     exit_code = 1
+
+
+class RefusedRunError(UserError):
+    """Airflow refused to start a run: the same call would be refused again."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,16 @@ class TaskState:
     def label(self) -> str:
         """The task's name, with its index when mapped."""
         return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+
+
+@dataclass(frozen=True)
+class BegunRun:
+    """A run that has not ended; it keeps the DAG, and with it the pins, of its bundle version."""
+
+    dag_id: str
+    run_id: str
+    bundle_version: str | None
+    conf: Mapping[str, Any]
 
 
 class AirflowApi:
@@ -83,14 +98,19 @@ class AirflowApi:
         """Start a run and return its id.
 
         Raises:
-            AirflowError: Airflow refused, for instance because a parameter is invalid.
+            RefusedRunError: Airflow refused, for instance because a parameter is invalid.
         """
         answer = self._call(
             "POST", f"/api/v2/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf}, allow=(400, 404, 422)
         )
         if answer.status_code != httpx.codes.OK:
-            raise AirflowError(f"Airflow did not start {dag_id}: {_detail(answer)}")
+            reason = _detail(answer).partition("\n")[0]
+            raise RefusedRunError(f"Airflow did not start {dag_id}: {reason}. Correct the call and start it again.")
         return str(answer.json()["dag_run_id"])
+
+    def form(self, dag_id: str) -> dict[str, dict[str, Any]]:
+        """Return the DAG's parameters: name → `value`, `description` and JSON `schema`."""
+        return dict(self._call("GET", f"/api/v2/dags/{dag_id}/details").json()["params"] or {})
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the run's state: queued, running, success or failed."""
@@ -100,6 +120,15 @@ class AirflowApi:
         """Return the moment from which the run was due; its business day is the run's day."""
         run = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()
         return datetime.fromisoformat(run["run_after"])
+
+    def begun_runs(self) -> list[BegunRun]:
+        """Return the runs of all DAGs that are queued or running, at most a hundred."""
+        path = "/api/v2/dags/~/dagRuns"
+        answer = self._call("GET", path, params={"state": ["queued", "running"], "limit": 100})
+        return [
+            BegunRun(item["dag_id"], item["dag_run_id"], item["bundle_version"], item["conf"] or {})
+            for item in answer.json()["dag_runs"]
+        ]
 
     def has_run(self, dag_id: str, run_id: str) -> bool:
         """Tell whether the run exists; a deleted one does not."""

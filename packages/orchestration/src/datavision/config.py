@@ -106,7 +106,11 @@ class Images(_Section):
     canary: bool = True
     """Whether each new image must first run its module's `doctor` as a real task."""
     keep_releases: int = Field(10, ge=1)
-    keep_days: int = Field(180, ge=1)
+    keep_days: int = Field(180, ge=0)
+    keep_unpinned_hours: Annotated[float, Field(ge=0)] = 24
+    """An image that nothing needs stays this long after its push: somebody may be about to pin it."""
+    prune_after_release: bool = False
+    """Whether a release removes at its end what nothing needs any more."""
 
 
 class Storage(_Section):
@@ -259,8 +263,10 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
         values: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist. Copy config/local.toml and adapt it.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}. Correct it, or restore it from git.") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}. Restore it from git.") from error
     unknown = sorted(
         key
         for key, _ in overrides

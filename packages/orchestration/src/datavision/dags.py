@@ -11,6 +11,14 @@ from datavision.config import current_env
 
 OWNER = "datos"
 RELEASE = "release"
+_NAME = r"[0-9A-Za-z_*?.\[/][0-9A-Za-z_*?.\[\]!/-]*"
+_CRITERION = rf"@?([0-9]*\+)?([0-9A-Za-z_]+(\.[0-9A-Za-z_-]+)*:)?{_NAME}(\+[0-9]*)?"
+_SELECTOR = rf"{_CRITERION}(,{_CRITERION})*"
+SELECTION = rf"^ *{_SELECTOR}( +{_SELECTOR})* *$"
+"""dbt's selectors separated by spaces, and no option among them. transformacion has the same grammar for its command
+line; neither imports the other, so a test compares the two."""
+_RELEASE = r"^$|^v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$"
+_DAY = r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"
 SOURCE_TABLES = (
     "accounts",
     "subscriptions",
@@ -59,8 +67,28 @@ def release_field() -> Param:
     return Param(
         default=None,
         type=["null", "string"],
+        pattern=_RELEASE,
         title="Release",
-        description="Versión con la que corre solo esta ejecución; vacío: la fijada (pin).",
+        description="Versión con la que corre solo esta ejecución, como 1.4.0; vacío: la fijada (pin).",
+    )
+
+
+def day_field(title: str, description: str) -> Param:
+    """Return a form field for a day of this century, empty by default."""
+    return Param(
+        default=None, type=["null", "string"], format="date", pattern=_DAY, title=title, description=description
+    )
+
+
+def models_field(default: str) -> Param:
+    """Return the form field for a selection of dbt's, which reaches dbt as selectors and never as options."""
+    return Param(
+        default=default,
+        type="string",
+        pattern=SELECTION,
+        maxLength=1000,
+        title="Modelos",
+        description="Selección de dbt, separada por espacios (fact_rfm+, tag:rfm, path:models/marts); sin opciones.",
     )
 
 

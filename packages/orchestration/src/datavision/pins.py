@@ -72,6 +72,8 @@ def read_pin(dags_folder: Path, env: str, pipeline: str) -> Pin:
         raise PinError(
             f"{pipeline} has no pin in {env} ({path} is missing). Run `datavision release --env {env}`."
         ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PinError(f"{path} cannot be read ({error}). Restore it from git, or release again.") from error
 
 
 def parse_pin(text: str, origin: str) -> Pin:

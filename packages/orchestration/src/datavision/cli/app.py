@@ -1,49 +1,91 @@
-"""Puts the sub-commands together; each lives in its own module of this package."""
+"""Puts the sub-commands together; each lives in its own module of this package and is imported when it is called."""
 
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
+from typing import Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
-from datavision.cli import doctor, image, infra, local, pins, reap, release, rollback, run, source, sql
-from datavision.cli.output import fail
-from datavision.errors import UserError
+_COMMANDS = {
+    "run": ("run:run", "Run pipelines to their end"),
+    "up": ("local:up", "Start the local stack with the Airflow UI, until Ctrl-C"),
+    "clean": ("local:clean", "Stop what still runs for this folder and remove its local data"),
+    "sql": ("sql:sql", "Read the lakehouse with SQL"),
+    "doctor": ("doctor:doctor", "Check everything a run needs"),
+    "release": ("release:release", "Build, scan and try what changed, then pin every pipeline to it"),
+    "promote": ("release:promote", "Pin the images of one environment in another one"),
+    "rollback": ("rollback:rollback", "Pin one pipeline to a version it had before"),
+    "history": ("rollback:history", "Show what a pipeline was pinned to"),
+    "diff": ("rollback:diff", "Show what changed between two versions"),
+    "pins": ("pins:pins", "Show what is pinned where, and detect pins that no longer match"),
+    "reap": ("reap:reap", "Stop containers whose Airflow task is no longer alive"),
+    "image": ("image:app", "Module images: build, run, prune"),
+    "infra": ("infra:app", "The CloudFormation stacks of an environment, and its secrets"),
+    "source": ("source:app", "The source database: load a business, move it on by days"),
+}
+"""Command → where it is, and its help in short, so that `datavision --help` imports none of them."""
+
+
+class _Unloaded(TyperCommand):
+    """A sub-command that is known by name and help, and becomes itself when it is called."""
+
+    def __init__(self, name: str, place: str, summary: str) -> None:
+        super().__init__(name, help=f"{summary}.", rich_markup_mode=None)
+        self._place = place
+
+    def load(self) -> Any:
+        """Import the command."""
+        module, _, attribute = self._place.partition(":")
+        found = getattr(import_module(f"datavision.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(self.name)(found)
+        return typer.main.get_command(alone)
+
+    def make_context(self, *arguments: Any, **more: Any) -> Any:
+        """Parse the command line as the command itself does; click goes on with the context's command."""
+        return self.load().make_context(*arguments, **more)
+
+
+class _Commands(TyperGroup):
+    """The group of all sub-commands."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {name: _Unloaded(name, *place) for name, place in _COMMANDS.items()}
+
 
 app = typer.Typer(
     name="datavision",
-    help="The DataVision data platform: runs, releases and rollbacks of its pipelines.",
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("run")(run.run)
-app.command("up")(local.up)
-app.command("clean")(local.clean)
-app.command("sql")(sql.sql)
-app.command("doctor")(doctor.doctor)
-app.command("release")(release.release)
-app.command("promote")(release.promote)
-app.command("rollback")(rollback.rollback)
-app.command("history")(rollback.history)
-app.command("diff")(rollback.diff)
-app.command("pins")(pins.pins)
-app.command("reap")(reap.reap)
-app.add_typer(image.app, name="image")
-app.add_typer(infra.app, name="infra")
-app.add_typer(source.app, name="source")
+
+
+@app.callback()
+def datavision() -> None:
+    """The DataVision data platform: runs, releases and rollbacks of its pipelines."""
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one sentence and exit code 2, never in a traceback."""
+    """Run the command line; whatever goes wrong ends in one sentence and the exit code of the contract."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGHUP, _stop)
     try:
         app()
-    except UserError as error:
-        fail(str(error))
-        sys.exit(error.exit_code)
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user, whatever went wrong
+        from datavision.cli.explained import exit_code, sentence
+        from datavision.cli.output import fail
+
+        fail(sentence(error))
+        sys.exit(exit_code(error))
 
 
 def _stop(number: int, _: FrameType | None) -> None:

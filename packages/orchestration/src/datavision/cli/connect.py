@@ -1,12 +1,14 @@
 """Gives a command the environment it was asked for, with its cloud in reach."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from datavision.airflow_api import AirflowApi
 from datavision.cli.output import step
 from datavision.config import Config, load
 from datavision.errors import ConfigError
+from datavision.release.in_flight import images_of
+from datavision.release.pins.places import repository
 
 
 @contextmanager
@@ -25,6 +27,27 @@ def environment(env: str) -> Iterator[Config]:
         return
     with local_stack(step, airflow=False, release=False) as stack:
         yield stack.config
+
+
+def images_in_flight(config: Config) -> Mapping[str, str]:
+    """Return the images that this environment's runs in flight may still launch; none where no Airflow is known.
+
+    Raises:
+        AirflowError: there is one, but it does not answer.
+    """
+    with ExitStack() as stack:
+        if config.env == "local":
+            from datavision.local.stack import running_stack
+
+            running = running_stack()
+            if running is None or running.airflow_url is None:
+                return {}
+            api = stack.enter_context(AirflowApi(running.airflow_url))
+        elif config.airflow.api_url is None:
+            return {}
+        else:
+            api = stack.enter_context(remote_airflow(config))
+        return images_of(config, repository(config), api.begun_runs())
 
 
 def remote_airflow(config: Config) -> AirflowApi:

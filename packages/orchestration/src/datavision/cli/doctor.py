@@ -5,11 +5,12 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from datavision.cli.connect import environment
 from datavision.cli.options import Env
 from datavision.cli.output import out
+from datavision.cli.tables import show_table
 from datavision.doctor import Finding, examine_environment, examine_machine, pipelines_of
 from datavision.state import project_root
 
@@ -28,14 +29,11 @@ def doctor(
     if as_json:
         out.print_json(json.dumps([asdict(finding) for finding in findings]))
     else:
-        out.print(_table(findings))
+        show_table("", ("state", "check", "found", "next step"), [_row(finding) for finding in findings])
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
 
 
-def _table(findings: list[Finding]) -> Table:
-    table = Table(box=None, show_header=False)
-    for finding in findings:
-        sign = "[green]✓[/]" if finding.ok else "[red]✗[/]"
-        table.add_row(sign, finding.check, finding.detail, finding.remedy)
-    return table
+def _row(finding: Finding) -> tuple[Text | str, ...]:
+    state = Text("ok", "green") if finding.ok else Text("missing", "red")
+    return state, finding.check, finding.detail, finding.remedy

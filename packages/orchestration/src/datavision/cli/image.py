@@ -6,16 +6,16 @@ import subprocess
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from datavision.cli.connect import environment
-from datavision.cli.options import AsJson, Env
+from datavision.cli.connect import environment, images_in_flight
+from datavision.cli.options import PLAIN, AsJson, Env
 from datavision.cli.output import out, step
+from datavision.cli.tables import Digest, show_table
 from datavision.images.builders import EngineChoice
 from datavision.images.run import build_images, push_image, run_command
 from datavision.release.registry.prune import prune as prune_registry
 
-app = typer.Typer(help="Module images: build, run, prune.", no_args_is_help=True)
+app = typer.Typer(help="Module images: build, run, prune.", **PLAIN)
 Engine = Annotated[EngineChoice | None, typer.Option(help="Use this instead of the configured one.")]
 
 
@@ -76,15 +76,16 @@ def prune(
     Example: datavision image prune --env prod --delete
     """
     with environment(env) as config:
-        done = prune_registry(config, delete=delete)
+        done = prune_registry(config, delete=delete, in_flight=lambda: images_in_flight(config))
     if as_json:
-        rows = [{"repository": i.repository, "digest": i.digest, "tags": i.tags} for i in done.removable]
-        out.print_json(json.dumps({"deleted": delete, "removable": rows, "kept": dict(done.kept)}))
+        listed = [{"repository": i.repository, "digest": i.digest, "tags": i.tags} for i in done.removable]
+        found = {"deleted": delete, "removable": listed, "freed": done.freed, "kept": dict(done.kept)}
+        out.print_json(json.dumps(found))
         return
-    table = Table("image", "tags", "pushed", title="deleted" if delete else "may go", title_justify="left")
-    for image in done.removable:
-        table.add_row(f"{image.repository}@{image.digest[:19]}", ", ".join(image.tags), f"{image.pushed_at:%Y-%m-%d}")
-    out.print(table)
-    out.print(f"{len(done.removable)} images, {done.bytes / 2**20:.0f} MiB; {len(done.kept)} are needed.")
-    if done.removable and not delete:
-        step("nothing was deleted; add --delete")
+    rows = [
+        (i.repository, Digest(i.digest), ", ".join(i.tags), f"{i.pushed_at:%Y-%m-%d}", f"{i.size / 2**20:.1f}")
+        for i in done.removable
+    ]
+    title = "deleted" if delete else "may go"
+    show_table(title, ("repository", "digest", "tags", "pushed", "MiB"), rows, right=("MiB",))
+    step(done.summary)

@@ -9,12 +9,12 @@ import typer
 from rich.prompt import Prompt
 
 from datavision.cli.connect import environment
-from datavision.cli.options import AsJson, Env
+from datavision.cli.options import PLAIN, AsJson, Env
 from datavision.cli.output import err, out, step
 from datavision.infra import deploy as deploy_stacks
 from datavision.infra import put_secret_values
 
-app = typer.Typer(help="The CloudFormation stacks of an environment, and its secrets.", no_args_is_help=True)
+app = typer.Typer(help="The CloudFormation stacks of an environment, and its secrets.", **PLAIN)
 
 
 class Secret(StrEnum):

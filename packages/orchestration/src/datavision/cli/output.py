@@ -5,8 +5,8 @@ import time
 
 from rich.console import Console
 
-out = Console(width=None if sys.stdout.isatty() else 120)
-"""In a pipe or a file rich would cut tables at 80 columns."""
+out = Console(soft_wrap=not sys.stdout.isatty())
+"""In a pipe or a file a line of ours is a line, however long."""
 err = Console(stderr=True, highlight=False)
 _started = time.monotonic()
 

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.table import Table
+from rich.text import Text
 
 from datavision.cli.connect import environment
 from datavision.cli.output import fail, out
+from datavision.cli.tables import show_table
 from datavision.config import ENVIRONMENTS
 from datavision.release.pins.drift import PinState, pin_states
 from datavision.release.pins.places import pipelines, repository
@@ -38,22 +39,20 @@ def pins(
     if as_json:
         out.print_json(json.dumps([{**asdict(s), "pin": s.pin and s.pin.model_dump()} for s in states]))
     else:
-        out.print(_table(states))
+        columns = ("environment", "pipeline", "version", "images", "since", "commit", "drift")
+        show_table("", columns, [_row(state) for state in states])
     if unknown or any(state.drift for state in states):
         raise typer.Exit(1)
 
 
-def _table(states: list[PinState]) -> Table:
-    table = Table("environment", "pipeline", "version", "images", "since", "commit", "drift")
-    for state in states:
-        images = state.pin.images if state.pin else {}
-        table.add_row(
-            state.env,
-            state.pipeline,
-            state.pin.version if state.pin else "–",
-            ", ".join(f"{module} {image.tag}" for module, image in sorted(images.items())),
-            state.since,
-            state.commit[:9],
-            "\n".join(f"[red]{problem}[/]" for problem in state.drift),
-        )
-    return table
+def _row(state: PinState) -> tuple[Text | str, ...]:
+    images = state.pin.images if state.pin else {}
+    return (
+        state.env,
+        state.pipeline,
+        state.pin.version if state.pin else "–",
+        ", ".join(f"{module} {image.tag}" for module, image in sorted(images.items())),
+        state.since,
+        state.commit[:9],
+        Text("; ".join(state.drift), "red"),
+    )

@@ -5,13 +5,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rich.box import SIMPLE_HEAD
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from datavision.airflow_api import FINISHED, TaskState
 from datavision.cli.output import err, out, step
+from datavision.cli.tables import show_table
 from datavision.run import RunOutcome, TaskOutcome
 
 _SIGNS = {
@@ -86,19 +86,10 @@ class RunProgress:
 def print_outcome(outcome: RunOutcome) -> None:
     """Print what ran, and the end of the log of what failed."""
     colour = "green" if outcome.succeeded else "red"
-    table = Table(
-        box=SIMPLE_HEAD,
-        title=f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s",
-        title_justify="left",
-    )
-    table.add_column("task")
-    table.add_column("image")
-    for name in ("seconds", "peak MiB", "rows", "cost $"):
-        table.add_column(name, justify="right")
-    table.add_column("result")
-    for task in outcome.tasks:
-        table.add_row(*_row(task))
-    out.print(table)
+    step(f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s")
+    columns = ("pipeline", "task", "image", "seconds", "peak MiB", "rows", "cost $", "result")
+    rows = [(outcome.pipeline, *_row(task)) for task in outcome.tasks]
+    show_table("", columns, rows, right=columns[3:7])
     for task in outcome.tasks:
         if report := task.result.get("report"):
             out.print(f"report: {_near(str(report))}", soft_wrap=True)

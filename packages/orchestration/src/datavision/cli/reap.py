@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from datavision.airflow_api import AirflowApi
 from datavision.cli.connect import remote_airflow
 from datavision.cli.options import Env
-from datavision.cli.output import out
+from datavision.cli.output import out, step
+from datavision.cli.tables import show_table
 from datavision.config import Config, load
 from datavision.errors import UserError
 from datavision.reap import GRACE_SECONDS, NamedStates, Reaped
@@ -32,8 +32,11 @@ def reap(
         found = stop_leftovers(config, lambda dag, run: _states(api, dag, run), dry_run=dry_run, grace_seconds=grace)
     if as_json:
         out.print_json(json.dumps([asdict(item) for item in found]))
-    else:
-        out.print(_table(found, dry_run=dry_run) if found else "Nothing to stop: every container has its task.")
+        return
+    columns = ("task", "run", "why", "seconds", "cost $", "container")
+    show_table("would be stopped" if dry_run else "stopped", columns, [_row(item) for item in found], columns[3:5])
+    if not found:
+        step("nothing to stop: every container has its task")
 
 
 def _airflow(env: str) -> tuple[Config, AirflowApi]:
@@ -54,12 +57,6 @@ def _states(api: AirflowApi, dag_id: str, run_id: str) -> NamedStates:
     return NamedStates(named)
 
 
-def _table(found: list[Reaped], *, dry_run: bool) -> Table:
-    table = Table(title="Would be stopped" if dry_run else "Stopped")
-    for column in ("task", "run", "why", "seconds", "cost $", "container"):
-        table.add_column(column)
-    for item in found:
-        table.add_row(
-            item.task, item.run_id, item.why, f"{item.seconds:.0f}", f"{item.cost_usd:.4f}", item.arn.rsplit("/", 1)[-1]
-        )
-    return table
+def _row(item: Reaped) -> tuple[str, ...]:
+    container = item.arn.rsplit("/", 1)[-1]
+    return item.task, item.run_id, item.why, f"{item.seconds:.0f}", f"{item.cost_usd:.4f}", container

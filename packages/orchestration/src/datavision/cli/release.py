@@ -3,14 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from datavision.cli.connect import environment
+from datavision.cli.connect import environment, images_in_flight
 from datavision.cli.options import AsJson, Env, Push
 from datavision.cli.output import out, step
+from datavision.cli.tables import Digest, show_table
 from datavision.config import load
 from datavision.images.builders import EngineChoice
 from datavision.pins import PinnedImage
@@ -40,13 +41,14 @@ def release(
         if dry_run:
             _print_plan(plan_release(config, bump=bump, engine=engine), as_json=as_json)
             return
-        done = make_release(config, bump=bump, engine=engine, report=step)
+        in_flight = partial(images_in_flight, config)
+        done = make_release(config, bump=bump, engine=engine, report=step, in_flight=in_flight)
         if push:
             step(f"pushed to {repository(config).push(f'v{done.version}')}")
     if as_json:
         out.print_json(json.dumps(asdict(done), default=_plain))
     else:
-        out.print(_images(f"release {done.version} of {done.env}", done.images))
+        show_table(f"release {done.version} of {done.env}", IMAGES, _images(done.images))
 
 
 def promote(
@@ -66,10 +68,10 @@ def promote(
     if as_json:
         out.print_json(json.dumps({**asdict(done), "pins": {k: v.model_dump() for k, v in done.pins.items()}}))
         return
-    for pipeline, pin in done.pins.items():
-        out.print(_images(f"{pipeline} in {target}: {pin.version}", pin.images))
+    rows = [(name, pin.version, *row) for name, pin in done.pins.items() for row in _images(pin.images)]
+    show_table(f"promoted to {target}", ("pipeline", "version", *IMAGES), rows)
     if not done.pins:
-        out.print(f"{target} has what {source} has.")
+        step(f"nothing to promote: {target} has what {source} has")
 
 
 def _print_plan(plan: Plan, *, as_json: bool) -> None:
@@ -78,19 +80,19 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
         modules = {m.module: {"digest": m.image.digest if m.image else None, "tag": m.source_tag} for m in plan.modules}
         out.print_json(json.dumps({"env": plan.env, "released": released, "version": plan.version, "modules": modules}))
         return
-    table = Table("module", "now", "then", title=f"{plan.env}: {released or 'nothing'} → {plan.version}")
+    rows = []
     for module in plan.modules:
         before = plan.previous_images.get(module.module)
         fate = "build" if module.image is None else "keep" if before and before.digest == module.image.digest else "pin"
-        table.add_row(module.module, before.tag if before else "", fate)
-    out.print(table)
+        rows.append((module.module, before.tag if before else "", fate))
+    show_table(f"{plan.env}: {released or 'nothing'} → {plan.version}", ("module", "now", "then"), rows)
 
 
-def _images(title: str, images: Mapping[str, PinnedImage]) -> Table:
-    table = Table("module", "tag", "digest", "task definition", title=title, title_justify="left")
-    for module, image in sorted(images.items()):
-        table.add_row(module, image.tag, image.digest[:19], image.task_definition)
-    return table
+IMAGES = ("module", "tag", "digest", "task definition")
+
+
+def _images(images: Mapping[str, PinnedImage]) -> list[tuple[str | Digest, ...]]:
+    return [(name, i.tag, Digest(i.digest), i.task_definition) for name, i in sorted(images.items())]
 
 
 def _plain(value: object) -> object:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 from rich.prompt import Prompt
-from rich.table import Table
 
 from datavision.cli.connect import environment
 from datavision.cli.options import AsJson, Env, Push
 from datavision.cli.output import err, out, step
+from datavision.cli.tables import show_table
 from datavision.config import Config
 from datavision.release.diff import diff as compare
 from datavision.release.errors import ReleaseError
@@ -61,7 +61,7 @@ def history(pipeline: Pipeline, env: Env, as_json: AsJson = False) -> None:
         ]
         out.print_json(json.dumps(rows))
     else:
-        out.print(_table(f"{pipeline} in {env}", entries, runs))
+        show_table(f"{pipeline} in {env}", HISTORY, _rows(entries, runs), right=("runs",))
 
 
 def diff(
@@ -80,16 +80,15 @@ def diff(
     if as_json:
         out.print_json(json.dumps(asdict(found)))
         return
-    for module, (old, new) in found.images.items():
-        out.print(f"[bold]{module}[/]  {old} → {new}")
-        for commit in found.commits.get(module, []):
-            out.print(f"  {commit}", markup=False)
-    for name, (was, now) in found.dependencies.items():
-        out.print(f"[bold]{name}[/]  {was or '–'} → {now or '–'}")
-    for model, fate in found.models.items():
-        out.print(f"model [bold]{model}[/]  {fate}")
-    if not (found.images or found.dependencies or found.models):
-        out.print(f"Nothing differs between {found.before} and {found.after}.")
+    rows = [
+        *(("image", module, f"{old} → {new}") for module, (old, new) in found.images.items()),
+        *(("commit", module, commit) for module in found.images for commit in found.commits.get(module, [])),
+        *(("dependency", name, f"{was or '–'} → {now or '–'}") for name, (was, now) in found.dependencies.items()),
+        *(("model", model, fate) for model, fate in found.models.items()),
+    ]
+    show_table(f"{pipeline}: {found.before} → {found.after}", ("what", "name", "change"), rows)
+    if not rows:
+        step(f"nothing differs between {found.before} and {found.after}")
 
 
 def _history(config: Config, pipeline: str) -> list[PinnedVersion]:
@@ -104,22 +103,24 @@ def _choose(config: Config, pipeline: str) -> str:
         raise ReleaseError(f"{pipeline} has had no other release in {config.env}: there is nothing to go back to.")
     if not sys.stdin.isatty():
         raise ReleaseError(f"Say which version with --to: {', '.join(versions)}.")
-    err.print(_table(f"{pipeline} in {config.env}", entries, runs_by_release(config, pipeline)))
+    rows = _rows(entries, runs_by_release(config, pipeline))
+    show_table(f"{pipeline} in {config.env}", HISTORY, rows, right=("runs",), stream=sys.stderr)
     return Prompt.ask("Version", choices=versions, default=versions[1], console=err)
 
 
-def _table(title: str, entries: list[PinnedVersion], runs: dict[str, int]) -> Table:
-    table = Table("version", "since", "commit", "who", "why", "images", title=title, title_justify="left")
-    table.add_column("runs", justify="right")
-    for entry in entries:
-        images = ", ".join(f"{module} {image.tag}" for module, image in sorted(entry.pin.images.items()))
-        table.add_row(
+HISTORY = ("version", "since", "commit", "who", "why", "images", "runs")
+
+
+def _rows(entries: list[PinnedVersion], runs: dict[str, int]) -> list[tuple[str, ...]]:
+    return [
+        (
             entry.pin.version,
             entry.pin.pinned_at,
             entry.pin.commit[:9],
             entry.pin.pinned_by.partition(" <")[0],
             entry.pin.reason,
-            images,
+            ", ".join(f"{module} {image.tag}" for module, image in sorted(entry.pin.images.items())),
             str(runs.get(entry.pin.version, 0)),
         )
-    return table
+        for entry in entries
+    ]

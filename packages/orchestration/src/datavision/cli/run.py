@@ -4,17 +4,19 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from datavision.airflow_api import AirflowApi
-from datavision.cli.connect import remote_airflow
+from datavision.cli.connect import images_in_flight, remote_airflow
 from datavision.cli.options import Env
 from datavision.cli.output import out, step
 from datavision.cli.progress import RunProgress, print_outcome
 from datavision.config import Config, load
 from datavision.errors import UserError
+from datavision.params import own_params
 from datavision.release.pins.places import repository
 from datavision.run import RunOutcome, run_pipeline
 from datavision.state import state_dir
@@ -49,8 +51,11 @@ def run(
     with _session(env, build=build) as session:
         for pipeline in pipelines:
             session.api.wait_for_dag(pipeline, session.bundle_version, LOAD_SECONDS)
+        # All forms before the first run: a typing error in the second must not show after an hour of the first.
+        confs = own_params({pipeline: session.api.form(pipeline) for pipeline in pipelines}, conf)
+        for pipeline in pipelines:
             with RunProgress(pipeline) as progress:
-                outcomes.append(run_pipeline(session.api, session.config, pipeline, conf, progress.update))
+                outcomes.append(run_pipeline(session.api, session.config, pipeline, confs[pipeline], progress.update))
             if not as_json:
                 print_outcome(outcomes[-1])
             if not outcomes[-1].succeeded:
@@ -107,7 +112,7 @@ def _stack(*, build: bool) -> "Iterator[RunningStack]":
     stack = running_stack()
     if stack and stack.airflow_url:
         if build:
-            release_local(stack.config, step)
+            release_local(stack.config, step, partial(images_in_flight, stack.config))
         yield stack
         return
     with local_stack(step, release=build or not bundle_is_ready(state_dir())) as started:

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from datavision.cli.output import err, out, step
+from datavision.cli.options import PLAIN
+from datavision.cli.output import err, step
+from datavision.cli.tables import show_table
 from datavision.state import state_dir
 
-app = typer.Typer(help="The source database: load a business into it, move it on by days.", no_args_is_help=True)
+app = typer.Typer(help="The source database: load a business into it, move it on by days.", **PLAIN)
 
 
 @app.command()
@@ -38,11 +39,8 @@ def load(
     day = until.date() if until else today()
     with _url() as url, _progress() as progress:
         rows = source.load(url, accounts=accounts, seed=seed, until=day, replace=replace, progress=progress)
-    table = Table("table", title=f"the source at the beginning of {day}", title_justify="left")
-    table.add_column("rows", justify="right")
-    for name, count in rows.items():
-        table.add_row(name, f"{count:,}")
-    out.print(table)
+    counted = [(name, f"{count:,}") for name, count in rows.items()]
+    show_table(f"the source at the beginning of {day}", ("table", "rows"), counted, right=("rows",))
 
 
 @app.command()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from datavision.cli.output import err, fail, out
+from datavision.cli.output import err, fail
+from datavision.cli.tables import show_table
 from datavision.config import current_env, load
 from datavision.errors import UserError
 from datavision.state import state_dir
@@ -56,15 +57,18 @@ def sql(
 
 
 def _write(answer: "Answer", output: Format) -> None:
-    from datavision.local.sql import TABLE_ROWS, write_csv, write_json, write_table
+    from datavision.local.sql import TABLE_ROWS, first_rows, write_csv, write_json
 
     try:
         if output is Format.csv:
             write_csv(answer, sys.stdout)
         elif output is Format.json:
             write_json(answer, sys.stdout)
-        elif write_table(answer, out):
-            err.print(f"Only the first {TABLE_ROWS:,} rows are shown; --format csv writes all of them.")
+        else:
+            rows, more = first_rows(answer)
+            show_table("", answer.columns, rows, right=answer.numbers)
+            if more:
+                err.print(f"Only the first {TABLE_ROWS:,} rows are shown; --format csv writes all of them.")
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output has seen enough; Python must not complain about it once more at exit.

@@ -44,8 +44,11 @@ class Builder(Protocol):
     def available(self, image: RegisteredImage) -> bool:
         """Say whether the image's content is there, not only its record in the registry."""
 
-    def discard(self, digest: str) -> None:
-        """Remove what this machine keeps of an image that has left the registry."""
+    def discard(self, digest: str) -> int:
+        """Remove what this machine keeps of an image that has left the registry; returns the bytes this freed."""
+
+    def tidy(self, keep: int) -> int:
+        """Remove what builds left behind, but for the newest `keep` of a kind; returns the bytes this freed."""
 
 
 def open_builder(

@@ -123,11 +123,16 @@ class ContainerBuilder:
         manifest = self._fetch(image.repository, image.digest)
         return manifest is not None and manifest_digest(manifest) == image.digest
 
-    def discard(self, digest: str) -> None:
-        """Remove this machine's copy of the image, if it has one."""
+    def discard(self, digest: str) -> int:
+        """Remove this machine's copy of the image, if it has one; returns 0: engines share layers."""
         names = self._engine("images", "--quiet", "--filter", f"digest={digest}").split()
         if names:
             self._engine("rmi", "--force", *names)
+        return 0
+
+    def tidy(self, keep: int) -> int:
+        """Leave the engine's build cache to the engine."""
+        return 0
 
     def _fetch(self, repository: str, reference: str) -> str | None:
         host = str(self._config.images.registry)

@@ -85,9 +85,18 @@ class ProcessBuilder:
         """Return the image's folder."""
         return Path(self._store.path(digest))
 
-    def discard(self, digest: str) -> None:
-        """Remove the image's folder."""
-        shutil.rmtree(self.folder(digest), ignore_errors=True)
+    def discard(self, digest: str) -> int:
+        """Remove the image's folder; returns the bytes this freed."""
+        return _remove(self.folder(digest))
+
+    def tidy(self, keep: int) -> int:
+        """Remove records of builds whose image is gone, and all environments but the `keep` last used ones."""
+        for made in (self._state / "builds").glob("*"):
+            if not self._store.has(manifest_digest(made.read_text(errors="replace"))):
+                made.unlink(missing_ok=True)
+        ready = [path for path in (self._state / "environments").glob("*") if not path.name.startswith(".")]
+        last_used = sorted(ready, key=lambda path: path.stat().st_mtime, reverse=True)
+        return sum(_remove(path) for path in last_used[keep:])
 
     def _dependencies(self, source: ModuleSource) -> Path:
         """Return the environment with the lock's part for this module, made once per lock part and interpreter."""
@@ -138,6 +147,14 @@ def _config(source: ModuleSource, stamp: Stamp) -> dict[str, Any]:
         "User": "10001:10001",
         "Labels": labels(source, stamp),
     }
+
+
+def _remove(folder: Path) -> int:
+    """Remove a folder and return what the disk got back: a file with other hard links is still there."""
+    files = (os.lstat(Path(path) / name) for path, _, names in os.walk(folder) for name in names)
+    freed = sum(found.st_blocks * 512 for found in files if found.st_nlink == 1)
+    shutil.rmtree(folder, ignore_errors=True)
+    return freed
 
 
 def _link_tree(origin: Path, target: Path) -> None:

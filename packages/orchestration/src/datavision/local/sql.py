@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import islice
 from typing import Any, Final, Self, TextIO
 
 import duckdb
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from datavision.errors import UserError
 from datavision_lakehouse import LakehouseError, LakehouseSettings, Unavailable, connect
@@ -42,6 +40,11 @@ class Answer:
     columns: tuple[str, ...]
     types: tuple[str, ...]
     batches: Iterator[list[tuple[Any, ...]]]
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The columns that hold numbers."""
+        return tuple(name for name, kind in zip(self.columns, self.types, strict=True) if _NUMBER.search(kind))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """One row after the other."""
@@ -121,19 +124,11 @@ def write_json(answer: Answer, to: TextIO) -> None:
     to.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-def write_table(answer: Answer, to: Console) -> bool:
-    """A table for people; returns whether rows were left out after the first `TABLE_ROWS`."""
-    table = Table()
-    for name, kind in zip(answer.columns, answer.types, strict=True):
-        table.add_column(escape(name), justify="right" if _NUMBER.search(kind) else "left", overflow="fold")
-    more = False
-    for number, row in enumerate(answer.rows()):
-        if number == TABLE_ROWS:
-            more = True
-            break
-        table.add_row(*("" if value is None else escape(_text(value)) for value in row))
-    to.print(table)
-    return more
+def first_rows(answer: Answer) -> tuple[list[tuple[str, ...]], bool]:
+    """Return the first `TABLE_ROWS` rows as text, null as an empty one, and whether there are more."""
+    rows = list(islice(answer.rows(), TABLE_ROWS + 1))
+    shown = [tuple("" if value is None else _text(value) for value in row) for row in rows[:TABLE_ROWS]]
+    return shown, len(rows) > TABLE_ROWS
 
 
 def _text(value: Any) -> str:

@@ -58,7 +58,13 @@ def running_stack() -> RunningStack | None:
     with (state_dir() / "stack.lock").open("a") as lock:
         if take(lock):  # nobody holds it: what the file says is from a stack that was killed
             return None
-    return RunningStack(**json.loads(path.read_text()))
+    try:
+        return RunningStack(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise StackError(
+            f"{path} does not describe the local stack that runs ({error}). Stop that with Ctrl-C where it runs, "
+            "remove the file, and start it again."
+        ) from error
 
 
 @contextmanager

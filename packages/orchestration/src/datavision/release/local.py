@@ -6,6 +6,7 @@ from pathlib import Path
 from datavision.config import Config
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.places import bundle_path
+from datavision.release.registry.prune import InFlight, no_runs
 from datavision.release.release import release
 
 
@@ -20,6 +21,6 @@ def bundle_is_ready(state: Path) -> bool:
     return (path / "HEAD").exists() and PinRepository.bare(path).head() is not None
 
 
-def release_local(config: Config, report: Callable[[str], None]) -> str:
+def release_local(config: Config, report: Callable[[str], None], in_flight: InFlight = no_runs) -> str:
     """Release the working tree and return the bundle's commit that holds its DAGs and pins."""
-    return release(config, report=report).commit
+    return release(config, report=report, in_flight=in_flight).commit

@@ -5,7 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from datavision.config import Config
+from datavision.errors import UserError
 from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, EngineChoice, open_builder
@@ -23,6 +26,7 @@ from datavision.release.pins.lock import locked
 from datavision.release.pins.places import TAG_PREFIX, path_in_repository, repository
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now, unpinned
 from datavision.release.plan import ModulePlan, Plan, make_plan
+from datavision.release.registry.prune import InFlight, no_runs, prune
 from datavision.state import project_root, state_dir
 from datavision.task_definitions import TaskDefinitions
 
@@ -67,10 +71,12 @@ def release(
     bump: versions.Bump = "patch",
     engine: EngineChoice | None = None,
     report: Report = lambda _: None,
+    in_flight: InFlight = no_runs,
 ) -> Release:
-    """Release the working tree to an environment: build, push, scan, register, canary, pin.
+    """Release the working tree to an environment: build, push, scan, register, canary, pin; then tidy up if configured.
 
-    A release that died half way is finished by running it again. When nothing changed, nothing is written.
+    A release that died half way is finished by running it again. When nothing changed, nothing is written. `in_flight`
+    tells what runs that have begun may still launch, and tidying up must leave alone.
 
     Raises:
         DirtyTreeError: outside `local`, the working tree has uncommitted changes.
@@ -82,7 +88,10 @@ def release(
     if config.env != "local":
         refuse_dirty_tree(work.repo)
     with locked(config, "A release"):
-        return _release(work, bump)
+        done = _release(work, bump)
+    if config.images.prune_after_release:
+        tidy_up(work, in_flight)
+    return done
 
 
 def refuse_dirty_tree(repo: PinRepository) -> None:
@@ -92,6 +101,17 @@ def refuse_dirty_tree(repo: PinRepository) -> None:
         raise DirtyTreeError(
             f"The working tree has changes that no commit holds: {listed}. Commit or stash them first."
         )
+
+
+def tidy_up(work: _Work, in_flight: InFlight) -> None:
+    """Remove the images that nothing needs since this release; it stands, whether or not that works."""
+    try:
+        done = prune(work.config, delete=True, in_flight=in_flight)
+    except (UserError, ClientError, BotoCoreError, OSError) as error:
+        work.report(f"could not tidy up ({error}); `datavision image prune --env {work.config.env} --delete` will")
+        return
+    if done.removable or done.freed:
+        work.report(done.summary)
 
 
 def _work(config: Config, engine: EngineChoice | None, report: Report) -> _Work:

@@ -33,6 +33,7 @@ def failure(
         image=host.job.image_text,
         size=f"{last.size} ({last.why_size}), {last.market}",
         task_arn=last.arn,
+        last_try=host.job.last_try,
         log_lines=lines,
         checks=failed_checks(delivery),
         at_ceiling=at_ceiling,

@@ -17,6 +17,7 @@ class Job:
     key: TaskKey
     try_number: int
     generation: int
+    """Airflow's max_tries, which a clear raises: tries of one generation belong together."""
     run_date: date
     module: str
     image: PinnedImage
@@ -33,6 +34,11 @@ class Job:
     def name(self) -> str:
         """The task as people name it: pipeline, task and map index."""
         return f"{self.key.dag_id}.{self.key.label}"
+
+    @property
+    def last_try(self) -> bool:
+        """Whether Airflow gives up when this try fails: max_tries counts the tries that may follow the first."""
+        return self.try_number > self.generation
 
     @property
     def image_text(self) -> str:

@@ -227,10 +227,10 @@ class FargateOperator(BaseOperator):
 
     def _choose_release(self, context: Context, config: Config, cloud: Cloud) -> None:
         """Take the images of the release that this run asked for, if it did."""
-        asked = context["params"].get("release")
+        asked = str(context["params"].get("release") or "").removeprefix("v")
         if asked and asked != self.image["release"]:
-            image = released_image(cloud, config, str(asked), self.module)
-            self.image = {"release": str(asked), **image.model_dump()}
+            image = released_image(cloud, config, asked, self.module)
+            self.image = {"release": asked, **image.model_dump()}
             self.log.info("This run asked for release %s instead of the pinned one", asked)
 
     def _emit(self, line: str) -> None:

@@ -1,79 +1,105 @@
 """From what became of a task to the exception that says why and what to do next; free of I/O."""
 
+from dataclasses import dataclass
+
 from datavision.fargate.outcome import errors
 from datavision.fargate.outcome.classify import Ending, Outcome
 from datavision.fargate.outcome.errors import FargateError, Report
 
-_ERRORS: dict[Outcome, tuple[type[FargateError], str, str]] = {
-    Outcome.FAILED_START: (
+
+@dataclass(frozen=True)
+class _Explanation:
+    """What to say of one outcome; the texts are formatted with the task and its environment."""
+
+    error: type[FargateError]
+    what: str
+    step: str
+    retried: str = ""
+    """What Airflow does by itself as long as tries are left; empty when the class fails at once."""
+
+
+_RETRIED = "Airflow retries it."
+_LAST = "This was the last try, so Airflow does nothing more: clear the task to run it again."
+_ERRORS: dict[Outcome, _Explanation] = {
+    Outcome.FAILED_START: _Explanation(
         errors.RejectedLaunchError,
         "{task} did not start within its launch budget",
-        "Airflow retries it. If it stays so: check the subnets' free addresses and the route to ECR and Secrets "
+        "If it keeps failing, check the subnets' free addresses and the route to ECR and Secrets "
         "Manager, then raise [ecs.launch] in config/{env}.toml.",
+        _RETRIED,
     ),
-    Outcome.SPOT: (
+    Outcome.SPOT: _Explanation(
         errors.RejectedLaunchError,
         "{task} was interrupted on Spot until its launch budget was spent",
-        'Airflow retries it. Use capacity = "spot-then-on-demand" for tasks that must not wait.',
+        'Use capacity = "spot-then-on-demand" for tasks that must not wait.',
+        _RETRIED,
     ),
-    Outcome.KILLED: (
+    Outcome.KILLED: _Explanation(
         errors.StoppedError,
         "{task} was stopped by Airflow until its launch budget was spent",
-        "Airflow retries it. See the Airflow audit log for who cleared or failed it.",
+        "See the Airflow audit log for who cleared or failed it.",
+        _RETRIED,
     ),
-    Outcome.PERMANENT_START: (
+    Outcome.PERMANENT_START: _Explanation(
         errors.PermanentStartError,
         "{task} can never start as it is",
         "Run `datavision doctor --env {env}` and `datavision pins`: image, secrets, role and log group of the task "
         "definition must exist. Then clear the task.",
     ),
-    Outcome.DIGEST: (
+    Outcome.DIGEST: _Explanation(
         errors.DigestMismatchError,
         "{task} ran another image than the pinned one and was stopped",
         "Someone moved the tag in the registry or changed the task definition. Run `datavision pins` to see the "
         "drift, then `datavision release --env {env}` and clear the task.",
     ),
-    Outcome.BUSINESS: (
+    Outcome.BUSINESS: _Explanation(
         errors.BusinessError,
         "{task} failed",
-        "Airflow retries it. The last log lines say why; the runbook in the DAG's docs says what it writes.",
+        "The last log lines say why; the runbook in the DAG's docs says what it writes.",
+        _RETRIED,
     ),
-    Outcome.USAGE: (
+    Outcome.USAGE: _Explanation(
         errors.UsageError,
         "{task} refused its command line or configuration",
         "Correct the parameters of the run or config/{env}.toml, release if it is the module, then clear the task.",
     ),
-    Outcome.QUALITY: (
+    Outcome.QUALITY: _Explanation(
         errors.QualityError,
         "{task} found data that must not go on",
         "Correct the source, or the check's level in the module's configuration, then clear the task. "
         "Nothing downstream has run.",
     ),
-    Outcome.MEMORY: (
+    Outcome.MEMORY: _Explanation(
         errors.OutOfMemoryError,
-        "{task} was killed for want of memory",
-        "Airflow retries it at once with the next Fargate size.",
+        "{task} ran out of memory and was killed",
+        "What it needed is remembered: the next try takes the next Fargate size.",
+        "Airflow retries it at once.",
     ),
-    Outcome.TIMEOUT: (
+    Outcome.TIMEOUT: _Explanation(
         errors.TaskTimeoutError,
         "{task} ran longer than its execution_timeout and was stopped",
-        "Airflow retries it. If it needs longer every day, raise execution_timeout or its size in the DAG.",
+        "If it needs longer every day, raise execution_timeout or its size in the DAG.",
+        _RETRIED,
     ),
-    Outcome.STOPPED: (
+    Outcome.STOPPED: _Explanation(
         errors.StoppedError,
         "{task} was stopped from outside Airflow",
-        "Airflow retries it. CloudTrail's StopTask event says who stopped it.",
+        "CloudTrail's StopTask event says who stopped it.",
+        _RETRIED,
     ),
-    Outcome.LOST: (
+    Outcome.LOST: _Explanation(
         errors.LostTaskError,
         "ECS no longer knows the container of {task}, and it left no result",
-        "Airflow retries it. Modules repeat safely, so nothing has to be cleaned up.",
+        "Modules repeat safely, so nothing has to be cleaned up.",
+        _RETRIED,
     ),
 }
 
-_CEILING_STEP = (
+_AT_CEILING = _Explanation(
+    errors.MemoryCeilingError,
+    _ERRORS[Outcome.MEMORY].what,
     "No larger size is allowed. Raise max_memory of the module in config/{env}.toml, or make the task need less; "
-    "then clear it."
+    "then clear it.",
 )
 
 
@@ -86,18 +112,20 @@ def explain(
     image: str,
     size: str,
     task_arn: str | None,
+    last_try: bool,
     log_lines: tuple[str, ...] = (),
     checks: tuple[str, ...] = (),
     at_ceiling: bool = False,
 ) -> FargateError:
-    """Return the exception for an outcome other than success."""
-    kind, what, step = _ERRORS[outcome]
-    if at_ceiling:
-        kind, step = errors.MemoryCeilingError, _CEILING_STEP
-    return kind(
+    """Return the exception for an outcome other than success; after the last try nothing happens by itself."""
+    found = _AT_CEILING if at_ceiling else _ERRORS[outcome]
+    step = found.step.format(env=env)
+    if found.retried:
+        step = f"{_LAST if last_try else found.retried} {step}"
+    return found.error(
         Report(
-            what=what.format(task=task) + ".",
-            next_step=step.format(env=env),
+            what=found.what.format(task=task) + ".",
+            next_step=step,
             failure_class=outcome.value,
             stop_code=ending.stop_code,
             reason=ending.reason,

@@ -1,9 +1,9 @@
 """Removes from the registry what no pin, no rollback window, no coming run and no running task needs."""
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -29,17 +29,44 @@ class Pruning:
     removable: tuple[RegisteredImage, ...]
     kept: Mapping[str, str]
     deleted: bool
+    freed: int = 0
+    """Bytes of this machine's disk that the deletion gave back."""
 
     @property
     def bytes(self) -> int:
         """Size of what may go, as the registry states it."""
         return sum(image.size for image in self.removable)
 
+    @property
+    def summary(self) -> str:
+        """What was done, or would be, in one sentence."""
+        count = f"{len(self.removable)} image{'' if len(self.removable) == 1 else 's'}"
+        listed = f"{count} of {_mebibytes(self.bytes)}"
+        needed = f"{len(self.kept)} are needed"
+        if self.deleted:
+            return f"deleted {listed} from the registry, which freed {_mebibytes(self.freed)} on this disk; {needed}"
+        advice = "; nothing was deleted, add --delete" if self.removable else ""
+        return f"{listed} may go, {needed}{advice}"
 
-def prune(config: Config, *, delete: bool = False) -> Pruning:
+
+InFlight = Callable[[], Mapping[str, str]]
+"""The images that runs which have begun may still launch: digest → reason."""
+
+
+def no_runs() -> Mapping[str, str]:
+    """Return that no run is in flight."""
+    return {}
+
+
+def prune(config: Config, *, delete: bool = False, in_flight: InFlight = no_runs) -> Pruning:
     """Find the images that may leave the registry of `config`'s environment; remove them only if `delete`.
 
     Pins of all environments count, since they may share the registry.
+
+    Args:
+        config: the environment.
+        delete: really delete.
+        in_flight: what runs which have begun may still launch; needed where the window is shorter than a run.
 
     Raises:
         LockedError: a release, promotion or rollback is under way.
@@ -49,18 +76,29 @@ def prune(config: Config, *, delete: bool = False) -> Pruning:
         window = Window(config.images.keep_releases, config.images.keep_days)
         crons = cron_schedules(project / "dags")
         moment = datetime.now(UTC)
+        in_use = {**in_flight(), **_in_use(config)}
         reasons = needed(
-            list(_periods(project)), _in_use(config), window, lambda name, after: next_run(crons, name, after), moment
+            list(_periods(project)), in_use, window, lambda name, after: next_run(crons, name, after), moment
         )
         registry = Registry(config)
         images = [image for module in config.modules for image in registry.images(config.repository(module))]
-        free = removable(images, reasons, moment)
-        if delete and free:
-            builder = open_builder(config, project, state_dir())
-            for image in free:
-                registry.delete(image.repository, [image.digest])
-                builder.discard(image.digest)
-        return Pruning(tuple(free), {i.digest: reasons[i.digest] for i in images if i.digest in reasons}, delete)
+        free = removable(images, reasons, moment, timedelta(hours=config.images.keep_unpinned_hours))
+        freed = _delete(config, project, registry, free) if delete else 0
+        kept = {i.digest: reasons[i.digest] for i in images if i.digest in reasons}
+        return Pruning(tuple(free), kept, delete, freed)
+
+
+def _delete(config: Config, project: Path, registry: Registry, free: Sequence[RegisteredImage]) -> int:
+    builder = open_builder(config, project, state_dir())
+    freed = 0
+    for image in free:
+        registry.delete(image.repository, [image.digest])
+        freed += builder.discard(image.digest)
+    return freed + builder.tidy(len(config.modules) * config.images.keep_releases)
+
+
+def _mebibytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB"
 
 
 def cron_schedules(dags_folder: Path) -> dict[str, str]:

@@ -84,11 +84,11 @@ def _untried(newest_first: Sequence[PinPeriod], next_run: NextRun, now: datetime
 
 
 def removable(
-    images: Iterable[RegisteredImage], reasons: Mapping[str, str], now: datetime, grace: timedelta = timedelta(days=1)
+    images: Iterable[RegisteredImage], reasons: Mapping[str, str], now: datetime, grace: timedelta
 ) -> list[RegisteredImage]:
     """Return the images that nothing needs, oldest first.
 
-    What was pushed within `grace` stays: a release that is under way has pushed but not pinned yet.
+    What was pushed within `grace` stays: somebody may have pushed it and not pinned it yet.
     """
-    free = [image for image in images if image.digest not in reasons and now - image.pushed_at > grace]
+    free = [image for image in images if image.digest not in reasons and now - image.pushed_at >= grace]
     return sorted(free, key=lambda image: image.pushed_at)

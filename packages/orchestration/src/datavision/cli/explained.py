@@ -1,0 +1,44 @@
+"""From any exception to one sentence with the next step, and the exit code of the contract."""
+
+import os
+import traceback
+
+from datavision.errors import UserError
+
+FAILURE, USAGE = 1, 2
+_LASTING = (FileExistsError, IsADirectoryError, NotADirectoryError, UnicodeError)
+"""What is found again by every other try."""
+
+
+def exit_code(error: Exception) -> int:
+    """Return 2 when the same call can never succeed, 1 when another try may."""
+    if isinstance(error, UserError):
+        return error.exit_code
+    return USAGE if isinstance(error, _LASTING) else FAILURE
+
+
+def sentence(error: Exception) -> str:
+    """Return what happened and what to do next."""
+    text = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+    if isinstance(error, UserError):
+        return str(error)
+    if _is_aws(error):
+        return f"AWS refused or did not answer: {text}. `datavision doctor` says what is missing."
+    if isinstance(error, UnicodeError):
+        return f"A file or an argument is not UTF-8 text ({text}). Restore or correct it, then run again."
+    if isinstance(error, OSError):
+        return f"The system refused a file, a folder or a connection: {text}. Put it right, then run again."
+    if os.environ.get("DATAVISION_TRACEBACK"):
+        traceback.print_exception(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+    return (
+        f"Unexpected {type(error).__name__} at {place}: {text}. Run again; if it happens again, "
+        "report it with the output of DATAVISION_TRACEBACK=1."
+    )
+
+
+def _is_aws(error: Exception) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return isinstance(error, BotoCoreError | ClientError)
