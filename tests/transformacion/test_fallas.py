@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from datavision.fargate.errors import LAST_LINES
+from datavision.fargate.outcome.errors import LAST_LINES
 from datavision.local.postgres import EmbeddedPostgres
 from datavision_lakehouse import LakehouseSettings, connect
 from transformacion.explained import exit_code, sentence
