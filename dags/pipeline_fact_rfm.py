@@ -8,7 +8,7 @@ reporte. Varias fechas conviven; correr una fecha otra vez la reemplaza.
 **Formulario.** `fecha_rfm` (vacía: el día de la ejecución), `modelos` (selección de dbt), `reconstruir` (recalcula
 todas las fechas) y `release` (vacío: la versión fijada).
 
-**Qué escribe.** `marts.fact_rfm`, `marts.dim_cuentas` y el reporte.
+**Qué escribe.** `marts.segmentos_rfm`, `marts.fact_rfm`, `marts.dim_cuentas` y el reporte.
 
 **Si está en rojo.**
 1. Código 2: la fecha o los modelos del formulario no son válidos; lanzar otra ejecución con los correctos.
@@ -41,10 +41,12 @@ def pipeline_fact_rfm() -> None:
     @task.fargate(
         module="transformacion",
         execution_timeout=timedelta(hours=1),
-        outlets=tables("marts", "fact_rfm", "dim_cuentas"),
+        outlets=tables("marts", "segmentos_rfm", "fact_rfm", "dim_cuentas"),
     )
     def fact_rfm(params: dict[str, Any], dag_run: Any) -> list[str]:
-        options = ["--select", *params["modelos"].split(), "--fecha-rfm", str(params["fecha_rfm"] or run_day(dag_run))]
+        # The rules of the segments are those of this run's image, whatever image the daily run has.
+        selection = ["segmentos_rfm", *params["modelos"].split()]
+        options = ["--select", *selection, "--fecha-rfm", str(params["fecha_rfm"] or run_day(dag_run))]
         return transformacion_command("build", *options, *(["--reconstruir"] if params["reconstruir"] else []))
 
     @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=10))

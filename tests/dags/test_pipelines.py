@@ -81,11 +81,11 @@ def test_the_rfm_pipeline_has_no_schedule_and_a_form(dags: dict[str, Any]) -> No
     [
         (
             {"fecha_rfm": "2026-07-01", "modelos": "fact_rfm+", "reconstruir": False},
-            ["--select", "fact_rfm+", "--fecha-rfm", "2026-07-01"],
+            ["--select", "segmentos_rfm", "fact_rfm+", "--fecha-rfm", "2026-07-01"],
         ),
         (
             {"fecha_rfm": None, "modelos": "fact_rfm dim_cuentas", "reconstruir": True},
-            ["--select", "fact_rfm", "dim_cuentas", "--fecha-rfm", "2026-06-30", "--reconstruir"],
+            ["--select", "segmentos_rfm", "fact_rfm", "dim_cuentas", "--fecha-rfm", "2026-06-30", "--reconstruir"],
         ),
     ],
 )

@@ -110,13 +110,63 @@ def test_a_result_that_cannot_be_delivered_fails_the_task_and_says_why(aws: dict
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [("[1]", "must hold an object"), ("{", "not valid JSON"), ('{"a": "' + "x" * 50_000 + '"}', "at most 49152 fit")],
+    [
+        ("[1]", "must hold an object"),
+        ("{", "not valid JSON"),
+        ("[" * 40_000, "not valid JSON"),
+        ('{"a": NaN}', "NaN is no JSON number"),
+        ('{"a": "\\ud800"}', "not valid JSON"),
+        ('{"a": "' + "x" * 50_000 + '"}', "at most 49152 fit"),
+    ],
 )
 def test_a_malformed_result_is_a_usage_error_that_names_the_problem(content: str, problem: str) -> None:
     write = f"import os, pathlib; pathlib.Path(os.environ['DATAVISION_RESULT_FILE']).write_text({content!r})"
     done = run(sys.executable, "-c", write)
     assert done.returncode == 2
     assert problem in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_in_the_place_of_the_result_is_a_usage_error_too() -> None:
+    done = run("sh", "-c", 'mkdir "$DATAVISION_RESULT_FILE"')
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "The result file cannot be read: Is a directory." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("uri", "variables"),
+    [
+        ("nonsense", {}),
+        ("s3://", {}),
+        ("s3://results", {}),
+        ("s3:///key", {}),
+        ("https://results/key", {}),
+        ("s3://No Bucket\u00e9/\u00e9", {}),
+        ("s3://results/x.json", {"AWS_ENDPOINT_URL": "nonsense"}),
+        ("s3://results/x.json", {"AWS_DEFAULT_REGION": "no region!"}),
+        ("s3://results/x.json", {"AWS_PROFILE": "nobody"}),
+        ("s3://results/x.json", {"AWS_CA_BUNDLE": "/nonexistent", "AWS_ENDPOINT_URL": "https://127.0.0.1:9"}),
+    ],
+)
+def test_a_destination_of_no_use_is_one_sentence(aws: dict[str, str], uri: str, variables: dict[str, str]) -> None:
+    done = run("true", **{**aws, "DATAVISION_RESULT_URI": uri, **variables})
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert done.stderr.startswith("datavision-run: The result")
+
+
+@pytest.mark.parametrize("command", [[""], ["/etc/hostname"], ["/tmp"], ["/nonexistent/x"], ["x" * 5000]])
+def test_what_cannot_be_started_is_one_sentence(command: list[str]) -> None:
+    done = run(*command)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert done.stderr.startswith(f"datavision-run: cannot start {command[0]!r}: ")
+
+
+def test_without_a_place_for_temporary_files_there_is_one_sentence(tmp_path: Path) -> None:
+    nowhere = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/nonexistent']; "
+    code = nowhere + RUN[-1]
+    done = subprocess.run([*RUN[:-1], code, "true"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "writable /tmp" in done.stderr
 
 
 def test_sigterm_reaches_the_command_which_decides_how_to_end(tmp_path: Path) -> None:

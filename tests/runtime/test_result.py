@@ -33,3 +33,9 @@ def test_a_result_over_48_kib_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("DATAVISION_RESULT_FILE", str(tmp_path / "result.json"))
     with pytest.raises(ResultError, match="at most 49152 fit"):
         write_result({"value": "x" * 48 * 1024})
+
+
+def test_a_place_that_cannot_be_written_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAVISION_RESULT_FILE", str(tmp_path / "missing" / "result.json"))
+    with pytest.raises(ResultError, match=r"missing/result\.json"):
+        write_result({"rows": 1})

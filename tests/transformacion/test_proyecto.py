@@ -31,7 +31,7 @@ def parsed(lake: Any) -> Iterator[tuple[Manifest, list[str]]]:
 
 
 def ours(manifest: Manifest) -> list[Any]:
-    nodes = [node for node in manifest.nodes.values() if node.resource_type in ("model", "snapshot")]
+    nodes = [node for node in manifest.nodes.values() if node.resource_type in ("model", "seed", "snapshot")]
     return [*nodes, *manifest.sources.values()]
 
 
@@ -81,7 +81,8 @@ def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple[Manif
     marts = [node for node in marts if node.config.materialized != "ephemeral"]
     assert {node.name for node in marts} == {
         "dim_contenidos", "dim_cuentas", "dim_cuentas_base", "dim_suscripciones",
-        "fact_rfm", "fact_suscripciones_cuentas",
+        "fact_churn_cohortes", "fact_ingresos_recurrentes", "fact_rfm", "fact_suscripciones_cuentas",
+        "frescura_fuentes",
     }  # fmt: skip
     assert [node.name for node in marts if not node.config.contract.enforced] == []
     tested = {
@@ -95,8 +96,8 @@ def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple[Manif
 
 
 def test_one_model_is_one_sql_and_one_yaml() -> None:
-    for folder in ("models", "snapshots"):
-        sql = {path.with_suffix("") for path in (PROJECT / folder).rglob("*.sql")}
+    for folder in ("models", "seeds", "snapshots"):
+        sql = {path.with_suffix("") for suffix in ("sql", "csv") for path in (PROJECT / folder).rglob(f"*.{suffix}")}
         described = {path.with_suffix("") for path in (PROJECT / folder).rglob("*.yml")}
         assert sql - described == set()
         assert {path.name for path in described - sql} <= {"fuentes"}

@@ -4,9 +4,11 @@ import base64
 import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from moto.server import ThreadedMotoServer
 
 from datavision_lakehouse import connect
 from transformacion.errors import ReportError, UsageError
-from transformacion.report import numbers
+from transformacion.report import data, numbers
 from transformacion.report.data import Freshness, ReportData, read
 from transformacion.report.figures import cohorts
 from transformacion.report.page import render
@@ -93,7 +95,7 @@ def test_recurring_revenue_spreads_a_payment_over_the_months_it_covers(marts: An
     with connect(marts.settings, read_only=True) as connection:
         revenue = read(connection, day=None, now=NOW).revenue
     cycles = {"mensual": 1, "trimestral": 3, "anual": 12}
-    expected: dict[tuple[date, str], float] = {}
+    expected: dict[tuple[date, str], Fraction] = {}
     payments = marts.rows(
         "select planes.nombre_suscripcion, fecha_pago, ciclo_facturacion, monto, fecha_fin "
         "from staging.stg_subscription_payments "
@@ -105,14 +107,54 @@ def test_recurring_revenue_spreads_a_payment_over_the_months_it_covers(marts: An
             index = paid.year * 12 + paid.month - 1 + offset
             month = date(index // 12, index % 12 + 1, 1)
             if (end is None or end >= month) and date(2023, 12, 1) <= month < date(2025, 12, 1):
-                expected[month, plan] = expected.get((month, plan), 0.0) + float(amount) / cycles[cycle]
+                expected[month, plan] = expected.get((month, plan), Fraction(0)) + Fraction(amount) / cycles[cycle]
     assert {(month, plan) for month, plan, _ in revenue} == set(expected)
     for month, plan, amount in revenue:
-        assert float(amount) == pytest.approx(expected[month, plan], abs=0.01)
+        assert abs(Fraction(amount) - expected[month, plan]) <= Fraction("0.005")
+
+
+def test_churn_by_cohort_equals_an_independent_calculation(
+    marts: Any, with_rfm: str, random_business: Callable[[int, int], Any]
+) -> None:
+    with connect(marts.settings, read_only=True) as connection:
+        found = read(connection, day=None, now=NOW)
+    first: dict[int, date] = {}
+    last: dict[int, date] = {}
+    for row in random_business(9, 400)["accounts_subscription"].itertuples():
+        end = date.max if row.end_date is None or row.end_date != row.end_date else row.end_date.date()
+        first[row.account_id] = min(first.get(row.account_id, date.max), row.start_date.date())
+        last[row.account_id] = max(last.get(row.account_id, date.min), end)
+    expected: Counter[tuple[date, int | None]] = Counter()
+    for account, start in first.items():
+        end = last[account]
+        gone = None if end == date.max else (end.year - start.year) * 12 + end.month - start.month
+        if start.replace(day=1) <= found.until:
+            expected[start.replace(day=1), gone] += 1
+    assert {(cohort, months): accounts for cohort, months, accounts in found.churn} == expected
+    assert len(expected) > 100
+
+
+def test_the_report_reads_the_marts_and_nothing_else(marts: Any, with_rfm: str) -> None:
+    reads = re.findall(r"^ +(?:from|inner join) ([a-z_]+)\.", Path(data.__file__).read_text(), re.MULTILINE)
+    assert set(reads) == {"marts"}
+    assert len(reads) >= 8
+
+
+def test_the_freshness_on_the_page_is_that_of_the_source_tables(marts: Any, with_rfm: str) -> None:
+    with connect(marts.settings, read_only=True) as connection:
+        shown = {item.table: (item.rows, item.newest) for item in read(connection, day=None, now=NOW).freshness}
+    dates = {"subscription_payments": "payment_date", "account_premium_features": "purchase_date"}
+    assert shown == {
+        table: marts.rows(f"select count(*), max({dates.get(table, 'updated_at')})::date from raw_datavision.{table}")[
+            0
+        ]
+        for table in shown
+    }
+    assert len(shown) == 8
 
 
 def test_churn_counts_who_left_by_each_age_that_has_passed_and_no_later() -> None:
-    data = ReportData(
+    shown = ReportData(
         generated_at=NOW,
         until=date(2025, 4, 10),
         rfm=None,
@@ -128,7 +170,7 @@ def test_churn_counts_who_left_by_each_age_that_has_passed_and_no_later() -> Non
         accounts=0,
         freshness=[],
     )
-    assert cohorts(data) == (
+    assert cohorts(shown) == (
         [date(2025, 1, 1), date(2025, 3, 1)],
         [0, 1, 2],
         {
@@ -172,11 +214,11 @@ def test_names_from_the_data_cannot_become_markup(marts: Any, with_rfm: str) -> 
 
 
 def test_a_table_loaded_too_long_ago_is_marked() -> None:
-    data = ReportData(NOW, NOW.date(), None, [], [], 0, 0, [
+    shown = ReportData(NOW, NOW.date(), None, [], [], 0, 0, [
         Freshness("accounts", 1, NOW - timedelta(hours=5), NOW.date()),
         Freshness("contents", 1, NOW - timedelta(days=3), NOW.date()),
     ])  # fmt: skip
-    html = render(data)
+    html = render(shown)
     assert html.count('class="state fresh">hace 5 h') == 1
     assert html.count('class="state old">hace 3 días') == 1
 

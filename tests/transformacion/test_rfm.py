@@ -1,15 +1,22 @@
 """fact_rfm against a calculation that shares nothing with it but the rules."""
 
+import operator
+import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from transformacion.workspace import PROJECT
+from datavision_lakehouse import connect
+from transformacion.report.data import read
+from transformacion.report.numbers import money
+from transformacion.report.page import render
 
 DATES = [date(2025, 8, 31), date(2025, 12, 31), date(2025, 3, 15)]
 SEGMENTS: list[tuple[str, Callable[[int, int, int], bool]]] = [
@@ -242,13 +249,54 @@ def test_sums_of_money_may_be_larger_than_any_single_payment_in_a_table_of_the_v
     assert stored_rfm(lake, DATES[0]) == expected
     assert stored_rfm(lake, DATES[1]) == other_dates
 
+    with connect(lake.settings, read_only=True) as connection:
+        data = read(connection, day=DATES[0], now=datetime(2026, 1, 5, tzinfo=UTC))
+    assert data.rfm
+    shown = {name: segment.money for name, segment in data.rfm.segments.items()}
+    summed: dict[str, Decimal] = {}
+    for row in expected.values():
+        summed[row["segmento_rfm"]] = summed.get(row["segmento_rfm"], Decimal(0)) + row["valor_monetario_total"]
+    assert shown == summed
+    assert all(money(value) in render(data) for value in summed.values())
 
-def test_the_segment_rules_hold_for_all_125_combinations_of_scores(lake: Any) -> None:
-    model = (PROJECT / "models/rfm/int_rfm_segmentos.sql").read_text()
-    rules = model[model.index("case") : model.index("end as segmento_rfm")] + "end"
+
+def test_the_rules_of_the_seed_hold_for_all_125_combinations_of_scores(
+    lake: Any, business: dict[str, pd.DataFrame]
+) -> None:
     rows = lake.rows(
-        f"select recency_score, frequency_score, monetary_score, {rules} from range(1, 6) r(recency_score), "
-        "range(1, 6) f(frequency_score), range(1, 6) m(monetary_score)"
+        "select r, f, m, arg_min(segmento, orden) from range(1, 6) a(r), range(1, 6) b(f), range(1, 6) c(m) "
+        "join marts.segmentos_rfm on r between recency_min and recency_max and f between frequency_min and "
+        "frequency_max and m between monetary_min and monetary_max group by all"
     )
     assert len(rows) == 125
     assert [row[3] for row in rows] == [next(n for n, holds in SEGMENTS if holds(*row[:3])) for row in rows]
+
+
+def test_the_table_of_segments_in_the_docs_says_what_the_seed_says(
+    lake: Any, business: dict[str, pd.DataFrame], repository: Path
+) -> None:
+    documented = [
+        (int(order), segment, holds(rule))
+        for order, segment, rule in re.findall(
+            r"^\| (\d+) \| ([^|]+) \| ([^|]+) \|$", (repository / "docs/domain.md").read_text(), re.MULTILINE
+        )
+    ]
+    stored = [
+        (order, segment, {*product(*(range(low, high + 1) for low, high in zip(ends[::2], ends[1::2], strict=True)))})
+        for order, segment, *ends in lake.rows(
+            "select orden, segmento, recency_min, recency_max, frequency_min, frequency_max, monetary_min, "
+            "monetary_max from marts.segmentos_rfm order by orden"
+        )
+    ]
+    assert documented == stored
+
+
+def holds(rule: str) -> set[tuple[int, ...]]:
+    """The combinations of scores for which a rule such as `R ≥ 4 and F < 3` holds."""
+    compare = {"≥": operator.ge, "≤": operator.le, "<": operator.lt, "=": operator.eq}
+    conditions = [] if rule == "everything else" else [part.split() for part in rule.split(" and ")]
+    return {
+        scores
+        for scores in product(range(1, 6), repeat=3)
+        if all(compare[sign](scores["RFM".index(name)], int(limit)) for name, sign, limit in conditions)
+    }

@@ -31,11 +31,11 @@ class PostgresAddress:
 
         Raises ConfigurationError naming `setting` (never the value, which holds a password) when it is not such a URL.
         """
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port or 5432
-        except ValueError:
-            port = 0
+        except ValueError:  # a port that is no number, or half an IPv6 address
+            parts, port = urlsplit(""), 0
         options = dict(parse_qsl(parts.query))
         host = options.pop("host", None) or parts.hostname
         database = unquote(parts.path.lstrip("/"))

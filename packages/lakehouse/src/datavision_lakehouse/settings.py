@@ -4,11 +4,12 @@ A module declares its own `ModuleSettings` subclass with the sections it needs; 
 `DATAVISION_<SECTION>__<KEY>`.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ByteSize, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from datavision_lakehouse.errors import ConfigurationError
 from datavision_lakehouse.postgres import PostgresAddress
@@ -105,6 +106,14 @@ class ModuleSettings(BaseSettings):
             return cls()
         except ValidationError as error:
             raise ConfigurationError(_explain(cls, error)) from None
+        except SettingsError as error:
+            # A whole section given as one variable must be JSON; the cause would show the value, which may be a secret.
+            field = re.search(r'field "(\w+)"', str(error))
+            variable = f"DATAVISION_{field.group(1).upper()}" if field else "A DATAVISION_ variable"
+            raise ConfigurationError(
+                f"Configuration error: {variable} is not valid JSON. Unset it and set {variable}__… one by one; "
+                "the package's README lists every setting."
+            ) from None
 
 
 ModuleSettingsT = TypeVar("ModuleSettingsT", bound=ModuleSettings)

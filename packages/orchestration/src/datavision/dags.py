@@ -29,7 +29,17 @@ SOURCE_TABLES = (
     "premium_features",
     "account_premium_features",
 )
-MARTS = ("dim_cuentas_base", "dim_cuentas", "dim_suscripciones", "dim_contenidos", "fact_suscripciones_cuentas")
+MARTS = (
+    "dim_cuentas_base",
+    "dim_cuentas",
+    "dim_suscripciones",
+    "dim_contenidos",
+    "fact_suscripciones_cuentas",
+    "fact_ingresos_recurrentes",
+    "fact_churn_cohortes",
+    "frescura_fuentes",
+    "segmentos_rfm",
+)
 """What the daily run builds; fact_rfm has its own pipeline."""
 
 

@@ -24,8 +24,10 @@ def deliver(uri: str, report: str) -> None:
     try:
         client = boto3.client("s3", config=_CONFIG)
         client.put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        # The last two are an endpoint or a CA bundle of no use.
+        reason = " ".join(str(error).split())
         raise DeliveryError(
-            f"The result could not be written to {uri}: {error}. The task's role needs s3:PutObject there; "
+            f"The result could not be written to {uri}: {reason}. The task's role needs s3:PutObject there; "
             "the work itself is done, and repeating it is safe."
         ) from error

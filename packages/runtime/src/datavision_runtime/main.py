@@ -52,7 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not command:
         _say("usage: datavision-run COMMAND [ARGUMENT…]")
         raise SystemExit(exit_codes.USAGE)
-    with tempfile.TemporaryDirectory(prefix="datavision-run-") as folder:
+    try:
+        # What a command left there and made unreadable goes with the container.
+        place = tempfile.TemporaryDirectory(prefix="datavision-run-", ignore_cleanup_errors=True)
+    except OSError as error:
+        _say(f"there is no folder for temporary files ({error.strerror}). Give the container a writable /tmp.")
+        raise SystemExit(exit_codes.USAGE) from None
+    with place as folder:
         raise SystemExit(run(command, Path(folder) / "result.json", os.environ.get(RESULT_URI_VARIABLE) or None))
 
 

@@ -22,7 +22,7 @@ def write_result(result: Mapping[str, Any]) -> None:
     Writing again replaces the earlier result. The file appears complete or not at all.
 
     Raises:
-        ResultError: `result` cannot be written as a JSON object of at most 48 KiB.
+        ResultError: `result` cannot be written as a JSON object of at most 48 KiB, or not to that file.
     """
     target = os.environ.get(RESULT_FILE_VARIABLE)
     if not target:
@@ -36,8 +36,14 @@ def write_result(result: Mapping[str, Any]) -> None:
     check_size(len(text.encode()))
     path = Path(target)
     partial = path.with_name(path.name + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except (OSError, ValueError) as error:
+        raise ResultError(
+            f"The result cannot be written to {target} ({error}). Unset {RESULT_FILE_VARIABLE}, or name a file in a "
+            "folder that may be written."
+        ) from error
 
 
 def read_result(path: Path) -> dict[str, Any] | None:
@@ -46,16 +52,26 @@ def read_result(path: Path) -> dict[str, Any] | None:
     Raises:
         ResultError: the file holds something else than a JSON object of at most 48 KiB.
     """
-    if not path.exists():
-        return None
-    check_size(path.stat().st_size)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        if not path.exists():
+            return None
+        check_size(path.stat().st_size)
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        # A lone half of a surrogate pair is legal JSON but no text: S3 and Airflow's database refuse it.
+        json.dumps(value, ensure_ascii=False).encode()
+    except OSError as error:
+        raise ResultError(f"The result file cannot be read: {error.strerror}.") from error
+    except ResultError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise ResultError(f"The result file is not valid JSON: {error}.") from error
     if not isinstance(value, dict):
         raise ResultError(f"The result file holds a JSON {type(value).__name__}; it must hold an object.")
     return value
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON number")
 
 
 def check_size(size: int) -> None:

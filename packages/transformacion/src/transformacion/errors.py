@@ -2,6 +2,7 @@
 
 TransformacionError    a message for people that ends with the next step
 ├── UsageError         the command line or the project is wrong: exit code 2
+├── RunError           dbt stopped before the end: exit code 1
 └── ReportError        the report could not be written: exit code 1
 """
 
@@ -12,6 +13,10 @@ class TransformacionError(Exception):
 
 class UsageError(TransformacionError):
     """What was asked cannot work, however often it is tried."""
+
+
+class RunError(TransformacionError):
+    """Something outside the project stopped dbt: worth another try."""
 
 
 class ReportError(TransformacionError):

@@ -16,6 +16,17 @@ _CONFLICT: Final = re.compile(
     re.IGNORECASE,
 )
 _OUR_MISTAKE: Final = re.compile(r"compilation error|parser error|binder error|syntax error|contract", re.IGNORECASE)
+_ABSENT: Final = re.compile(r"(?:Table|View) with name \S+ does not exist|schema \S+ does not exist", re.IGNORECASE)
+_RELATION: Final = re.compile(r'"lake"\."(\w+)"\."(\w+)"')
+_UNREACHABLE: Final = re.compile(
+    r"unable to connect to postgres|connection refused|server closed the connection|terminating connection"
+    r"|no connection to the server|connection timed out|connection reset|the database system is (starting|shutting)",
+    re.IGNORECASE,
+)
+_NOISE: Final = re.compile(r"^(LINE \d+:.*|\^|> (in|called by) .*|compiled code at .*|.* Error in \w+ \S+ \(.*\))$")
+_SHOWN: Final = 12
+"""Failures named one by one. The platform shows the last 20 lines of a log (LAST_LINES of the orchestration)."""
+_CAUSE_CHARACTERS: Final = 500
 _STATUS: Final[dict[str, Status]] = {
     "success": "ok",
     "pass": "ok",
@@ -47,6 +58,24 @@ class Step:
         """Whether another process wrote the same table at the same moment: trying again cures it."""
         return self.status == "error" and bool(_CONFLICT.search(self.message))
 
+    @property
+    def absent(self) -> str:
+        """The relation that the step reads and that nobody has built yet; empty when it failed for another reason."""
+        if self.status != "error" or self.conflicted or not _ABSENT.search(self.message):
+            return ""
+        named = _RELATION.search(self.message)
+        return ".".join(named.groups()) if named else "a table it reads"
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the catalog's database stopped answering."""
+        return self.status == "error" and bool(_UNREACHABLE.search(self.message))
+
+    @property
+    def cause(self) -> str:
+        """The message in one line, without dbt's frame and DuckDB's excerpt of the query."""
+        return cause(self.message)
+
 
 def step_from_dbt(result: Any) -> Step:
     """The step of one dbt node result, as `dbtRunner` returns it. A stale source counts as a failed check."""
@@ -68,10 +97,13 @@ def step_from_dbt(result: Any) -> Step:
 def exit_code(steps: Sequence[Step]) -> int:
     """The contract's exit code.
 
-    A mistake of ours (2) first, then a failed check (3): trying again cures neither. Then what a retry may cure (1).
+    Without the catalog nothing that dbt said can be trusted: another try (1). Else a mistake of ours or a step out of
+    turn (2) first, then a failed check (3): trying again cures neither. Then what a retry may cure (1).
     """
     errors = [step for step in steps if step.status == "error"]
-    if any(_OUR_MISTAKE.search(step.message) and not step.conflicted for step in errors):
+    if any(step.cut_off for step in errors):
+        return FAILURE
+    if any(step.absent or (_OUR_MISTAKE.search(step.message) and not step.conflicted) for step in errors):
         return USAGE
     if any(step.status == "fail" for step in steps):
         return QUALITY
@@ -89,6 +121,48 @@ def failed_checks(steps: Sequence[Step]) -> list[Step]:
     return sorted((step for step in steps if step.status == "fail"), key=lambda step: (-step.failures, step.name))
 
 
+def cause(message: str) -> str:
+    """What a message of dbt says, in one line of at most 500 characters: no frame, no excerpt of the query."""
+    lines = [line.strip() for line in message.splitlines()]
+    text = " ".join(line for line in lines if line and not _NOISE.match(line)) or " ".join(message.split())
+    return text if len(text) <= _CAUSE_CHARACTERS else text[: _CAUSE_CHARACTERS - 1] + "…"
+
+
+def explanation(steps: Sequence[Step]) -> list[str]:
+    """The last lines of the log: what failed and why, one line each, the next step at the end.
+
+    What was skipped is the consequence of a failure, so only its number is told.
+
+    Returns:
+        At most 15 lines; none when everything went well.
+    """
+    errors = [step for step in steps if step.status == "error"]
+    if cut_off := [step for step in errors if step.cut_off]:
+        return [
+            f"error: {cut_off[0].name}: The lakehouse's catalog stopped answering ({cut_off[0].cause}). What was "
+            "finished is kept. Check that its database is up and that its network lets this task in, then run again."
+        ]
+    absent = [step for step in errors if step.absent]
+    named = [f"failed check: {step.name}: {_count(step)}" for step in failed_checks(steps)]
+    named += [f"error: {step.name}: {step.cause}" for step in errors if not step.absent]
+    named += [f"error: {step.name}: {step.absent} does not exist yet." for step in absent]
+    lines = named[-_SHOWN:]
+    if len(named) > _SHOWN:
+        lines = [f"{len(named) - _SHOWN} more failed", *lines]
+    skipped = sum(step.status == "skipped" for step in steps)
+    if lines and skipped:
+        lines = [f"{skipped} steps were skipped because of what failed", *lines]
+    if absent:
+        lines.append("Build what is missing first: run pipeline_suscripciones.")
+    return lines
+
+
+def _count(step: Step) -> str:
+    if step.kind == "source":
+        return step.cause or "the last load is too old"
+    return f"{step.failures} rows" if step.failures != 1 else "1 row"
+
+
 def summary(steps: Sequence[Step], *, seconds: float, rows: dict[str, int]) -> dict[str, Any]:
     """The result for the entry point: small, however many steps there were."""
     tests = [step for step in steps if step.kind in ("test", "unit_test")]
@@ -97,7 +171,7 @@ def summary(steps: Sequence[Step], *, seconds: float, rows: dict[str, int]) -> d
         "rows": rows,
         "tests": len(tests),
         "tests_failed": [{"name": step.name, "rows": step.failures} for step in failed_checks(steps)][:50],
-        "errors": [{"name": step.name, "message": step.message[:500]} for step in steps if step.status == "error"][:20],
+        "errors": [{"name": step.name, "message": step.cause} for step in steps if step.status == "error"][:20],
         "skipped": sum(step.status == "skipped" for step in steps),
         "seconds": round(seconds, 2),
     }

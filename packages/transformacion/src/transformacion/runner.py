@@ -5,17 +5,18 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import duckdb
 import typer
 
-from transformacion.errors import UsageError
-from transformacion.outcome import Step, needs_another_try, step_from_dbt
+from transformacion.errors import RunError, TransformacionError, UsageError
+from transformacion.outcome import Step, cause, needs_another_try, step_from_dbt
 from transformacion.workspace import Workspace, workspace
 
-_ANNOUNCED: Final = ("model", "snapshot", "source")
+_ANNOUNCED: Final = ("model", "seed", "snapshot", "source")
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,16 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
     """Run one dbt command (`["build", "--select", "marts"]`) to its end.
 
     When all that failed lost against another process's write, the command is run again, up to `attempts` times in all:
-    every step gives the same result however often it runs. dbt's own messages go to stderr. Raises UsageError when the
-    command or the project is wrong, and whatever stopped dbt otherwise.
+    every step gives the same result however often it runs. What is done, and dbt's warnings, go to stderr.
+
+    Args:
+        command: The verb and its options, as dbt takes them.
+        variables: Environment variables for the models, for the time of the run.
+        attempts: How often to try in all.
+
+    Raises:
+        UsageError: the command or the project is wrong.
+        RunError: something else stopped dbt before its end.
     """
     started = time.monotonic()
     with workspace() as space, _environment(variables or {}):
@@ -51,7 +60,14 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
 
 
 def list_nodes(arguments: Sequence[str]) -> list[str]:
-    """The names `dbt list` gives for these arguments. Raises UsageError when they are wrong."""
+    """The names `dbt list` gives.
+
+    Args:
+        arguments: The options of `dbt list`.
+
+    Raises:
+        UsageError: they are wrong.
+    """
     with workspace() as space:
         names = _result(["list", "--quiet", *arguments], space)
     return [str(name) for name in names]
@@ -86,7 +102,7 @@ def _result(command: Sequence[str], space: Workspace) -> Any:
     finally:
         _disconnect()
     if answer.exception is not None:
-        raise _explained(answer.exception)
+        raise _explained(answer.exception) from answer.exception
     return answer.result
 
 
@@ -94,22 +110,27 @@ def _disconnect() -> None:
     # dbt-duckdb keeps its instance, with all its memory, for the life of the process.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    if DuckDBConnectionManager._ENV is not None:
-        DuckDBConnectionManager._ENV.close()
-    DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]
+    # A catalog that died takes the closing down with it; what counts was reported by then.
+    with suppress(duckdb.Error):
+        if DuckDBConnectionManager._ENV is not None:
+            DuckDBConnectionManager._ENV.close()
+        DuckDBConnectionManager.close_all_connections()  # type: ignore[no-untyped-call]  # dbt-duckdb has no types
 
 
 def _progress(event: Any) -> None:
+    if event.info.level == "warn":
+        typer.echo(f"warning: {cause(event.info.msg)}", err=True)
     if event.info.name != "NodeFinished":
         return
     node, seconds = event.data.node_info, event.data.run_result.execution_time
-    if node.materialized == "ephemeral":
+    # What failed stands at the end of the log with its reason; what was skipped is only counted there.
+    if node.materialized == "ephemeral" or node.node_status == "skipped":
         return
     if node.resource_type in _ANNOUNCED or node.node_status not in ("pass", "success"):
         typer.echo(f"{node.node_status:8} {node.resource_type} {node.node_name} {seconds:.1f} s", err=True)
 
 
-def _explained(error: BaseException) -> BaseException:
+def _explained(error: BaseException) -> TransformacionError:
     from dbt.cli.exceptions import DbtUsageException
     from dbt.exceptions import InvalidSelectorError, ParsingError
     from dbt_common.exceptions import CompilationError, DbtConfigError, DbtValidationError
@@ -122,4 +143,7 @@ def _explained(error: BaseException) -> BaseException:
         InvalidSelectorError,
         ParsingError,
     )
-    return UsageError(f"{error}".strip()) if isinstance(error, wrong) else error
+    said = cause(str(error)) or type(error).__name__
+    if isinstance(error, wrong):
+        return UsageError(said)
+    return RunError(f"dbt stopped before its end ({said}). Check that the lakehouse is up, then run again.")

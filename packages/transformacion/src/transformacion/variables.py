@@ -11,12 +11,32 @@ RFM_DATE_VARIABLE: Final = "DATAVISION_FECHA_RFM"
 
 
 def dbt_arguments(command: Sequence[str], *, full_refresh: bool = False) -> list[str]:
-    """The command with `--full-refresh` when it is asked for."""
-    return [*command, "--full-refresh"] if full_refresh and "--full-refresh" not in command else list(command)
+    """The command as our options and our rules complete it.
+
+    Args:
+        command: The verb and dbt's options.
+        full_refresh: Whether `--reconstruir` was given.
+
+    Returns:
+        The command with `--full-refresh` when it is asked for, and without unit tests unless it is about them: they
+        prove the code, not the data.
+    """
+    arguments = [*command, "--full-refresh"] if full_refresh and "--full-refresh" not in command else list(command)
+    if command[0] in ("build", "test") and not any("resource-type" in argument for argument in command):
+        arguments += ["--exclude-resource-type", "unit_test"]
+    return arguments
 
 
 def dbt_environment(command: Sequence[str], fecha_rfm: date | None) -> dict[str, str]:
-    """The variables for dbt. Raises UsageError when the date is given both as an option and in `--vars`."""
+    """The variables for dbt.
+
+    Args:
+        command: The verb and dbt's options.
+        fecha_rfm: The date that `--fecha-rfm` gives.
+
+    Raises:
+        UsageError: the date is given both as an option and in `--vars`.
+    """
     if fecha_rfm is None:
         return {}
     if any(argument == "--vars" or argument.startswith("--vars=") for argument in command):

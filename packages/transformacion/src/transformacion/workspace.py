@@ -37,7 +37,9 @@ class Workspace:
             *("--target-path", str(self.target)),
             *("--log-path", str(self.folder / "logs")),
             *("--log-level-file", "none"),
-            *("--log-level", "warn"),
+            # The run tells its own story: dbt's would put escape codes and each failure's text twice into the log.
+            *("--log-level", "none"),
+            "--no-use-colors",
             "--no-write-json",
         ]
 

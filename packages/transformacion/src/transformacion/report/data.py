@@ -1,4 +1,4 @@
-"""What the report shows, read from the lakehouse in one go."""
+"""What the report shows, read from the marts in one go."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,34 +10,22 @@ import duckdb
 
 from transformacion.errors import UsageError
 
-SEGMENTS: Final = (
-    "Campeones",
-    "Clientes Leales",
-    "Clientes de Alto Valor",
-    "Clientes Potenciales",
-    "Nuevos Clientes",
-    "Clientes Regulares",
-    "Necesitan Atención",
-    "No se pueden perder",
-    "En Riesgo",
-    "Clientes Dormidos",
-    "Perdidos",
-)
-"""Every segment, from the most to the least valuable state."""
-
 PLANS: Final = ("Premium", "Empresarial")
 """The plans that are paid for."""
 
-_TABLES: Final = {
-    "accounts": "updated_at",
-    "subscriptions": "updated_at",
-    "accounts_subscription": "updated_at",
-    "contents": "updated_at",
-    "content_attributes": "updated_at",
-    "subscription_payments": "payment_date",
-    "premium_features": "updated_at",
-    "account_premium_features": "purchase_date",
-}
+_NEEDED: Final = frozenset(
+    {
+        "dim_cuentas_base",
+        "dim_suscripciones",
+        "fact_churn_cohortes",
+        "fact_ingresos_recurrentes",
+        "fact_suscripciones_cuentas",
+        "frescura_fuentes",
+        "segmentos_rfm",
+    }
+)
+
+_KINDS_SQL: Final = "select segmento, tono, por_recuperar from marts.segmentos_rfm order by posicion"
 
 _SEGMENTS_SQL: Final = """
     select
@@ -69,55 +57,30 @@ _ACCOUNTS_SQL: Final = """
         rfm.valor_monetario_total
     from marts.fact_rfm as rfm
     inner join marts.dim_cuentas_base as cuentas using (id_dim_cuenta)
-    where rfm.id_dim_fecha_rfm = ? and rfm.segmento_rfm in ('No se pueden perder', 'En Riesgo', 'Necesitan Atención')
+    inner join marts.segmentos_rfm as segmentos on rfm.segmento_rfm = segmentos.segmento
+    where rfm.id_dim_fecha_rfm = ? and segmentos.tono = 'atencion'
     order by rfm.valor_monetario_total desc, cuentas.id_cuenta
     limit 15
 """
 
 _REVENUE_SQL: Final = """
-    with
-        cobros as (
-            select
-                planes.nombre_suscripcion as plan,
-                date_trunc('month', pagos.fecha_pago)::date as desde,
-                case pagos.ciclo_facturacion when 'anual' then 12 when 'trimestral' then 3 else 1 end as meses,
-                pagos.monto,
-                suscripciones.fecha_fin
-            from staging.stg_subscription_payments as pagos
-            inner join staging.stg_accounts_subscription as suscripciones using (id_suscripcion_cuenta)
-            inner join staging.stg_subscriptions as planes using (id_suscripcion)
-        ),
-
-        repartidos as (
-            select plan, monto / meses as monto, fecha_fin, (desde + to_months(mes::integer))::date as mes
-            from cobros, range(12) as m(mes)
-            where mes < meses
-        )
-
-    select mes, plan, sum(monto)::decimal(18, 2)
-    from repartidos
-    where (fecha_fin is null or fecha_fin >= mes) and mes < ? and mes >= ?
-    group by all
+    select mes, nombre_suscripcion, ingreso_recurrente
+    from marts.fact_ingresos_recurrentes
+    where mes < ? and mes >= ?
     order by mes
 """
 
 _CHURN_SQL: Final = """
-    with
-        cuentas as (
-            select
-                dim.id_cuenta,
-                date_trunc('month', min(hechos.fecha_inicio))::date as cohorte,
-                max(hechos.fecha_churn) as churn
-            from marts.fact_suscripciones_cuentas as hechos
-            inner join marts.dim_cuentas_base as dim using (id_dim_cuenta)
-            group by all
-        )
-
-    select cohorte, datediff('month', cohorte, churn) as edad, count(*)
-    from cuentas
+    select cohorte, meses_hasta_churn, cuentas
+    from marts.fact_churn_cohortes
     where cohorte >= ? and cohorte <= ?
-    group by all
-    order by cohorte, edad
+    order by cohorte, meses_hasta_churn
+"""
+
+_FRESHNESS_SQL: Final = """
+    select tabla, filas, epoch(cargado_en), dato_mas_nuevo
+    from marts.frescura_fuentes
+    order by posicion
 """
 
 _ACTIVE_SQL: Final = """
@@ -128,6 +91,16 @@ _ACTIVE_SQL: Final = """
     where planes.nombre_suscripcion <> 'Gratuita' and hechos.fecha_inicio <= $dia
         and (hechos.fecha_fin is null or hechos.fecha_fin >= $dia)
 """
+
+
+@dataclass(frozen=True)
+class SegmentKind:
+    """One of the segments that there are, as the seed `segmentos_rfm` says to show it."""
+
+    name: str
+    tone: str
+    """`bueno`, `neutro`, `atencion` or `malo`."""
+    to_win_back: bool
 
 
 @dataclass(frozen=True)
@@ -156,6 +129,8 @@ class Rfm:
     """The segmentation of one date, and of the date before it when there is one."""
 
     day: date
+    kinds: list[SegmentKind]
+    """Every segment, from the most to the least valuable state."""
     segments: dict[str, Segment]
     grid: list[Cell]
     accounts: list[tuple[Any, ...]]
@@ -188,14 +163,26 @@ class ReportData:
 
 
 def read(connection: duckdb.DuckDBPyConnection, *, day: date | None, now: datetime) -> ReportData:
-    """The report of `day`, or of the newest RFM date.
+    """Read everything on the page from the marts.
 
-    Raises UsageError when the marts are missing or no RFM was made for `day`.
+    Args:
+        connection: An open lakehouse.
+        day: The RFM date to show; by default the newest.
+        now: The moment at which the report is made.
+
+    Raises:
+        UsageError: the marts are missing, or no RFM was made for `day`.
     """
     present = _present(connection)
-    if "fact_suscripciones_cuentas" not in present:
-        raise UsageError("There is nothing to report yet: the marts are missing. Run the daily pipeline first.")
-    freshness = [_freshness(connection, table, column) for table, column in _TABLES.items()]
+    if missing := sorted(_NEEDED - present):
+        raise UsageError(
+            f"There is nothing to report yet: marts.{missing[0]} is missing. Run the daily pipeline first: "
+            "pipeline_suscripciones."
+        )
+    freshness = [
+        Freshness(table, rows, None if loaded is None else datetime.fromtimestamp(loaded, UTC), newest)
+        for table, rows, loaded, newest in connection.execute(_FRESHNESS_SQL).fetchall()
+    ]
     until = max((item.newest for item in freshness if item.newest), default=now.date())
     until = min(until, now.date())
     this_month = until.replace(day=1)
@@ -234,6 +221,7 @@ def _rfm(connection: duckdb.DuckDBPyConnection, day: date | None, present: set[s
     earlier = [when for when in dates if when < shown]
     return Rfm(
         day=shown,
+        kinds=[SegmentKind(*row) for row in connection.execute(_KINDS_SQL).fetchall()],
         segments=_segments(connection, shown),
         grid=[Cell(*row) for row in connection.execute(_GRID_SQL, [shown]).fetchall()],
         accounts=connection.execute(_ACCOUNTS_SQL, [shown]).fetchall(),
@@ -245,14 +233,6 @@ def _rfm(connection: duckdb.DuckDBPyConnection, day: date | None, present: set[s
 def _segments(connection: duckdb.DuckDBPyConnection, day: date) -> dict[str, Segment]:
     rows: Sequence[tuple[Any, ...]] = connection.execute(_SEGMENTS_SQL, [day]).fetchall()
     return {row[0]: Segment(*row) for row in rows}
-
-
-def _freshness(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> Freshness:
-    row = connection.execute(
-        f"select count(*), epoch(max(_cargado_en)), max({column})::date from raw_datavision.{table}"  # noqa: S608
-    ).fetchone()
-    rows, loaded, newest = row or (0, None, None)
-    return Freshness(table, rows, None if loaded is None else datetime.fromtimestamp(loaded, UTC), newest)
 
 
 def _scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]) -> int:

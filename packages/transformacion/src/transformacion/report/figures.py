@@ -7,23 +7,19 @@ from collections import defaultdict
 from datetime import date
 from typing import Any, Final
 
-from transformacion.report.data import PLANS, SEGMENTS, Cell, ReportData, Rfm
+from transformacion.report.data import PLANS, Cell, ReportData, Rfm
 from transformacion.report.numbers import change, money, month, number, percent
 
 Figure = dict[str, Any]
 
-_TONE: Final = {
-    **dict.fromkeys(SEGMENTS[:5], "$good"),
-    "Clientes Regulares": "$neutral",
-    **dict.fromkeys(("Necesitan Atención", "No se pueden perder", "En Riesgo"), "$warn"),
-    **dict.fromkeys(("Clientes Dormidos", "Perdidos"), "$bad"),
-}
+_TONE: Final = {"bueno": "$good", "neutro": "$neutral", "atencion": "$warn", "malo": "$bad"}
 _PLAN_COLOUR: Final = {"Premium": "$plan1", "Empresarial": "$plan2"}
 
 
 def segments(rfm: Rfm) -> Figure:
     """Bars of accounts by segment, with a mark where each stood on the date before."""
-    names = list(reversed(SEGMENTS))
+    kinds = list(reversed(rfm.kinds))
+    names = [kind.name for kind in kinds]
     counts = [_count(rfm.segments, name) for name in names]
     before = [_count(rfm.previous, name) for name in names]
     labels = [
@@ -40,7 +36,7 @@ def segments(rfm: Rfm) -> Figure:
             "textposition": "outside",
             "cliponaxis": False,
             "textfont": {"color": "$ink"},
-            "marker": {"color": [_TONE[name] for name in names], "cornerradius": 3},
+            "marker": {"color": [_TONE[kind.tone] for kind in kinds], "cornerradius": 3},
             "hovertemplate": "%{y}<br>%{x:,} cuentas<extra></extra>",
             "showlegend": False,
         }

@@ -11,7 +11,7 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from transformacion.report import figures
-from transformacion.report.data import PLANS, SEGMENTS, Freshness, ReportData, Rfm
+from transformacion.report.data import PLANS, Freshness, ReportData, Rfm
 from transformacion.report.numbers import ago, change, day, moment, money, month, number, percent
 
 WARN_HOURS: Final = 26
@@ -55,6 +55,7 @@ def render(data: ReportData) -> str:
         tiles=tiles(data),
         segments=segment_table(data.rfm) if data.rfm else None,
         accounts=account_table(data.rfm) if data.rfm else None,
+        worth_a_call=_listed([kind.name for kind in data.rfm.kinds if kind.tone == "atencion"]) if data.rfm else "",
         grid=grid_table(data.rfm) if data.rfm else None,
         revenue=revenue_table(data) if data.revenue else None,
         churn=churn_table(data) if figures.cohorts(data)[0] else None,
@@ -91,17 +92,19 @@ def tiles(data: ReportData) -> list[Tile]:
             note = f"{change((last / by_month[months[-2]] - 1) * 100, 1)} % contra {month(months[-2])}"
         found.append(Tile(f"Ingreso recurrente, {month(months[-1])}", money(last), note))
     if data.rfm:
-        champions, total = _accounts(data.rfm, "Campeones"), _total(data.rfm)
-        found.append(Tile("Campeones", number(champions), f"{percent(champions / max(total, 1))} de las segmentadas"))
-        at_risk = _accounts(data.rfm, "No se pueden perder") + _accounts(data.rfm, "En Riesgo")
-        found.append(Tile("Por recuperar", number(at_risk), "En Riesgo y No se pueden perder"))
+        best, total = data.rfm.kinds[0].name, _total(data.rfm)
+        accounts = _accounts(data.rfm, best)
+        found.append(Tile(best, number(accounts), f"{percent(accounts / max(total, 1))} de las segmentadas"))
+        lost = [kind.name for kind in data.rfm.kinds if kind.to_win_back]
+        at_risk = sum(_accounts(data.rfm, name) for name in lost)
+        found.append(Tile("Por recuperar", number(at_risk), _listed(lost)))
     return found
 
 
 def segment_table(rfm: Rfm) -> Table:
     """Every segment with its size, its change and its averages."""
     total, rows = _total(rfm), []
-    for name in SEGMENTS:
+    for name in (kind.name for kind in rfm.kinds):
         segment = rfm.segments.get(name)
         now, before = _accounts(rfm, name), rfm.previous[name].accounts if name in rfm.previous else 0
         rows.append(
@@ -175,6 +178,10 @@ def freshness_row(item: Freshness, data: ReportData) -> dict[str, str]:
 
 def _accounts(rfm: Rfm, name: str) -> int:
     return rfm.segments[name].accounts if name in rfm.segments else 0
+
+
+def _listed(names: list[str]) -> str:
+    return " y ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
 def _total(rfm: Rfm) -> int:

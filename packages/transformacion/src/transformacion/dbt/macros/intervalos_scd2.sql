@@ -1,46 +1,64 @@
 {% macro intervalos_scd2(versiones, clave) -%}
-    select
-        *,
-        dia as valido_desde,
-        cast(
-            case
-                when siguiente_dia is not null
-                then {{ dbt.dateadd("day", -1, "siguiente_dia") }}
-                when dbt_valid_to is null
-                then cast('9999-12-31' as date)
-                else greatest(dia, cast(dbt_valid_to as date))
-            end as date
-        ) as valido_hasta,
-        siguiente_dia is null and dbt_valid_to is null as es_actual
-    from
-        (
+    with
+        ordenadas as (
             select
                 *,
-                min(dia) over (
+                row_number() over (
+                    partition by {{ clave }} order by dbt_valid_from, dbt_scd_id
+                ) as orden
+            from {{ versiones }}
+        ),
+
+        -- The first version reaches back to the day on which the entity was made.
+        fechadas as (
+            select
+                *,
+                case
+                    when orden = 1
+                    then cast(fecha_creacion as date)
+                    else cast(dbt_valid_from as date)
+                end as valido_desde
+            from ordenadas
+        ),
+
+        -- The earliest of all that follow, not the next one: versions that began on a
+        -- day before their predecessor's leave no overlap.
+        vecinas as (
+            select
+                *,
+                min(valido_desde) over (
                     partition by {{ clave }}
                     order by orden
                     rows between 1 following and unbounded following
-                ) as siguiente_dia
-            from
-                (
-                    select
-                        *,
-                        case
-                            when orden = 1
-                            then cast(fecha_creacion as date)
-                            else cast(dbt_valid_from as date)
-                        end as dia
-                    from
-                        (
-                            select
-                                *,
-                                row_number() over (
-                                    partition by {{ clave }}
-                                    order by dbt_valid_from, dbt_scd_id
-                                ) as orden
-                            from {{ versiones }}
-                        ) as ordenadas
-                ) as fechadas
-        ) as vecinas
-    where siguiente_dia is null or dia < siguiente_dia
+                ) as siguiente_desde
+            from fechadas
+        ),
+
+        -- Of several versions in one day the last one counts.
+        ultimas_del_dia as (
+            select *
+            from vecinas
+            where siguiente_desde is null or valido_desde < siguiente_desde
+        ),
+
+        -- A version is valid until the day before the next begins; a deleted entity's
+        -- last one until the day of the deletion.
+        intervalos as (
+            select
+                *,
+                cast(
+                    case
+                        when siguiente_desde is not null
+                        then {{ dbt.dateadd("day", -1, "siguiente_desde") }}
+                        when dbt_valid_to is null
+                        then cast('9999-12-31' as date)
+                        else greatest(valido_desde, cast(dbt_valid_to as date))
+                    end as date
+                ) as valido_hasta,
+                siguiente_desde is null and dbt_valid_to is null as es_actual
+            from ultimas_del_dia
+        )
+
+    select *
+    from intervalos
 {%- endmacro %}

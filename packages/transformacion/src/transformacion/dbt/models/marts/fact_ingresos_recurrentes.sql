@@ -1,0 +1,69 @@
+with
+    pagos as (select * from {{ ref("stg_subscription_payments") }}),
+
+    suscripciones as (select * from {{ ref("stg_accounts_subscription") }}),
+
+    planes as (select * from {{ ref("stg_subscriptions") }}),
+
+    cobros as (
+        select
+            planes.nombre_suscripcion,
+            suscripciones.fecha_fin,
+            pagos.monto,
+            cast(
+                {{ dbt.date_trunc("month", "pagos.fecha_pago") }} as date
+            ) as primer_mes,
+            case
+                pagos.ciclo_facturacion
+                when 'anual'
+                then 12
+                when 'trimestral'
+                then 3
+                else 1
+            end as meses
+        from pagos
+        inner join
+            suscripciones
+            on pagos.id_suscripcion_cuenta = suscripciones.id_suscripcion_cuenta
+        inner join planes on suscripciones.id_suscripcion = planes.id_suscripcion
+    ),
+
+    desplazamientos as (
+        {% for desplazamiento in range(12) %}
+            select
+                {{ desplazamiento }} as desplazamiento
+                {{ "union all" if not loop.last }}
+        {% endfor %}
+    ),
+
+    -- A payment counts in each month that it covers, with an equal part.
+    repartidos as (
+        select
+            cobros.nombre_suscripcion,
+            cobros.fecha_fin,
+            cast(
+                {{
+                    dbt.dateadd(
+                        "month", "desplazamientos.desplazamiento", "cobros.primer_mes"
+                    )
+                }} as date
+            ) as mes,
+            -- Whole twelfths, so that sums stay decimal to the last step.
+            cobros.monto * cast(12 / cobros.meses as integer) as doceavos
+        from cobros
+        inner join desplazamientos on desplazamientos.desplazamiento < cobros.meses
+    ),
+
+    ingresos as (
+        select
+            mes,
+            nombre_suscripcion,
+            cast(sum(doceavos) / 12 as decimal(38, 2)) as ingreso_recurrente
+        from repartidos
+        -- What was paid for months after the subscription's end recurs no more.
+        where fecha_fin is null or fecha_fin >= mes
+        group by mes, nombre_suscripcion
+    )
+
+select *
+from ingresos
