@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import duckdb
@@ -37,8 +37,13 @@ def load_lock(settings: LakehouseSettings, wait_seconds: float, report: Callable
             raise explain_catalog(error, settings) from None
         # A transaction pins one of the scanner's pooled connections, and with it the lock.
         connection.execute("BEGIN")
-        _acquire(connection, wait_seconds, report)
-        yield
+        try:
+            _acquire(connection, wait_seconds, report)
+            yield
+        finally:
+            # Left to the closing, a rollback that fails because PostgreSQL is gone would abort the process in C++.
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
 
 
 def _acquire(connection: duckdb.DuckDBPyConnection, wait_seconds: float, report: Callable[[str], object]) -> None:
