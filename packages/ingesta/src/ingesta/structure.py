@@ -56,6 +56,9 @@ def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
         return Column(name, FREE_DECIMAL + brackets, f"{quoted(name)}::{_FREE_NUMERIC}{brackets}")
     if element in ("TIME WITH TIME ZONE", "INTERVAL"):
         return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
+    if element.startswith("ENUM") and brackets:
+        # A query's result, unlike a table, comes without its enumerations: the array would be one text.
+        return Column(name, "VARCHAR[]", f"{quoted(name)}::text[]")
     return Column(name, f"VARCHAR{brackets}" if element.startswith("ENUM") else scanner_type)
 
 
