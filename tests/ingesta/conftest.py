@@ -103,7 +103,7 @@ class Place:
             connection.execute("ATTACH '' AS compared (TYPE postgres, READ_ONLY, SECRET compared)")
             for table in tables:
                 theirs = f"FROM compared.public.{table}"
-                ours = f"SELECT * EXCLUDE (_cargado_en, _id_carga) FROM raw_datavision.{table}"
+                ours = f"SELECT COLUMNS(c -> c[1] != '_') FROM raw_datavision.{table}"
                 both = f"(({theirs}) EXCEPT ALL ({ours})) UNION ALL (({ours}) EXCEPT ALL ({theirs}))"
                 row = connection.execute(f"SELECT count(*) FROM ({both})").fetchone()
                 if row and row[0]:

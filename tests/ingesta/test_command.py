@@ -87,6 +87,20 @@ def test_a_source_database_that_is_not_there_is_a_configuration_error(place: Pla
     assert "does not exist" in _sentence(done)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"), [("@", "x@", "refused the password"), ("/lake_", "/gone_", "does not exist")]
+)
+@pytest.mark.parametrize("action", [[], ["--solo-validar"], ["doctor"]], ids=["load", "validate", "doctor"])
+def test_a_catalog_that_cannot_be_opened_as_configured_is_a_configuration_error(
+    place: Place, old: str, new: str, said: str, action: list[str]
+) -> None:
+    wrong = place.catalog_url.replace(old, new)
+    done = place.command(*action, "--env", "local", DATAVISION_LAKEHOUSE__CATALOG_URL=wrong)
+    assert done.returncode == exit_codes.USAGE
+    assert said in _sentence(done)
+    assert "DATAVISION_LAKEHOUSE__CATALOG_URL" in _sentence(done)
+
+
 def test_a_role_without_rights_learns_which_grant_it_needs(place: Place) -> None:
     place.change(
         "DROP ROLE IF EXISTS reader",

@@ -2,7 +2,9 @@ import random
 import subprocess
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from datavision.local import source
@@ -16,9 +18,7 @@ Place = Any
 def _rows(place: Place) -> dict[str, list[tuple[Any, ...]]]:
     with connect(place.settings.lakehouse, read_only=True) as lake:
         return {
-            name: lake.execute(
-                f"SELECT * EXCLUDE (_cargado_en, _id_carga) FROM raw_datavision.{name} ORDER BY ALL"
-            ).fetchall()
+            name: lake.execute(f"SELECT COLUMNS(c -> c[1] != '_') FROM raw_datavision.{name} ORDER BY ALL").fetchall()
             for name in TABLES
         }
 
@@ -59,6 +59,31 @@ def test_a_load_killed_at_any_moment_and_run_again_ends_like_an_undisturbed_one(
     undisturbed = _rows(place)
     place.load(full_refresh=True)
     assert _rows(place) == undisturbed
+
+
+@pytest.mark.parametrize("file", ["contents.parquet", "manifest.json"], ids=["while landing", "while merging"])
+def test_a_catalog_that_dies_in_mid_load_is_one_sentence_and_worth_a_retry(place: Place, file: str) -> None:
+    child = subprocess.Popen(
+        place.arguments("--env", "local"), env=place.child_environment(), stderr=subprocess.PIPE, text=True
+    )
+    while not list(place.landing.glob(f"*/{file}")):
+        assert child.poll() is None
+        time.sleep(0.01)
+    # Until it is gone: a merge tries again when its connection is lost before the first change.
+    with psycopg.connect(place.source_url, autocommit=True) as connection:
+        while child.poll() is None:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                [urlsplit(place.catalog_url).path.lstrip("/")],
+            )
+            time.sleep(0.01)
+    said = child.communicate(timeout=60)[1].splitlines()
+    assert child.returncode == 1, said
+    assert "catalog" in said[-1]
+    assert "run again" in said[-1]
+    assert not any("terminate called" in line or "Traceback" in line for line in said)
+    place.load()
+    assert place.differences() == {}
 
 
 def test_a_failure_in_the_last_table_leaves_the_first_ones_as_they_were(loaded: Place) -> None:

@@ -1,12 +1,13 @@
 import json
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from datavision.local import source
 from datavision_lakehouse import connect
+from ingesta.extract import hash_due
 from ingesta.tables import TABLES
 
 Place = Any
@@ -137,11 +138,127 @@ def test_a_table_that_changed_almost_everywhere_is_written_anew(loaded: Place) -
     assert loaded.differences() == {}
 
 
-def test_full_refresh_finds_what_no_cursor_shows(loaded: Place) -> None:
-    loaded.change("UPDATE contents SET title = 'sin rastro' WHERE created_at < now() - interval '300 days'")
+def _change_without_trace(place: Place, title: str) -> None:
+    place.change(f"UPDATE contents SET title = '{title}' WHERE updated_at < now() - interval '300 days'")
+
+
+def _contents(report: Any) -> Any:
+    return next(extract for extract in report.extracts if extract.table.name == "contents")
+
+
+def test_a_row_that_changed_without_its_cursor_is_loaded_and_no_other_row_is_read(loaded: Place) -> None:
+    _change_without_trace(loaded, "sin rastro")
+    changed = loaded.ask_source("SELECT 1 FROM contents WHERE title = 'sin rastro'")
+    report = loaded.load()
+    assert loaded.differences() == {}
+    assert _contents(report).reading == "changes"
+    assert {file.name: file.rows for file in _contents(report).files}["contents.late.parquet"] == len(changed) > 0
+    assert loaded.load().as_json()["rows"] == 0
+
+
+def test_without_hashes_only_a_full_refresh_finds_what_no_cursor_shows(loaded: Place) -> None:
+    loaded.more = {"DATAVISION_INGESTA__ROW_HASH": "never"}
+    _change_without_trace(loaded, "sin rastro")
     loaded.load()
     assert "contents" in loaded.differences()
     loaded.load(full_refresh=True)
+    assert loaded.differences() == {}
+    loaded.more = {}
+    _change_without_trace(loaded, "otra vez")
+    loaded.load()
+    assert loaded.differences() == {}, "hashes from before they were switched off do no harm"
+
+
+def test_hashes_on_a_schedule_find_it_the_day_after(loaded: Place) -> None:
+    loaded.more = {"DATAVISION_INGESTA__ROW_HASH": "daily"}
+    _change_without_trace(loaded, "sin rastro")
+    assert not _contents(loaded.load()).compared
+    assert "contents" in loaded.differences()
+    with connect(loaded.settings.lakehouse) as connection:
+        connection.execute("UPDATE raw_datavision._cargas SET cargado_en = cargado_en - INTERVAL 1 DAY")
+    assert _contents(loaded.load()).compared
+    assert loaded.differences() == {}
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours", "due"),
+    [
+        ("never", 1000, False),
+        ("always", 0, True),
+        ("daily", 11, False),
+        ("daily", 13, True),
+        ("weekly", 6 * 24 + 11, False),
+        ("weekly", 6 * 24 + 13, True),
+    ],
+)
+def test_a_schedule_counts_days_not_hours(schedule: Any, hours: int, due: bool) -> None:
+    last = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    assert hash_due(schedule, last, last + timedelta(hours=hours)) is due
+    assert hash_due(schedule, None, last) is (schedule != "never")
+
+
+def test_a_lakehouse_of_version_0_1_gets_its_hashes_and_keeps_its_load_ids(loaded: Place) -> None:
+    with connect(loaded.settings.lakehouse) as connection:
+        for table in ("accounts", "accounts_subscription", "contents", "content_attributes"):
+            connection.execute(f"ALTER TABLE raw_datavision.{table} DROP COLUMN _huella")
+        connection.execute("ALTER TABLE raw_datavision._cargas DROP COLUMN huella")
+    before = loaded.sql("SELECT DISTINCT _id_carga FROM raw_datavision.contents")
+    loaded.change("UPDATE contents SET title = 'sin rastro' WHERE content_id = 1")
+    report = loaded.load()
+    (done,) = [done for done in report.merged if done.table == "contents"]
+    assert (done.inserted, done.updated, done.deleted) == (0, 1, 0)
+    assert loaded.differences() == {}
+    assert loaded.sql("SELECT DISTINCT _id_carga FROM raw_datavision.contents WHERE content_id <> 1") == before
+    assert loaded.sql("SELECT count(*) FROM raw_datavision.contents WHERE _huella IS NULL") == [(0,)]
+    assert loaded.load().as_json()["rows"] == 0
+
+
+@pytest.mark.parametrize("moment", ["200000-01-01", "9999-12-31", "0044-03-15 BC"])
+def test_a_cursor_far_from_now_is_loaded_and_read_again_when_it_is_corrected(loaded: Place, moment: str) -> None:
+    loaded.change(f"UPDATE contents SET title = 'lejos', updated_at = '{moment}' WHERE content_id = 1")
+    for _ in range(2):
+        report = loaded.load()
+        assert loaded.differences() == {}
+        assert sum(file.rows for file in _contents(report).files) < _contents(report).source_rows / 4
+    loaded.change("UPDATE contents SET title = 'corregida', updated_at = created_at WHERE content_id = 1")
+    loaded.load()
+    assert loaded.differences() == {}
+    assert loaded.sql("SELECT title FROM raw_datavision.contents WHERE content_id = 1") == [("corregida",)]
+
+
+@pytest.mark.parametrize("value", ["infinity", "-infinity"])
+def test_a_cursor_without_end_is_refused_by_name_or_loaded_as_null(loaded: Place, value: str) -> None:
+    loaded.change(f"UPDATE contents SET updated_at = '{value}' WHERE content_id = 1")
+    done = loaded.command("--env", "local")
+    assert done.returncode == 3
+    assert "Column 'updated_at' of table 'contents' holds 1 value(s) that a cursor" in done.stderr
+    assert "content_id is 1." in done.stderr
+    loaded.more = {"DATAVISION_INGESTA__UNREPRESENTABLE": '{"contents.updated_at": "null"}'}
+    loaded.load()
+    assert loaded.sql("SELECT updated_at FROM raw_datavision.contents WHERE content_id = 1") == [(None,)]
+    loaded.change("UPDATE contents SET title = 'otra' WHERE content_id = 1")
+    loaded.load()
+    assert loaded.sql("SELECT title FROM raw_datavision.contents WHERE content_id = 1") == [("otra",)]
+
+
+def test_a_row_whose_cursor_is_null_is_read_whenever_it_changes(loaded: Place) -> None:
+    loaded.change(
+        "ALTER TABLE contents ALTER updated_at DROP NOT NULL",
+        "UPDATE contents SET updated_at = NULL WHERE content_id = 1",
+    )
+    loaded.load()
+    loaded.change("UPDATE contents SET title = 'sin fecha' WHERE content_id = 1")
+    loaded.load()
+    assert loaded.differences() == {}
+    loaded.change("UPDATE contents SET updated_at = created_at WHERE content_id = 1")
+    loaded.load()
+    assert loaded.differences() == {}
+
+
+def test_a_table_whose_cursor_is_always_null_is_loaded_whole(loaded: Place) -> None:
+    loaded.change("ALTER TABLE contents ALTER updated_at DROP NOT NULL", "UPDATE contents SET updated_at = NULL")
+    loaded.load()
+    assert _contents(loaded.load()).reading == "whole"
     assert loaded.differences() == {}
 
 
@@ -177,7 +294,7 @@ def test_what_a_load_did_is_recorded_beside_the_tables(place: Place) -> None:
     report = place.load("accounts")
     total = len(place.ask_source("SELECT 1 FROM accounts"))
     assert place.sql("SELECT * EXCLUDE cargado_en FROM raw_datavision._cargas") == [
-        (report.load.id, "accounts", "new", total, 0, 0, total, total)
+        (report.load.id, "accounts", "new", total, 0, 0, total, total, True)
     ]
 
 

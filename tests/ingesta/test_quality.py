@@ -127,6 +127,14 @@ def test_a_level_for_an_unknown_check_is_a_configuration_error(place: Place) -> 
         _ = place.settings
 
 
+def test_a_level_for_a_misspelt_table_is_a_configuration_error(place: Place) -> None:
+    done = place.command("--env", "local", DATAVISION_INGESTA__QUALITY='{"orphans.contenst": "off"}')
+    assert done.returncode == exit_codes.USAGE
+    said = done.stderr.strip().splitlines()[-1]
+    assert "'orphans.contenst' names no table; write orphans.TABLE with one of: accounts" in said
+    assert all(name in said for name in TABLES)
+
+
 def test_an_error_exits_with_3_and_names_table_check_count_and_keys(place: Place, tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     place.load()

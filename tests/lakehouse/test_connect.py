@@ -17,6 +17,7 @@ from datavision_lakehouse import (
     LakehouseSettings,
     NotInitialized,
     Unavailable,
+    check,
     connect,
 )
 from datavision_lakehouse.connection import instance_options
@@ -66,6 +67,16 @@ def test_a_reader_cannot_write(settings: LakehouseSettings) -> None:
         lake.execute("INSERT INTO t VALUES (2)")
 
 
+def test_check_passes_only_what_a_reader_could_open(make_settings: Make) -> None:
+    settings = make_settings()
+    with pytest.raises(NotInitialized, match="run pipeline_suscripciones"):
+        check(settings)
+    connect(settings).close()
+    check(settings)
+    with pytest.raises(ConfigurationError, match="refused the password"):
+        check(make_settings(catalog_url=settings.catalog_url.get_secret_value().replace("@", "x@")))
+
+
 def test_reading_an_empty_lakehouse_makes_nothing_and_says_what_to_run(settings: LakehouseSettings) -> None:
     for _ in range(2):
         with pytest.raises(NotInitialized, match="make run"):
@@ -81,6 +92,11 @@ def test_reading_an_empty_lakehouse_makes_nothing_and_says_what_to_run(settings:
         (lambda url: "mysql://u:p@host/db", ConfigurationError, "DATAVISION_LAKEHOUSE__CATALOG_URL"),
         (lambda url: "postgresql://host", ConfigurationError, "DATAVISION_LAKEHOUSE__CATALOG_URL"),
         (lambda url: "postgresql://u:p@host:port/db", ConfigurationError, "DATAVISION_LAKEHOUSE__CATALOG_URL"),
+        (lambda url: "postgresql://u:p@[::1/db", ConfigurationError, "DATAVISION_LAKEHOUSE__CATALOG_URL"),
+        (lambda url: "postgresql://u:p@host/db%00", ConfigurationError, "DATAVISION_LAKEHOUSE__CATALOG_URL"),
+        (lambda url: url + "?sslmode=no", ConfigurationError, 'invalid sslmode value: "no"'),
+        (lambda url: url + "?bogus=it's", ConfigurationError, 'invalid connection option "bogus"'),
+        (lambda url: url + "?connect_timeout=soon", ConfigurationError, 'invalid integer value "soon"'),
     ],
 )
 def test_a_catalog_that_cannot_be_opened_is_one_sentence_without_the_password(

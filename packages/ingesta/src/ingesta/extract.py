@@ -1,22 +1,41 @@
 """From the source to landing files, inside the source's snapshot."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import duckdb
 
 from datavision_lakehouse.postgres import sql_text
 from ingesta.landing import Landing
-from ingesta.settings import IngestaSettings
+from ingesta.settings import IngestaSettings, RowHash
 from ingesta.source import Source
-from ingesta.structure import Column, added_columns, quoted, same_structure
+from ingesta.structure import LOAD_ID, ROW_HASH, Column, added_columns, quoted, row_hash, same_structure
 from ingesta.tables import Table
 
 SCHEMA: Final = "raw_datavision"
 
+LOADS: Final = "_cargas"
+"""One row per load and table: what changed."""
+HASHED: Final = "huella"
+"""Column of `_cargas`: whether every row was compared by its hash, or read."""
+
+_CLOCKS_DIFFER: Final = timedelta(days=1)
+"""A source may write local time, or have a clock that is fast."""
+_FEW_ROWS: Final = 10_000
+
 Reading = Literal["whole", "changes"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """A load's name and moment, written to every row that it touches."""
+
+    id: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -25,8 +44,11 @@ class Target:
 
     columns: tuple[Column, ...]
     rows: int
-    newest: Any
-    """Newest value of the cursor column, or None."""
+    newest: datetime | None
+    """Newest value of the cursor column that is a moment and not in the future, or None; without a zone."""
+    has_hashes: bool
+    hashed_at: datetime | None
+    """When the rows of the source were last compared by their hashes."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,10 @@ class Extract:
     reading: Reading
     files: tuple[LandedFile, ...]
     keys: LandedFile | None
+    hashed: bool
+    """Whether the files have the hash of each row."""
+    compared: bool
+    """Whether every row of the source was compared by its hash, or read."""
     source_rows: int
     seconds: float
 
@@ -67,7 +93,7 @@ class Extractor:
         connection: duckdb.DuckDBPyConnection,
         source: Source,
         landing: Landing,
-        load_id: str,
+        load: Load,
         settings: IngestaSettings,
         *,
         full_refresh: bool,
@@ -75,27 +101,38 @@ class Extractor:
         self._connection = connection
         self._source = source
         self._landing = landing
-        self._load_id = load_id
+        self._load = load
+        self._now = load.at
         self._settings = settings
         self._full_refresh = full_refresh
 
     def extract(self, table: Table) -> Extract:
         """Land one table: what changed since the last load, or all of it where that is cheaper or asked for.
 
-        Raises UsageError when the source's structure no longer fits, QualityError when a value does not.
+        Args:
+            table: The table to land.
+
+        Returns:
+            What landed.
+
+        Raises:
+            UsageError: The source's structure no longer fits.
+            QualityError: A value does not fit.
         """
         started = time.monotonic()
         columns = self._source.columns(table)
-        target = read_target(self._connection, table)
+        target = read_target(self._connection, table, self._now)
         rebuild = not target.columns or (self._full_refresh and not same_structure(columns, target.columns))
         added = () if rebuild else tuple(added_columns(table.name, columns, target.columns))
         readable = self._source.representable(table, columns, lambda name: self._settings.policy(table.name, name))
-        rows = self._source.relation(table, readable)
+        hashed = _hashed(table, self._settings)
         keys = None
-        if self._read_changes(table, target, rebuild=rebuild or bool(added)):
-            files, keys = self._changes(table, rows, target)
+        compared = hashed
+        if target.newest and self._read_changes(table, target, rebuild=rebuild or bool(added)):
+            compared = hashed and hash_due(self._settings.row_hash, target.hashed_at, self._now)
+            files, keys = self._changes(table, readable, target, hashed=hashed, compared=compared)
         else:
-            files = (self._land(f"{table.name}.parquet", f"FROM {rows}"),)
+            files = (self._land(f"{table.name}.parquet", f"FROM {self._rows(table, readable, hashed=hashed)}"),)
         return Extract(
             table=table,
             columns=columns,
@@ -104,6 +141,8 @@ class Extractor:
             reading="changes" if keys else "whole",
             files=files,
             keys=keys,
+            hashed=hashed,
+            compared=compared,
             source_rows=keys.rows if keys else files[0].rows,
             seconds=time.monotonic() - started,
         )
@@ -111,29 +150,60 @@ class Extractor:
     def _read_changes(self, table: Table, target: Target, *, rebuild: bool) -> bool:
         if rebuild or self._full_refresh or table.cursor is None or table.mode == "replace":
             return False
-        return target.newest is not None and target.rows > self._settings.compare_rows
+        return target.rows > self._settings.compare_rows
 
-    def _changes(self, table: Table, rows: str, target: Target) -> tuple[tuple[LandedFile, ...], LandedFile]:
-        """Rows changed lately, all keys, and whatever the keys show to be missing: rows that came very late."""
-        assert table.cursor is not None  # noqa: S101 - `_read_changes` asked
-        cursor = quoted(table.cursor)
-        since = f"(TIMESTAMP '{target.newest}' - INTERVAL {self._settings.lag_days} DAY)"
-        recent = self._land(f"{table.name}.parquet", f"FROM {rows} WHERE {cursor} >= {since} OR {cursor} IS NULL")
-        key = ", ".join(map(quoted, table.key))
-        keys = self._land(f"{table.name}.keys.parquet", f"SELECT {key}, {cursor} FROM {rows}")
-        landed = f"read_parquet({sql_text(self._landing.file(self._load_id, keys.name))})"
-        overlooked = (
-            f"SELECT {key} FROM {landed} AS k ANTI JOIN {SCHEMA}.{quoted(table.name)} AS l "
-            f"ON {_same(table.key, 'k', 'l')} AND k.{cursor} = l.{cursor} WHERE k.{cursor} < {since}"
+    def _changes(
+        self, table: Table, columns: Sequence[Column], target: Target, *, hashed: bool, compared: bool
+    ) -> tuple[tuple[LandedFile, ...], LandedFile]:
+        """Rows changed lately, all keys, and whatever the keys show to be missing.
+
+        Those came very late, had their cursor moved back, or changed without it.
+        """
+        if table.cursor is None or target.newest is None:
+            raise AssertionError("only tables with a cursor are asked for their changes")
+        cursor, key = quoted(table.cursor), ", ".join(map(quoted, table.key))
+        since = target.newest - min(timedelta(days=self._settings.lag_days), target.newest - datetime.min)
+        lately = f"({cursor} >= TIMESTAMP '{since.isoformat(sep=' ')}' OR {cursor} IS NULL)"
+        recent = self._land(f"{table.name}.parquet", f"FROM {self._rows(table, columns, lately, hashed=hashed)}")
+        pairs = [column for column in columns if column.name in (*table.key, table.cursor)]
+        keys = self._land(
+            f"{table.name}.keys.parquet",
+            f"FROM {self._source.relation(table, pairs, hashed=columns if compared else ())}",
         )
-        found = self._connection.execute(f"SELECT count(*) FROM ({overlooked})").fetchone()
-        if not (found and found[0]):
+        changed = f" OR k.{ROW_HASH} IS DISTINCT FROM l.{ROW_HASH}" if compared and target.has_hashes else ""
+        # No row of a lakehouse of version 0.1 has a hash: what it holds may be out of date, so all is read once.
+        changed = " OR true" if compared and not target.has_hashes else changed
+        found = self._connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE overlooked AS "
+            f"SELECT {', '.join(f'k.{quoted(name)}' for name in table.key)}{f', k.{ROW_HASH}' if compared else ''} "
+            f"FROM {self._landed(keys)} AS k LEFT JOIN {SCHEMA}.{quoted(table.name)} AS l "
+            f"ON {_same(table.key, 'k', 'l')} ANTI JOIN {self._landed(recent)} AS r ON {_same(table.key, 'k', 'r')} "
+            f"WHERE l.{LOAD_ID} IS NULL OR k.{cursor} IS DISTINCT FROM l.{cursor}{changed}"
+        ).fetchone()
+        count = int(found[0]) if found else 0
+        if not count:
             return (recent,), keys
-        query = f"SELECT s.* FROM {rows} AS s SEMI JOIN ({overlooked}) AS o ON {_same(table.key, 's', 'o')}"
-        return (recent, self._land(f"{table.name}.late.parquet", query)), keys
+        rows = self._rows(table, columns, self._among_overlooked(columns, count, compared=compared), hashed=hashed)
+        query = f"SELECT s.* FROM {rows} AS s SEMI JOIN (SELECT {key} FROM overlooked) AS o ON "
+        return (recent, self._land(f"{table.name}.late.parquet", query + _same(table.key, "s", "o"))), keys
+
+    def _among_overlooked(self, columns: Sequence[Column], count: int, *, compared: bool) -> str:
+        """A condition that lets the source send few rows more than those overlooked, where it can be told them."""
+        if not compared or count > _FEW_ROWS:
+            return "true"
+        hashes = ",".join(
+            str(row[0]) for row in self._connection.execute(f"SELECT {ROW_HASH} FROM overlooked").fetchall()
+        )
+        return f"{row_hash(columns)} = ANY('{{{hashes}}}'::bigint[])"
+
+    def _rows(self, table: Table, columns: Sequence[Column], where: str = "true", *, hashed: bool) -> str:
+        return self._source.relation(table, columns, where=where, hashed=columns if hashed else ())
+
+    def _landed(self, file: LandedFile) -> str:
+        return f"read_parquet({sql_text(self._landing.file(self._load.id, file.name))})"
 
     def _land(self, name: str, query: str) -> LandedFile:
-        path = self._landing.file(self._load_id, name)
+        path = self._landing.file(self._load.id, name)
         row = self._connection.execute(
             f"COPY ({query}) TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS)"
         ).fetchone()
@@ -142,21 +212,79 @@ class Extractor:
         return LandedFile(name, int(row[1]), int(row[2]))
 
 
-def read_target(connection: duckdb.DuckDBPyConnection, table: Table) -> Target:
-    """The lakehouse's side of a table."""
-    columns = tuple(
-        Column(name, kind)
-        for name, kind in connection.execute(
+def hash_due(schedule: RowHash, last: datetime | None, now: datetime) -> bool:
+    """Whether the source's rows are to be compared by hash in a load at `now`.
+
+    Args:
+        schedule: The setting.
+        last: When they last were; None means never.
+        now: The moment of the load.
+
+    Returns:
+        True when they never were, or the last time was on another day (UTC), or seven or more days ago.
+    """
+    if schedule == "never":
+        return False
+    if schedule == "always" or last is None:
+        return True
+    return (now.astimezone(UTC).date() - last.astimezone(UTC).date()).days >= (1 if schedule == "daily" else 7)
+
+
+def read_target(connection: duckdb.DuckDBPyConnection, table: Table, now: datetime) -> Target:
+    """The lakehouse's side of a table.
+
+    Args:
+        connection: The lakehouse.
+        table: The table.
+        now: The moment of the load: a cursor more than a day after it does not count as the newest one.
+
+    Returns:
+        Its columns, rows, newest cursor, and when its rows were last compared by hash.
+    """
+    columns = _lake_columns(connection, table.name)
+    if not columns:
+        return Target((), 0, None, has_hashes=False, hashed_at=None)
+    names = {column.name for column in columns}
+    newest = "NULL"
+    if table.cursor in names:
+        moment = f"CAST({quoted(table.cursor or '')} AS TIMESTAMP)"
+        last = (now.astimezone(UTC) + _CLOCKS_DIFFER).replace(tzinfo=None).isoformat(sep=" ")
+        newest = f"max(epoch_us({moment})) FILTER ({moment} BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '{last}')"
+    rows, micros = connection.execute(f"SELECT count(*), {newest} FROM {SCHEMA}.{quoted(table.name)}").fetchone() or (
+        0,
+        None,
+    )
+    return Target(
+        columns,
+        rows,
+        None if micros is None else datetime(1970, 1, 1) + timedelta(microseconds=micros),
+        has_hashes=ROW_HASH in names,
+        hashed_at=_hashed_at(connection, table),
+    )
+
+
+def _lake_columns(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[Column, ...]:
+    return tuple(
+        Column(column, kind)
+        for column, kind in connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            f"AND (schema_name, table_name) = ({sql_text(SCHEMA)}, {sql_text(table.name)}) ORDER BY column_index"
+            f"AND (schema_name, table_name) = ({sql_text(SCHEMA)}, {sql_text(name)}) ORDER BY column_index"
         ).fetchall()
     )
-    if not columns:
-        return Target((), 0, None)
-    known = table.cursor is not None and table.cursor in {column.name for column in columns}
-    newest = f"max({quoted(table.cursor)})" if known and table.cursor else "NULL"
-    row = connection.execute(f"SELECT count(*), {newest} FROM {SCHEMA}.{quoted(table.name)}").fetchone()
-    return Target(columns, *(row or (0, None)))
+
+
+def _hashed_at(connection: duckdb.DuckDBPyConnection, table: Table) -> datetime | None:
+    if HASHED not in {column.name for column in _lake_columns(connection, LOADS)}:
+        return None
+    row = connection.execute(
+        f"SELECT epoch_us(max(cargado_en)) FROM {SCHEMA}.{LOADS} WHERE tabla = {sql_text(table.name)} AND {HASHED}"
+    ).fetchone()
+    return datetime.fromtimestamp(row[0] / 1_000_000, UTC) if row and row[0] is not None else None
+
+
+def _hashed(table: Table, settings: IngestaSettings) -> bool:
+    """Whether rows come with a hash: of no use to a table that is always read whole."""
+    return table.cursor is not None and table.mode != "replace" and settings.row_hash != "never"
 
 
 def _same(key: tuple[str, ...], left: str, right: str) -> str:

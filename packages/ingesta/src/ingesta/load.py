@@ -15,14 +15,14 @@ from datavision_lakehouse.maintenance import maintain
 from datavision_lakehouse.postgres import sql_text
 from datavision_lakehouse.storage import allow_s3, is_s3
 from ingesta.errors import IngestaError, LoadError, UsageError
-from ingesta.extract import Extract, Extractor
+from ingesta.extract import Extract, Extractor, Load
 from ingesta.landing import Landing, landing_at
 from ingesta.lock import load_lock
-from ingesta.merge import Load, Merged, Merger
+from ingesta.merge import Merged, Merger
 from ingesta.progress import Reporter, size
 from ingesta.quality import Finding, Gate, SourceKeys
 from ingesta.settings import Settings
-from ingesta.source import Source, full_disk
+from ingesta.source import Source, connection_lost, full_disk
 from ingesta.structure import quoted
 from ingesta.tables import TABLES, Table
 
@@ -114,7 +114,7 @@ def _land(
     full_refresh: bool,
 ) -> list[Extract]:
     source = Source(connection, settings.source, settings.ingesta.source_schema)
-    extractor = Extractor(connection, source, landing, current.id, settings.ingesta, full_refresh=full_refresh)
+    extractor = Extractor(connection, source, landing, current, settings.ingesta, full_refresh=full_refresh)
     extracts = []
     with source.snapshot() as snapshot:
         for table in tables:
@@ -200,4 +200,9 @@ def explaining() -> Iterator[None]:
     except (duckdb.Error, OSError) as error:
         if "No space left on device" in str(error):
             raise full_disk(error) from None
+        if connection_lost(error):
+            raise LoadError(
+                "The connection to the lakehouse catalog was lost, and the load with it: readers see all of a load or "
+                "nothing. Check that the catalog's database is up, then run again."
+            ) from None
         raise LoadError(f"The load failed and left nothing visible: {str(error).strip()}. Run it again.") from error

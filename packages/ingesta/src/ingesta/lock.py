@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import duckdb
 
-from datavision_lakehouse import LakehouseSettings, Unavailable
+from datavision_lakehouse import LakehouseSettings
+from datavision_lakehouse.connection import explain_catalog
 from datavision_lakehouse.extensions import OFFLINE, load_extensions
 from datavision_lakehouse.postgres import sql_text
 from ingesta.errors import LoadError
@@ -33,15 +34,16 @@ def load_lock(settings: LakehouseSettings, wait_seconds: float, report: Callable
                 f"ATTACH {sql_text(catalog.option_string)} AS lock (TYPE postgres, READ_ONLY, SECRET lock_login)"
             )
         except duckdb.Error as error:
-            reason = str(error).rsplit("failed: ", 1)[-1].splitlines()[0]
-            raise Unavailable(
-                f"The lakehouse catalog {catalog} cannot be opened: {reason}. "
-                "Check that it is up, and DATAVISION_LAKEHOUSE__CATALOG_URL."
-            ) from None
+            raise explain_catalog(error, settings) from None
         # A transaction pins one of the scanner's pooled connections, and with it the lock.
         connection.execute("BEGIN")
-        _acquire(connection, wait_seconds, report)
-        yield
+        try:
+            _acquire(connection, wait_seconds, report)
+            yield
+        finally:
+            # Left to the closing, a rollback that fails because PostgreSQL is gone would abort the process in C++.
+            with suppress(duckdb.Error):
+                connection.execute("ROLLBACK")
 
 
 def _acquire(connection: duckdb.DuckDBPyConnection, wait_seconds: float, report: Callable[[str], object]) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, Literal
 
 import duckdb
@@ -10,23 +9,12 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from datavision_lakehouse.history import mark_load
 from datavision_lakehouse.postgres import sql_text
-from ingesta.extract import SCHEMA, Extract
+from ingesta.extract import HASHED, LOADS, SCHEMA, Extract, Load
 from ingesta.landing import Landing
-from ingesta.structure import KNOWN, LOAD_ID, LOADED_AT, quoted
-
-LOADS: Final = f"{SCHEMA}._cargas"
-"""One row per load and table: what changed."""
+from ingesta.structure import KNOWN, LOAD_ID, LOADED_AT, ROW_HASH, quoted
 
 _REPLACE_SHARE: Final = 0.5
 """From this share of changed rows on, writing a table anew is cheaper than marking its rows deleted."""
-
-
-@dataclass(frozen=True)
-class Load:
-    """A load's name and moment, written to every row that it touches."""
-
-    id: str
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -48,6 +36,7 @@ class Merger:
         self._connection = connection
         self._landing = landing
         self._load = load
+        self._id, self._at = sql_text(load.id), f"TIMESTAMPTZ '{load.at.isoformat()}'"
 
     def merge(self, extracts: Sequence[Extract], report: Callable[[str], None]) -> list[Merged]:
         """Readers see all of the load or nothing of it. Tried again when another writer was faster."""
@@ -78,8 +67,8 @@ class Merger:
     def _abandon(self) -> None:
         try:
             self._connection.execute("ROLLBACK")
-        except duckdb.TransactionException:
-            # A COMMIT that failed has ended its transaction already.
+        except duckdb.Error:
+            # A COMMIT that failed has ended its transaction already, and a lost connection has ended it for us.
             return
 
     def _merge_one(self, extract: Extract) -> Merged:
@@ -87,28 +76,38 @@ class Merger:
         if extract.rebuild:
             columns = ", ".join(f"{quoted(column.name)} {column.type}" for column in extract.columns)
             own = f"{LOADED_AT} TIMESTAMP WITH TIME ZONE, {LOAD_ID} VARCHAR"
+            if extract.hashed:
+                own += f", {ROW_HASH} BIGINT"
             self._connection.execute(f"CREATE OR REPLACE TABLE {name} ({columns}, {own})")
             inserted = self._insert(extract, self._rows(extract))
             return Merged(extract.table.name, "new", inserted, 0, 0, inserted)
         for column in extract.added:
             self._connection.execute(f"ALTER TABLE {name} ADD COLUMN {quoted(column.name)} {column.type}")
+        if extract.hashed and not self._has_column(extract.table.name, ROW_HASH):
+            self._connection.execute(f"ALTER TABLE {name} ADD COLUMN {ROW_HASH} BIGINT")
         return self._merge_changes(extract, name)
 
     def _merge_changes(self, extract: Extract, name: str) -> Merged:
         key = ", ".join(map(quoted, extract.table.key))
         on = " AND ".join(f"l.{quoted(c)} = d.{quoted(c)}" for c in extract.table.key)
         differs = " OR ".join(f"l.{quoted(c.name)} IS DISTINCT FROM d.{quoted(c.name)}" for c in extract.columns)
+        differs = f"(l.{LOAD_ID} IS NULL OR {differs})"
+        other_hash = f" OR l.{ROW_HASH} IS DISTINCT FROM d.{ROW_HASH}" if extract.hashed else ""
         try:
+            # A row of which only the hash is new keeps the load that brought it.
             self._connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE changed AS SELECT d.*, l.{LOAD_ID} IS NOT NULL AS {KNOWN} "
-                f"FROM {self._rows(extract)} AS d LEFT JOIN {name} AS l ON {on} WHERE l.{LOAD_ID} IS NULL OR {differs}"
+                f"CREATE OR REPLACE TEMP TABLE changed AS SELECT d.*, l.{LOAD_ID} IS NOT NULL AS {KNOWN}, "
+                f"CASE WHEN {differs} THEN {self._at} ELSE l.{LOADED_AT} END AS {LOADED_AT}, "
+                f"CASE WHEN {differs} THEN {self._id} ELSE l.{LOAD_ID} END AS {LOAD_ID} "
+                f"FROM {self._rows(extract)} AS d LEFT JOIN {name} AS l ON {on} WHERE {differs}{other_hash}"
             )
             self._connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {key} FROM {name} AS l "
                 f"ANTI JOIN {self._keys(extract)} AS d ON {on}"
             )
-            updated, inserted = self._numbers(
-                f"SELECT count(*) FILTER ({KNOWN}), count(*) FILTER (NOT {KNOWN}) FROM changed"
+            updated, inserted, rehashed = self._numbers(
+                f"SELECT count(*) FILTER ({KNOWN} AND {LOAD_ID} = {self._id}), count(*) FILTER (NOT {KNOWN}), "
+                f"count(*) FILTER ({LOAD_ID} <> {self._id}) FROM changed"
             )
             deleted, before = self._numbers(f"SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM {name})")
             total = before + inserted - deleted
@@ -117,11 +116,11 @@ class Merger:
                 self._connection.execute(f"DELETE FROM {name}")
                 self._insert(extract, self._rows(extract))
                 return Merged(extract.table.name, "replace", inserted, updated, deleted, total)
-            if updated + deleted:
+            if updated + rehashed + deleted:
                 old = f"SELECT {key} FROM changed WHERE {KNOWN} UNION ALL SELECT {key} FROM gone"
                 self._connection.execute(f"DELETE FROM {name} WHERE ({key}) IN ({old})")
-            if inserted + updated:
-                self._insert(extract, "changed")
+            if inserted + updated + rehashed:
+                self._insert(extract, "changed", at=LOADED_AT, load_id=LOAD_ID)
             return Merged(extract.table.name, "compare", inserted, updated, deleted, total)
         finally:
             self._drop_temporary()
@@ -133,28 +132,38 @@ class Merger:
             # An error before this one aborted the transaction, and the tables with it.
             return
 
-    def _insert(self, extract: Extract, rows: str) -> int:
-        columns = ", ".join(quoted(column.name) for column in extract.columns)
+    def _insert(self, extract: Extract, rows: str, at: str | None = None, load_id: str | None = None) -> int:
+        columns = ", ".join([*(quoted(c.name) for c in extract.columns), *([ROW_HASH] if extract.hashed else [])])
         name = f"{SCHEMA}.{quoted(extract.table.name)}"
         (count,) = self._numbers(
             f"INSERT INTO {name} ({columns}, {LOADED_AT}, {LOAD_ID}) "
-            f"SELECT {columns}, TIMESTAMPTZ '{self._load.at.isoformat()}', {sql_text(self._load.id)} FROM {rows}"
+            f"SELECT {columns}, {at or self._at}, {load_id or self._id} FROM {rows}"
         )
         return count
 
     def _record(self, extracts: Sequence[Extract], merged: Sequence[Merged]) -> None:
         self._connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {LOADS} (id_carga VARCHAR, cargado_en TIMESTAMP WITH TIME ZONE, "
+            f"CREATE TABLE IF NOT EXISTS {SCHEMA}.{LOADS} (id_carga VARCHAR, cargado_en TIMESTAMP WITH TIME ZONE, "
             "tabla VARCHAR, modo VARCHAR, insertadas BIGINT, actualizadas BIGINT, eliminadas BIGINT, total BIGINT, "
-            "filas_origen BIGINT)"
+            f"filas_origen BIGINT, {HASHED} BOOLEAN)"
         )
+        if not self._has_column(LOADS, HASHED):
+            # Made by version 0.1.
+            self._connection.execute(f"ALTER TABLE {SCHEMA}.{LOADS} ADD COLUMN {HASHED} BOOLEAN")
         rows = ", ".join(
-            f"({sql_text(self._load.id)}, TIMESTAMPTZ '{self._load.at.isoformat()}', {sql_text(done.table)}, "
+            f"({self._id}, {self._at}, {sql_text(done.table)}, "
             f"{sql_text(done.mode)}, {done.inserted}, {done.updated}, "
-            f"{done.deleted}, {done.total}, {landed.source_rows})"
+            f"{done.deleted}, {done.total}, {landed.source_rows}, {landed.compared})"
             for landed, done in zip(extracts, merged, strict=True)
         )
-        self._connection.execute(f"INSERT INTO {LOADS} VALUES {rows}")
+        self._connection.execute(f"INSERT INTO {SCHEMA}.{LOADS} VALUES {rows}")
+
+    def _has_column(self, table: str, column: str) -> bool:
+        (count,) = self._numbers(
+            "SELECT count(*) FROM duckdb_columns() WHERE database_name = current_database() AND "
+            f"(schema_name, table_name, column_name) = ({sql_text(SCHEMA)}, {sql_text(table)}, {sql_text(column)})"
+        )
+        return count > 0
 
     def _rows(self, extract: Extract) -> str:
         return self._parquet(*(file.name for file in extract.files))

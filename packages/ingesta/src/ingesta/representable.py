@@ -18,12 +18,16 @@ _FREE_LIMIT: Final = "1e28"
 _FREE_SCALE: Final = 10
 
 
-def unfit(column: Column, policy: Policy = "error") -> str | None:
+def unfit(column: Column, policy: Policy = "error", *, cursor: bool = False) -> str | None:
     """The PostgreSQL condition that holds for values of this column which would not arrive as they are.
 
-    None when its type in the lakehouse holds them all. `round` accepts more decimals than are stored.
+    None when its type in the lakehouse holds them all. `round` accepts more decimals than are stored. A cursor says
+    when its row changed: infinity, which the type holds, is no answer to that.
     """
     name = quoted(column.name)
+    if cursor:
+        beyond = _unfit_value(name, column.type, policy)
+        return f"(NOT isfinite({name}){f' OR {beyond}' if beyond else ''})"
     element = column.type.removesuffix("[]")
     if column.type == element:
         return _unfit_value(name, element, policy)
@@ -32,14 +36,12 @@ def unfit(column: Column, policy: Policy = "error") -> str | None:
     return f"({nested} OR EXISTS (SELECT FROM unnest({name}) AS u(v) WHERE {inner}))" if inner else nested
 
 
-def read_at_source(column: Column, policy: Policy) -> Column:
+def read_at_source(column: Column, policy: Policy, *, cursor: bool = False) -> Column:
     """The column as `policy` wants it read: NULL where it is unfit, or as it is."""
-    condition = unfit(column) if policy == "null" else None
+    condition = unfit(column, cursor=cursor) if policy == "null" else None
     if condition is None:
         return column
-    return replace(
-        column, at_source=f"CASE WHEN {condition} THEN NULL ELSE {column.at_source or quoted(column.name)} END"
-    )
+    return replace(column, at_source=f"CASE WHEN {condition} THEN NULL ELSE {column.expression} END")
 
 
 def count_query(table: str, conditions: Mapping[str, str]) -> str:

@@ -10,13 +10,17 @@ from ingesta.representable import Policy
 from ingesta.tables import TABLES
 
 Level = Literal["error", "warning", "off"]
+RowHash = Literal["always", "daily", "weekly", "never"]
 CHECKS: Final = ("row_count", "duplicate_keys", "orphans", "freshness")
 
 
 def _known_checks(levels: dict[str, Level]) -> dict[str, Level]:
     for name in levels:
-        if name.split(".", 1)[0] not in CHECKS:
+        check, dot, table = name.partition(".")
+        if check not in CHECKS:
             raise ValueError(f"{name!r} is no check; write CHECK or CHECK.TABLE with one of: {', '.join(CHECKS)}")
+        if dot and table not in TABLES:
+            raise ValueError(f"{name!r} names no table; write {check}.TABLE with one of: {', '.join(TABLES)}")
     return levels
 
 
@@ -32,8 +36,10 @@ class IngestaSettings(Section):
     """How a load behaves; every value has a default."""
 
     source_schema: str = "public"
-    lag_days: int = Field(default=7, ge=0)
+    lag_days: int = Field(default=7, ge=0, le=36_500)
     """Rows changed within this many days before the newest one loaded are read again."""
+    row_hash: RowHash = "always"
+    """How often the source hashes all rows to find those that changed without their cursor moving."""
     compare_rows: int = Field(default=10_000, ge=0)
     """A table of at most this many rows is read whole and compared, which is cheaper than asking for changes."""
     freshness_hours: float = Field(default=48, gt=0)

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Final
 
 import duckdb
@@ -12,11 +13,21 @@ from datavision_lakehouse import ConfigurationError, SourceSettings
 from datavision_lakehouse.postgres import PostgresAddress, sql_text
 from ingesta.errors import IngestaError, LoadError, QualityError, UsageError
 from ingesta.representable import Policy, count_query, read_at_source, unfit
-from ingesta.structure import Column, check_names, lake_column, quoted
+from ingesta.structure import ROW_HASH, Column, check_names, lake_column, quoted, row_hash
 from ingesta.tables import Table
 
 SOURCE: Final = "source"
 _SAMPLE: Final = 5
+_LOST: Final = (
+    "unable to connect|connection to server|connection refused|connection reset|closed the connection|"
+    "terminating connection|no connection to the server|timeout expired|timed out|could not translate|"
+    'Failed to execute query "ROLLBACK"'
+)
+_BINARY: Final = (
+    "(t.typtype IN ('b', 'e', 'r', 'm') AND t.typsend <> 0 "
+    "AND (e.oid IS NULL OR e.typtype IN ('b', 'e') AND e.typsend <> 0))"
+)
+"""Whether record_send can write a column's type: composites and domains may hold one that it cannot."""
 
 
 class Source:
@@ -50,9 +61,13 @@ class Source:
         try:
             yield str(self._ask("SELECT pg_current_snapshot()::text AS answer")[0][0])
         except duckdb.Error as error:
+            if "ducklake" in str(error).lower():
+                raise
             raise explained(error, self._address) from None
         finally:
-            self._connection.execute("ROLLBACK")
+            # It fails when a connection is lost, and would then hide the error that says so.
+            with suppress(duckdb.Error):
+                self._connection.execute("ROLLBACK")
 
     def columns(self, table: Table) -> tuple[Column, ...]:
         """The table's columns in their order at the source.
@@ -60,14 +75,13 @@ class Source:
         Raises UsageError when the source has no such table, or the table lacks a column of its declaration.
         """
         where = f"{sql_text(self._schema)}, {sql_text(table.name)}"
-        types = {
-            row[0]: row[1]
-            for row in self._ask(
-                "SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type FROM pg_attribute a "
-                "JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-                f"WHERE (n.nspname, c.relname) = ({where}) AND a.attnum > 0 AND NOT a.attisdropped"
-            )
-        }
+        found = self._ask(
+            f"SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, {_BINARY} AS binary "
+            "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' "
+            f"WHERE (n.nspname, c.relname) = ({where}) AND a.attnum > 0 AND NOT a.attisdropped"
+        )
+        types, binary = {row[0]: row[1] for row in found}, {row[0] for row in found if row[2]}
         seen = self._connection.execute(
             "SELECT column_name, data_type FROM duckdb_columns() "
             f"WHERE (database_name, schema_name, table_name) = ({sql_text(SOURCE)}, {where}) ORDER BY column_index"
@@ -78,7 +92,9 @@ class Source:
                 f"Create it there, or load the others with: --tables {self._others(table)}."
             )
         check_names(table.name, list(types))
-        columns = tuple(lake_column(name, kind, types[name]) for name, kind in seen)
+        columns = tuple(
+            replace(lake_column(name, kind, types[name]), binary=name in binary) for name, kind in seen if name in types
+        )
         declared = (
             *table.key,
             *([table.cursor] if table.cursor else []),
@@ -88,6 +104,12 @@ class Source:
             raise UsageError(
                 f"Table {table.name!r} of the source has no column {missing[0]!r}, which its declaration in "
                 "ingesta/tables.py names. Correct the source or the declaration."
+            )
+        cursor = next((column for column in columns if column.name == table.cursor), None)
+        if cursor and not cursor.type.startswith(("TIMESTAMP", "DATE")):
+            raise UsageError(
+                f"Column {cursor.name!r} of table {table.name!r} is a {types[cursor.name]}, no date or timestamp: it "
+                "cannot be the cursor that its declaration in ingesta/tables.py makes it. Correct the declaration."
             )
         return columns
 
@@ -103,24 +125,42 @@ class Source:
         conditions = {
             column.name: condition
             for column in columns
-            if policies[column.name] != "null" and (condition := unfit(column, policies[column.name]))
+            if policies[column.name] != "null"
+            and (condition := unfit(column, policies[column.name], cursor=column.name == table.cursor))
         }
         if conditions:
             counts = self._ask(count_query(self._table(table), conditions))[0]
             for (name, condition), count in zip(conditions.items(), counts, strict=True):
                 if int(count):
-                    kind = next(column.type for column in columns if column.name == name)
+                    kind = "a cursor" if name == table.cursor else next(c.type for c in columns if c.name == name)
                     raise self._unrepresentable(table, name, kind, condition, int(count))
-        return tuple(read_at_source(column, policies[column.name]) for column in columns)
+        return tuple(
+            read_at_source(column, policies[column.name], cursor=column.name == table.cursor) for column in columns
+        )
 
-    def relation(self, table: Table, columns: tuple[Column, ...]) -> str:
-        """An SQL relation with the table's rows in the lakehouse's types."""
-        if not any(column.at_source for column in columns):
-            chosen = ", ".join(f"CAST({quoted(c.name)} AS {c.type}) AS {quoted(c.name)}" for c in columns)
-            return f"(SELECT {chosen} FROM {SOURCE}.{self._table(table)})"
-        chosen = ", ".join(f"{c.at_source or quoted(c.name)} AS {quoted(c.name)}" for c in columns)
-        query = f"SELECT {chosen} FROM {self._table(table)}"
-        return f"(FROM postgres_query({sql_text(SOURCE)}, {sql_text(query)}))"
+    def relation(
+        self, table: Table, columns: Sequence[Column], *, where: str = "true", hashed: Sequence[Column] = ()
+    ) -> str:
+        """An SQL relation with the table's rows in the lakehouse's types.
+
+        Args:
+            table: The table to read.
+            columns: The columns to read.
+            where: A condition that PostgreSQL and DuckDB understand alike; with `hashed` only PostgreSQL has to.
+            hashed: Columns whose hash comes along as `_huella`; none means no hash.
+
+        Returns:
+            The relation, in parentheses.
+        """
+        types = [f"CAST({quoted(c.name)} AS {c.type}) AS {quoted(c.name)}" for c in columns]
+        if not hashed and not any(column.at_source for column in columns):
+            return f"(SELECT {', '.join(types)} FROM {SOURCE}.{self._table(table)} WHERE {where})"
+        chosen = [f"{c.expression} AS {quoted(c.name)}" for c in columns]
+        if hashed:
+            types.append(ROW_HASH)
+            chosen.append(f"{row_hash(hashed)} AS {ROW_HASH}")
+        query = f"SELECT {', '.join(chosen)} FROM {self._table(table)} WHERE {where}"
+        return f"(SELECT {', '.join(types)} FROM postgres_query({sql_text(SOURCE)}, {sql_text(query)}))"
 
     def _table(self, table: Table) -> str:
         return f"{quoted(self._schema)}.{quoted(table.name)}"
@@ -170,10 +210,25 @@ def explained(error: duckdb.Error, address: PostgresAddress) -> IngestaError:
     if "No space left on device" in text:
         return full_disk(error)
     reason = text.rsplit("failed: ", 1)[-1].splitlines()[0].replace(address.password or "\0", "…")
+    if isinstance(error, duckdb.ConversionException | duckdb.OutOfRangeException):
+        return QualityError(
+            f"The source {address} holds a value that cannot be loaded: {reason}. Nothing was loaded. "
+            "Correct the value at the source, or load the other tables with --tables."
+        )
+    if connection_lost(error):
+        return LoadError(
+            f"The source {address} cannot be read: {reason}. "
+            "Check that it is up and that its network lets this task in, then run again."
+        )
     return LoadError(
-        f"The source {address} cannot be read: {reason}. "
-        "Check that it is up and that its network lets this task in, then run again."
+        f"Reading the source {address} failed: {reason}. Nothing was loaded. "
+        "Run again; if it keeps failing, the source's log says more."
     )
+
+
+def connection_lost(error: Exception) -> bool:
+    """Whether PostgreSQL could not be reached, or went away."""
+    return re.search(_LOST, str(error), re.IGNORECASE) is not None
 
 
 def full_disk(error: Exception) -> LoadError:

@@ -8,7 +8,9 @@ from ingesta.errors import UsageError
 
 LOADED_AT: Final = "_cargado_en"
 LOAD_ID: Final = "_id_carga"
-OWN_COLUMNS: Final = (LOADED_AT, LOAD_ID)
+ROW_HASH: Final = "_huella"
+"""Hash of the row as PostgreSQL computed it when the row was read; NULL where it was read without one."""
+OWN_COLUMNS: Final = (LOADED_AT, LOAD_ID, ROW_HASH)
 
 KNOWN: Final = "_known"
 """Marks, in a merge, the rows that the lakehouse already has."""
@@ -26,6 +28,13 @@ class Column:
     name: str
     type: str
     at_source: str | None = None
+    binary: bool = True
+    """Whether PostgreSQL can write the column's type in its binary form, which no session setting changes."""
+
+    @property
+    def expression(self) -> str:
+        """The PostgreSQL expression for its value as it is read."""
+        return self.at_source or quoted(self.name)
 
 
 def quoted(name: str) -> str:
@@ -47,7 +56,20 @@ def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
         return Column(name, FREE_DECIMAL + brackets, f"{quoted(name)}::{_FREE_NUMERIC}{brackets}")
     if element in ("TIME WITH TIME ZONE", "INTERVAL"):
         return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
+    if element.startswith("ENUM") and brackets:
+        # A query's result, unlike a table, comes without its enumerations: the array would be one text.
+        return Column(name, "VARCHAR[]", f"{quoted(name)}::text[]")
     return Column(name, f"VARCHAR{brackets}" if element.startswith("ENUM") else scanner_type)
+
+
+def row_hash(columns: Sequence[Column]) -> str:
+    """The PostgreSQL expression for a 64-bit hash of these columns as they are read.
+
+    It changes whenever a value does that is stored, down to the scale of a numeric and the case of a citext: it is
+    taken from the binary form of the values, not from what their types call equal.
+    """
+    values = ", ".join(c.expression if c.binary else f"({c.expression})::text" for c in columns)
+    return f"hashtextextended(encode(record_send(ROW({values})), 'hex') COLLATE \"C\", 0)"
 
 
 def check_names(table: str, names: Sequence[str]) -> None:

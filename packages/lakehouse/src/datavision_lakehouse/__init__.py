@@ -1,6 +1,6 @@
 """Opens the DuckLake lakehouse of an environment."""
 
-from datavision_lakehouse.connection import LAKE, connect
+from datavision_lakehouse.connection import LAKE, check, connect
 from datavision_lakehouse.dbt import dbt_profile
 from datavision_lakehouse.errors import ConfigurationError, LakehouseError, NotInitialized, Unavailable, UnknownLoad
 from datavision_lakehouse.settings import (
@@ -24,6 +24,7 @@ __all__ = [
     "SourceSettings",
     "Unavailable",
     "UnknownLoad",
+    "check",
     "connect",
     "dbt_profile",
     "settings_for",

@@ -19,6 +19,8 @@ from datavision_lakehouse.storage import allow_s3, is_s3
 LAKE: Final = "lake"
 """The name under which the lakehouse is attached, and of the DuckDB secret that opens it."""
 
+_REFUSALS: Final = ("password authentication failed", "no password supplied", "no pg_hba.conf entry")
+
 
 def connect(
     settings: LakehouseSettings, *, read_only: bool = False, at: str | int | None = None
@@ -48,6 +50,22 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+def check(settings: LakehouseSettings) -> None:
+    """Find out in a fraction of a second whether the lakehouse can be read; changes nothing.
+
+    For whoever is about to start something slow that would explain a failure badly, such as dbt.
+
+    Args:
+        settings: The lakehouse to look at.
+
+    Raises:
+        ConfigurationError: Address, password, database or data path are wrong; another try changes nothing.
+        NotInitialized: Nothing was ever loaded.
+        Unavailable: The catalog does not answer; another try may.
+    """
+    connect(settings, read_only=True).close()
 
 
 def instance_options(settings: LakehouseSettings) -> dict[str, str | bool | int | float | list[str]]:
@@ -91,7 +109,7 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings, *
     try:
         connection.execute(f"ATTACH 'ducklake:{LAKE}' AS {LAKE}{' (READ_ONLY)' if read_only else ''}")
     except duckdb.Error as error:
-        raise _explained(error, settings) from None
+        raise explain_catalog(error, settings) from None
 
 
 def _reattach_at(connection: duckdb.DuckDBPyConnection, at: str | int) -> None:
@@ -110,7 +128,16 @@ def _make_folder(folder: Path) -> None:
         ) from None
 
 
-def _explained(error: duckdb.Error, settings: LakehouseSettings) -> LakehouseError:
+def explain_catalog(error: duckdb.Error, settings: LakehouseSettings) -> LakehouseError:
+    """What a failure to attach the catalog means for the user.
+
+    Args:
+        error: What DuckDB raised.
+        settings: The lakehouse that was being opened.
+
+    Returns:
+        The error to raise instead, without the password.
+    """
     text, catalog = str(error), settings.catalog
     if "does not match existing data path" in text:
         recorded = re.search(r'in the catalog "([^"]+)"', text)
@@ -120,8 +147,11 @@ def _explained(error: duckdb.Error, settings: LakehouseSettings) -> LakehouseErr
             "or name another catalog database."
         )
     if "creating a new DuckLake is explicitly disabled" in text:
-        return NotInitialized(f"The lakehouse at {catalog} holds nothing yet. Run the daily pipeline first: make run.")
-    if "password authentication failed" in text or "no password supplied" in text:
+        return NotInitialized(
+            f"The lakehouse at {catalog} holds nothing yet. Load it first: run pipeline_suscripciones, "
+            "or make run on a laptop."
+        )
+    if any(said in text for said in _REFUSALS):
         return ConfigurationError(
             f"The lakehouse catalog refused the password of {catalog}. Correct DATAVISION_LAKEHOUSE__CATALOG_URL."
         )
@@ -131,6 +161,15 @@ def _explained(error: duckdb.Error, settings: LakehouseSettings) -> LakehouseErr
             "DATAVISION_LAKEHOUSE__CATALOG_URL."
         )
     reason = text.rsplit("failed: ", 1)[-1].splitlines()[0]
+    if "could not translate host name" in text and "Temporary failure" not in text:
+        return ConfigurationError(
+            f"The lakehouse catalog's host {catalog.host!r} is unknown. Correct DATAVISION_LAKEHOUSE__CATALOG_URL."
+        )
+    if (bad := re.search(r"invalid (connection option|integer value|\w+ value)[^\n]*", text)) is not None:
+        return ConfigurationError(
+            f"The lakehouse catalog {catalog} cannot be opened: {bad.group()}. "
+            "Correct the options in DATAVISION_LAKEHOUSE__CATALOG_URL."
+        )
     return Unavailable(
         f"The lakehouse catalog {catalog} cannot be opened: {reason}. "
         "Check that the database is up and that its network lets this task in, then run again."

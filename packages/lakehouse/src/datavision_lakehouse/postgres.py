@@ -38,8 +38,11 @@ class PostgresAddress:
             parts, port = urlsplit(""), 0
         options = dict(parse_qsl(parts.query))
         host = options.pop("host", None) or parts.hostname
+        # libpq takes the password here, too; among the options it would be in messages.
+        password = options.pop("password", None) or unquote(parts.password or "")
         database = unquote(parts.path.lstrip("/"))
-        if parts.scheme not in ("postgresql", "postgres") or not (host and port and database and parts.username):
+        complete = host and port and database and parts.username
+        if parts.scheme not in ("postgresql", "postgres") or not host or not complete or "\0" in unquote(url):
             raise ConfigurationError(
                 f"{setting} is not a PostgreSQL URL. Set it to postgresql://user:password@host:port/database "
                 "(percent-encode special characters in the password)."
@@ -49,8 +52,8 @@ class PostgresAddress:
             host=host,
             port=port,
             database=database,
-            user=unquote(parts.username),
-            password=unquote(parts.password or ""),
+            user=unquote(parts.username or ""),
+            password=password,
             options=tuple(sorted(options.items())),
         )
 
@@ -60,7 +63,7 @@ class PostgresAddress:
     @property
     def option_string(self) -> str:
         """The URL's options in libpq's keyword form; holds no credentials."""
-        return " ".join(f"{key}='{value}'" for key, value in self.options)
+        return " ".join(f"{key}='{_escaped(value)}'" for key, value in self.options)
 
     def secret_sql(self, name: str) -> str:
         """The statement that keeps the credentials in DuckDB's memory under `name`."""
@@ -68,3 +71,7 @@ class PostgresAddress:
             f"CREATE OR REPLACE TEMPORARY SECRET {name} (TYPE postgres, HOST {sql_text(self.host)}, PORT {self.port}, "
             f"DATABASE {sql_text(self.database)}, USER {sql_text(self.user)}, PASSWORD {sql_text(self.password)})"
         )
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("'", "\\'")
