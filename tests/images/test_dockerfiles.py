@@ -1,9 +1,12 @@
-"""What every Dockerfile promises, read from the file itself; `tests/release/test_containers.py` builds and runs them."""
+"""What every Dockerfile promises, read from the file; `tests/release/test_containers.py` builds and runs them."""
 
 import re
+import runpy
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask_appbuilder.const import AUTH_DB, AUTH_OAUTH
 
 DOCKERFILES = sorted((Path(__file__).resolve().parents[2] / "packages").glob("*/Dockerfile"))
 
@@ -29,3 +32,43 @@ def test_the_user_of_the_image_has_a_name_and_may_write_under_tmp(stages: list[s
     script = (DOCKERFILES[0].parents[1] / "runtime" / "image" / "user").read_text()
     assert "datavision:x:10001:10001:" in script
     assert "chmod 1777 /tmp" in script
+
+
+def setting(name: str) -> str:
+    """A setting of Airflow as its image has it."""
+    text = next(path for path in DOCKERFILES if path.parent.name == "orchestration").read_text()
+    return re.findall(rf"\b{name}=(\S+)", text)[-1]
+
+
+def test_airflow_runs_on_the_executor_that_runs_locally() -> None:
+    local = DOCKERFILES[0].parents[1] / "orchestration" / "src" / "datavision" / "local" / "airflow.py"
+    assert f'"AIRFLOW__CORE__EXECUTOR": "{setting("AIRFLOW__CORE__EXECUTOR")}"' in local.read_text()
+
+
+def test_pipelines_are_not_left_paused_and_nobody_signs_on_with_a_generated_password() -> None:
+    assert setting("AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION") == "False"
+    assert "fab_auth_manager" in setting("AIRFLOW__CORE__AUTH_MANAGER")
+    assert setting("AIRFLOW__FAB__CONFIG_FILE") == "/app/sign_on.py"
+
+
+def sign_on(monkeypatch: pytest.MonkeyPatch, **variables: str) -> dict[str, Any]:
+    for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_ADMINS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(DOCKERFILES[0].parents[1] / "orchestration" / "sign_on.py"))
+
+
+def test_people_sign_on_with_the_configured_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = sign_on(monkeypatch, OIDC_ISSUER="https://id.example/", OIDC_CLIENT_ID="airflow", OIDC_ADMINS="jefes")
+    assert chosen["AUTH_TYPE"] == AUTH_OAUTH
+    (provider,) = chosen["OAUTH_PROVIDERS"]
+    assert provider["remote_app"]["server_metadata_url"] == "https://id.example/.well-known/openid-configuration"
+    assert chosen["AUTH_ROLES_MAPPING"] == {"jefes": ["Admin"]}
+    assert chosen["AUTH_USER_REGISTRATION_ROLE"] == "Viewer"
+
+
+def test_without_a_provider_nobody_can_register(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = sign_on(monkeypatch)
+    assert chosen["AUTH_TYPE"] == AUTH_DB
+    assert chosen["AUTH_USER_REGISTRATION"] is False

@@ -132,7 +132,9 @@ def test_a_release_pushes_what_changed_and_no_dependency(containers: Config, rel
 
 def test_a_failed_build_shows_the_failing_step_and_nothing_else(containers: Config, project: Any) -> None:
     dockerfile: Path = project.path / "packages/ingesta/Dockerfile"
-    dockerfile.write_text(dockerfile.read_text().replace("RUN /tmp/user && /tmp/trim\n", "RUN echo before && no-such-program\n"))
+    dockerfile.write_text(
+        dockerfile.read_text().replace("RUN /tmp/user && /tmp/trim\n", "RUN echo before && no-such-program\n")
+    )
     with pytest.raises(BuildError) as failed:
         build_images(containers, ["ingesta"], None, lambda _: None)
     text = str(failed.value)
