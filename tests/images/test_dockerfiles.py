@@ -1,12 +1,21 @@
 """What every Dockerfile promises, read from the file; `tests/release/test_containers.py` builds and runs them."""
 
+import os
 import re
 import runpy
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask_appbuilder.const import AUTH_DB, AUTH_OAUTH
+
+from datavision.config import load
+from datavision.images.containers import ContainerBuilder
+from datavision.images.recipe import Stamp
+from datavision.images.registry import Registry
+from datavision.images.source import read_source
 
 DOCKERFILES = sorted((Path(__file__).resolve().parents[2] / "packages").glob("*/Dockerfile"))
 
@@ -72,3 +81,49 @@ def test_without_a_provider_nobody_can_register(monkeypatch: pytest.MonkeyPatch)
     chosen = sign_on(monkeypatch)
     assert chosen["AUTH_TYPE"] == AUTH_DB
     assert chosen["AUTH_USER_REGISTRATION"] is False
+
+
+@pytest.fixture
+def project(repository: Path, tmp_path: Path) -> Path:
+    """A copy of what the images are made from, as a git repository."""
+    for name in ("config", "packages", "uv.lock", "pyproject.toml"):
+        source = repository / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, tmp_path / name)
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def test_airflows_image_is_another_one_when_the_configuration_in_it_is(project: Path) -> None:
+    before = read_source(project, "airflow").hash
+    config = project / "config" / "prod.toml"
+    config.write_text(config.read_text().replace('size = "large"', 'size = "medium"'))
+    after = read_source(project, "airflow").hash
+    assert after != before
+    # Its own name in there changes nothing, else no image would ever be the one that is configured.
+    config.write_text(config.read_text() + '\n[airflow]\nimage = "registry/airflow@sha256:1"\n')
+    named = read_source(project, "airflow").hash
+    config.write_text(config.read_text().replace("sha256:1", "sha256:2"))
+    assert read_source(project, "airflow").hash == named
+
+
+def test_airflows_image_is_another_one_when_the_scripts_that_make_it_are(project: Path) -> None:
+    before = read_source(project, "airflow").hash
+    with (project / "packages" / "runtime" / "image" / "trim").open("a") as script:
+        script.write("true\n")
+    assert read_source(project, "airflow").hash != before
+
+
+def test_docker_pushes_an_image_and_no_index_with_a_provenance(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "docker").write_text(f'#!/bin/sh\necho "$@" > {folder}/called\n')
+    (folder / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(project / "config"))
+    builder = ContainerBuilder(load("dev"), project, Registry.__new__(Registry), "docker", lambda _: None)
+    builder.build(read_source(project, "ingesta"), Stamp("1.0.0", "0" * 40, "https://git"))
+    assert "--provenance=false --sbom=false" in (folder / "called").read_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from datavision.aws import client
+from datavision.aws import check_account, client
 from datavision.config import Config
 from datavision.errors import UserError
 from datavision.pins import read_pin
@@ -53,7 +53,10 @@ def examine_machine() -> Iterator[Finding]:
 def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Finding]:
     """Check what runs in `config`'s environment need of AWS; pins are looked up for `pipelines`."""
     deploy = f"Run `datavision infra deploy --env {config.env}`."
-    yield _attempt("account", deploy, partial(_account, config))
+    account = _attempt("account", "Sign in to the environment's account.", partial(check_account, config))
+    yield account
+    if not account.ok:  # every other question would be answered by the wrong account, or by none
+        return
     yield _attempt("cluster", deploy, partial(_cluster, config))
     yield _attempt("network", deploy, partial(_network, config))
     storage = config.storage
@@ -77,15 +80,6 @@ def _attempt(check: str, remedy: str, probe: Callable[[], str]) -> Finding:
         return Finding(check, probe())
     except (UserError, BotoCoreError, ClientError) as error:
         return Finding(check, str(error), remedy)
-
-
-def _account(config: Config) -> str:
-    found = str(client(config, "sts").get_caller_identity()["Account"])
-    if found != config.aws.account_id:
-        raise UserError(
-            f"the credentials are for account {found}, config/{config.env}.toml says {config.aws.account_id}"
-        )
-    return found
 
 
 def _cluster(config: Config) -> str:
