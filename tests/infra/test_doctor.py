@@ -36,12 +36,12 @@ def test_a_server_that_lets_us_in_is_named_and_gets_no_mail(mailbox: Mailbox, tm
 
 
 def test_a_server_without_tls_gets_no_password(mailbox: Mailbox) -> None:
-    with pytest.raises(UserError, match="does not let us in: .*STARTTLS"):
+    with pytest.raises(UserError, match=r"does not let us in: .*STARTTLS"):
         check_mail(connection(mailbox.port, extra={}, login="user", password="p"))
 
 
 def test_a_server_that_is_not_there_and_a_value_that_is_no_connection_are_told_apart() -> None:
-    with pytest.raises(UserError, match="127.0.0.1:1 does not let us in"):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:1 does not let us in"):
         check_mail(connection(1))
     with pytest.raises(UserError, match="no Airflow connection in JSON"):
         check_mail("smtp://user@host")

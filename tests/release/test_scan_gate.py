@@ -1,5 +1,6 @@
 """The scan gate and the findings that are let through it."""
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from datavision.release.scan import check_scan, without
 
 ENTRY = """
 [[allowed]]
-id = "CVE-2019-5188"
+id = "CVE-9999-9999"
 reason = "in a program that no image starts; no fixed package yet"
 expires = {expires}
 """
@@ -29,8 +30,8 @@ def listed(tmp_path: Path) -> Path:
 
 
 def test_an_entry_lets_its_finding_through_until_its_day(listed: Path) -> None:
-    assert read_allowed(listed, TODAY) == {"CVE-2019-5188"}
-    with pytest.raises(GateError, match=r"CVE-2019-5188 was allowed until 2026-11-26 \(in a program"):
+    assert read_allowed(listed, TODAY) == {"CVE-9999-9999"}
+    with pytest.raises(GateError, match=r"CVE-9999-9999 was allowed until 2026-11-26 \(in a program"):
         read_allowed(listed, date(2026, 11, 26))
 
 
@@ -56,13 +57,15 @@ def test_the_gate_stops_a_finding_until_it_is_allowed(project: Any) -> None:
         update={"images": project.config.images.model_copy(update={"scan_gate": "HIGH"})}
     )
     registry = client(config, "ecr")
-    # moto answers every scan with the HIGH finding of the API reference's example.
+    # moto answers every scan with one HIGH finding.
+    media_type = "application/vnd.oci.image.manifest.v1+json"
+    manifest = {"schemaVersion": 2, "mediaType": media_type, "config": {"digest": "sha256:1", "size": 1}, "layers": []}
     digest = registry.put_image(
         repositoryName="datavision/ingesta",
-        imageManifest='{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": {"digest": "sha256:1", "size": 1}, "layers": []}',
+        imageManifest=json.dumps(manifest),
         imageTag="scanned",
     )["image"]["imageId"]["imageDigest"]
-    with pytest.raises(GateError, match=r"found 1 HIGH.*CVE-2019-5188.*scan-allowed"):
+    with pytest.raises(GateError, match=r"found 1 HIGH.*CVE-9999-9999.*scan-allowed"):
         check_scan(config, "datavision/ingesta", digest)
     (project.path / "infra" / "scan-allowed.toml").write_text(ENTRY.format(expires="2999-01-01"))
     check_scan(config, "datavision/ingesta", digest)
