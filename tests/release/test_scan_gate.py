@@ -9,9 +9,9 @@ import pytest
 
 from datavision.aws import client
 from datavision.config import Config
-from datavision.release.allowed import read_allowed
 from datavision.release.errors import GateError
-from datavision.release.scan import check_scan, without
+from datavision.release.gates.allowed import read_allowed
+from datavision.release.gates.scan import check_scan, without
 
 ENTRY = """
 [[allowed]]

@@ -6,8 +6,8 @@ from typing import Any
 
 from datavision.aws import client
 from datavision.config import Config
-from datavision.fargate.clients import Cloud
-from datavision.fargate.network import network
+from datavision.fargate.edge.clients import Cloud
+from datavision.fargate.launching.network import network
 from datavision.infra.errors import InfraError
 
 _CONTAINER = "bootstrap"

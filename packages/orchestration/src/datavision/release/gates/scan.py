@@ -8,8 +8,8 @@ from typing import Any
 
 from datavision.aws import client
 from datavision.config import Config
-from datavision.release.allowed import allowed_file, read_allowed
 from datavision.release.errors import GateError
+from datavision.release.gates.allowed import allowed_file, read_allowed
 
 SEVERITIES = ("CRITICAL", "HIGH", "MEDIUM")
 WAIT_SECONDS = 900
