@@ -70,7 +70,7 @@ def test_a_missing_value_names_file_key_and_variable(folder: Path) -> None:
         ("DATAVISION_ECS__LAUNCH__ATTEMPTS", "many", r"ecs\.launch\.attempts: .*integer.*found 'many'"),
         ("DATAVISION_AWS__ACCOUNT_ID", "12", r"aws\.account_id"),
         ("DATAVISION_ECS__CLUSTRE", "x", r"ecs\.clustre: Extra inputs are not permitted"),
-        ("DATAVISION_NETWORK__CLUSTER", "x", r"DATAVISION_NETWORK__CLUSTER overrides nothing"),
+        ("DATAVISION_NETZ__CLUSTER", "x", r"DATAVISION_NETZ__CLUSTER overrides nothing"),
     ],
 )
 def test_a_wrong_variable_is_named(

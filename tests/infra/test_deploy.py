@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import boto3
 import pytest
+from cryptography.fernet import Fernet
 
 from datavision import infra
 from datavision.config import Config, load
@@ -59,16 +60,70 @@ def test_another_environment_in_the_same_account_shares_the_registry(config: Con
     assert infra.deploy(other)["datavision-dev-registry"] == "shared"
 
 
+def with_airflow(config: Config, cloud: FargateLocal) -> Config:
+    """The dev environment once its image has been pushed and its repository, name and sign-on are decided."""
+    other = load("dev").model_copy(update={"aws": config.aws})
+    certificate = boto3.client("acm", **cloud.client_args).request_certificate(DomainName="airflow.datavision.example")
+    named = {
+        "image": "registry/datavision/airflow@sha256:0",
+        "git_url": "https://git",
+        "host": "airflow.datavision.example",
+        "certificate_arn": certificate["CertificateArn"],
+        "oidc_issuer": "https://id.datavision.example",
+        "oidc_client_id": "airflow",
+    }
+    return other.model_copy(update={"airflow": other.airflow.model_copy(update=named)})
+
+
 @pytest.mark.usefixtures("first")
-def test_beyond_the_laptop_there_are_a_database_alarms_and_airflow_once_its_image_is_named(config: Config) -> None:
+def test_airflow_is_deployed_once_its_image_is_named_and_its_secrets_have_values(
+    config: Config, cloud: FargateLocal
+) -> None:
     other = load("dev").model_copy(update={"aws": config.aws})
     assert "datavision-dev-airflow" not in infra.deploy(other)
-    airflow = other.airflow.model_copy(
-        update={"image": "registry/datavision/airflow@sha256:0", "git_url": "https://git"}
-    )
-    done = infra.deploy(other.model_copy(update={"airflow": airflow}))
+    complete = with_airflow(config, cloud)
+    with pytest.raises(infra.InfraError) as stopped:
+        infra.deploy(complete)
+    for command in ("infra bootstrap", "infra secret airflow_git", "infra secret airflow_oidc", "infra secret smtp"):
+        assert f"`datavision {command} --env dev`" in str(stopped.value)
+    values = dict.fromkeys(("airflow_database_url", "airflow_git", "airflow_oidc", "smtp"), "a value")
+    infra.put_secret_values(other, values)
+    done = infra.deploy(complete)
     assert done["datavision-dev-airflow"] == "created"
-    assert {done["datavision-dev-database"], done["datavision-dev-observability"]} == {"unchanged"}
+    before = ("database", "bootstrap", "secrets", "observability")
+    assert {done[f"datavision-dev-{part}"] for part in before} == {"unchanged"}
+    services = boto3.client("ecs", **cloud.client_args).list_services(cluster="datavision-dev")["serviceArns"]
+    assert sorted(arn.rpartition("airflow-")[2] for arn in services) == [
+        "api-server",
+        "dag-processor",
+        "scheduler",
+        "triggerer",
+    ]
+
+
+@pytest.mark.usefixtures("first")
+def test_airflows_keys_are_made_before_anything_needs_them_and_stay(config: Config, cloud: FargateLocal) -> None:
+    other = load("dev").model_copy(update={"aws": config.aws})
+    manager = boto3.client("secretsmanager", **cloud.client_args)
+
+    def keys() -> dict[str, str]:
+        names = ("fernet-key", "jwt-secret", "api-secret-key")
+        return {n: manager.get_secret_value(SecretId=f"datavision/dev/airflow-{n}")["SecretString"] for n in names}
+
+    infra.deploy(other)
+    made = keys()
+    Fernet(made["fernet-key"])  # it takes 32 bytes in base64 and nothing else
+    assert len(set(made.values())) == 3
+    infra.deploy(other)
+    assert keys() == made
+
+
+@pytest.mark.usefixtures("first")
+def test_the_role_that_ecs_works_with_is_made_first_and_once(config: Config, cloud: FargateLocal) -> None:
+    (role,) = boto3.client("iam", **cloud.client_args).list_roles(PathPrefix="/aws-service-role/ecs.amazonaws.com/")[
+        "Roles"
+    ]
+    assert "ecs.amazonaws.com" in str(role["AssumeRolePolicyDocument"])
 
 
 @pytest.mark.usefixtures("first")

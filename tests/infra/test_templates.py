@@ -1,6 +1,7 @@
 """What the CloudFormation templates promise, read from the templates themselves."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,20 @@ def statements(role: dict[str, Any]) -> list[dict[str, Any]]:
     return [s for policy in role["Properties"]["Policies"] for s in policy["PolicyDocument"]["Statement"]]
 
 
+def role(templates: dict[str, dict[str, Any]], stack: str, name: str) -> str:
+    """A role's statements as text."""
+    return json.dumps(statements(templates[stack]["Resources"][name]))
+
+
+def container(resources: dict[str, Any], service: str) -> dict[str, Any]:
+    """The container that is the service: the last one of its definition."""
+    found: dict[str, Any] = resources[f"{service}Definition"]["Properties"]["ContainerDefinitions"][-1]
+    return found
+
+
+AIRFLOW = ("ApiServer", "Scheduler", "DagProcessor", "Triggerer")
+
+
 def test_cfn_lint_finds_nothing(repository: Path) -> None:
     paths = sorted(str(path) for path in (repository / "infra").glob("*.yaml"))
     cfn_lint = Path(sys.executable).with_name("cfn-lint")
@@ -32,23 +47,55 @@ def test_cfn_lint_finds_nothing(repository: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_nothing_is_reachable_from_the_internet(templates: dict[str, dict[str, Any]]) -> None:
-    kinds = {r["Type"] for t in templates.values() for r in t["Resources"].values()}
-    assert not kinds & PUBLIC
+def test_nothing_is_reachable_from_the_internet_and_only_a_nat_gateway_reaches_it(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    for template in templates.values():
+        for resource in template["Resources"].values():
+            if resource["Type"] in PUBLIC:
+                assert resource["Condition"] == "NatWanted"
+    assert templates["network"]["Parameters"]["Nat"]["Default"] == "false"
     assert all(
         subnet["Properties"]["MapPublicIpOnLaunch"] is False for subnet in of_type(templates, "AWS::EC2::Subnet")
     )
+    (balancer,) = of_type(templates, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    assert balancer["Properties"]["Scheme"] == "internal"
 
 
-def test_tasks_reach_every_service_they_need_through_endpoints(templates: dict[str, dict[str, Any]]) -> None:
-    names = {json.dumps(e["Properties"]["ServiceName"]) for e in of_type(templates, "AWS::EC2::VPCEndpoint")}
-    for service in ("s3", "ecr.api", "ecr.dkr", "logs", "secretsmanager"):
-        assert any(name.endswith(f'.{service}"}}') for name in names), service
+def test_every_service_that_runs_call_has_an_endpoint_that_serves_this_account_only(
+    templates: dict[str, dict[str, Any]], repository: Path
+) -> None:
+    endpoints = {
+        endpoint["Properties"]["ServiceName"]["Fn::Sub"].removeprefix("com.amazonaws.${AWS::Region}."): endpoint
+        for endpoint in of_type(templates, "AWS::EC2::VPCEndpoint")
+    }
+    folder = repository / "packages" / "orchestration" / "src" / "datavision" / "fargate"
+    text = "\n".join(path.read_text() for path in folder.rglob("*.py"))
+    called = set(re.findall(r'(?:\bclient|async_client)\([\w.]+, "([a-z0-9]+)"\)', text))
+    assert called >= {"ecs", "logs", "s3"}
+    # CloudFormation has none; where the network comes by configuration it is not asked (next test).
+    assert called - {"cloudformation"} <= set(endpoints)
+    assert set(endpoints) >= {"ecr.api", "ecr.dkr", "secretsmanager", "sts", "email-smtp"}
+    for name, endpoint in endpoints.items():
+        if name != "email-smtp":  # it takes no policy
+            assert "aws:PrincipalAccount" in json.dumps(endpoint["Properties"]["PolicyDocument"])
+
+
+def test_airflow_is_told_where_tasks_run_and_asks_nobody_for_it(templates: dict[str, dict[str, Any]]) -> None:
+    resources = templates["airflow"]["Resources"]
+    for service in AIRFLOW:
+        environment = {item["Name"] for item in container(resources, service)["Environment"]}
+        assert {"DATAVISION_ECS__SUBNETS", "DATAVISION_ECS__SECURITY_GROUPS"} <= environment
+    assert "cloudformation" not in role(templates, "airflow", "AirflowRole")
 
 
 def test_no_security_group_lets_the_world_in_or_out(templates: dict[str, dict[str, Any]]) -> None:
     for group in of_type(templates, "AWS::EC2::SecurityGroup"):
-        assert "0.0.0.0/0" not in json.dumps(group)
+        properties = group["Properties"]
+        assert "0.0.0.0/0" not in json.dumps(properties.get("SecurityGroupIngress", []))
+        assert "0.0.0.0/0" not in json.dumps(properties["SecurityGroupEgress"])
+    for rule in of_type(templates, "AWS::EC2::SecurityGroupEgress"):
+        assert rule["Condition"] == "NatWanted" or "0.0.0.0/0" not in json.dumps(rule)
 
 
 def test_every_bucket_is_private_encrypted_versioned_and_kept(templates: dict[str, dict[str, Any]]) -> None:
@@ -59,7 +106,7 @@ def test_every_bucket_is_private_encrypted_versioned_and_kept(templates: dict[st
         assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
         assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
-        assert bucket["DeletionPolicy"] == "Retain"
+        assert bucket["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_every_bucket_refuses_plain_http(templates: dict[str, dict[str, Any]]) -> None:
@@ -88,9 +135,16 @@ def test_tags_never_move_pushes_are_scanned_and_no_policy_undoes_a_pin(templates
         assert "LifecyclePolicy" not in repository["Properties"]
 
 
+def test_what_is_kept_when_a_stack_goes_does_not_stand_in_the_way_of_a_second_attempt(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    kept = [r for t in templates.values() for r in t["Resources"].values() if "DeletionPolicy" in r]
+    assert {resource["DeletionPolicy"] for resource in kept} == {"RetainExceptOnCreate", "Snapshot"}
+
+
 def test_only_the_registry_login_is_granted_on_everything(templates: dict[str, dict[str, Any]]) -> None:
-    for role in of_type(templates, "AWS::IAM::Role"):
-        for statement in statements(role):
+    for found in of_type(templates, "AWS::IAM::Role"):
+        for statement in statements(found):
             assert statement["Resource"] != "*" or statement["Action"] == "ecr:GetAuthorizationToken", statement
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert not any(action.endswith("*") for action in actions)
@@ -103,6 +157,76 @@ def test_each_module_writes_its_own_buckets_only(templates: dict[str, dict[str, 
     assert "ReportsBucket" not in ingesta
     assert "ReportsBucket" in transformacion
     assert "RawBucket" not in transformacion
+
+
+def test_no_module_starts_with_another_modules_secret_or_image(templates: dict[str, dict[str, Any]]) -> None:
+    ingesta = role(templates, "compute", "IngestaStartRole")
+    transformacion = role(templates, "compute", "TransformacionStartRole")
+    assert "SourceUrlSecret" in ingesta
+    assert "SourceUrlSecret" not in transformacion
+    assert "LakehouseCatalogUrlSecret" in transformacion
+    assert "/ingesta" not in transformacion
+    assert "airflow" not in ingesta + transformacion
+
+
+def test_roles_are_taken_by_ecs_of_this_account_only(templates: dict[str, dict[str, Any]]) -> None:
+    for found in of_type(templates, "AWS::IAM::Role"):
+        (trust,) = found["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        assert set(trust["Condition"]) == {"StringEquals", "ArnLike"}
+        assert "aws:SourceArn" in trust["Condition"]["ArnLike"]
+
+
+def test_airflow_may_write_what_it_writes(templates: dict[str, dict[str, Any]]) -> None:
+    text = role(templates, "airflow", "AirflowRole")
+    for place in ("audit/*", "sizes/*", "results/*.log-position", "airflow-logs/*"):
+        assert f"${{ResultsBucket}}/{place}" in text
+    assert "releases/*" not in text
+
+
+def test_every_part_of_airflow_is_a_service_that_waits_for_the_migration_and_tells_its_health(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    resources = templates["airflow"]["Resources"]
+    for service in AIRFLOW:
+        assert resources[service]["Type"] == "AWS::ECS::Service"
+        assert resources[service]["Properties"]["EnableExecuteCommand"] == {"Fn::If": ["ShellWanted", True, False]}
+        containers = resources[f"{service}Definition"]["Properties"]["ContainerDefinitions"]
+        migrate, main = containers
+        assert migrate["Command"] == ["db", "migrate"]
+        assert migrate["Essential"] is False
+        assert main["DependsOn"] == [{"ContainerName": "migrate", "Condition": "SUCCESS"}]
+        assert main["HealthCheck"]["StartPeriod"] == 300
+        assert {secret["Name"] for secret in main["Secrets"]} >= {
+            "AIRFLOW__CORE__FERNET_KEY",
+            "AIRFLOW__API_AUTH__JWT_SECRET",
+            "AIRFLOW__API__SECRET_KEY",
+        }
+    assert templates["airflow"]["Parameters"]["Shell"]["Default"] == "false"
+    counts = {service: resources[service]["Properties"]["DesiredCount"] for service in AIRFLOW}
+    assert counts == {"ApiServer": 2, "Scheduler": 2, "DagProcessor": 1, "Triggerer": 2}
+
+
+def test_the_way_to_the_ui_has_tls(templates: dict[str, dict[str, Any]]) -> None:
+    (listener,) = of_type(templates, "AWS::ElasticLoadBalancingV2::Listener")
+    assert listener["Properties"]["Protocol"] == "HTTPS"
+    assert "TLS13" in listener["Properties"]["SslPolicy"]
+
+
+def test_alarms_go_to_a_topic_whose_key_cloudwatch_may_use(templates: dict[str, dict[str, Any]]) -> None:
+    resources = templates["observability"]["Resources"]
+    assert resources["Alerts"]["Properties"]["KmsMasterKeyId"] == {"Fn::GetAtt": ["AlertsKey", "Arn"]}
+    allowed = resources["AlertsKey"]["Properties"]["KeyPolicy"]["Statement"][1]
+    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allowed["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    (publish,) = resources["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    alarmed = {
+        next(d["Value"]["Fn::Sub"] for d in a["Properties"]["Dimensions"] if d["Name"] == "ServiceName")
+        for a in of_type(templates, "AWS::CloudWatch::Alarm")
+    }
+    assert alarmed == {
+        templates["airflow"]["Resources"][service]["Properties"]["ServiceName"]["Fn::Sub"] for service in AIRFLOW
+    }
 
 
 def test_no_template_holds_a_secret_value(templates: dict[str, dict[str, Any]]) -> None:

@@ -132,7 +132,9 @@ def test_a_release_pushes_what_changed_and_no_dependency(containers: Config, rel
 
 def test_a_failed_build_shows_the_failing_step_and_nothing_else(containers: Config, project: Any) -> None:
     dockerfile: Path = project.path / "packages/ingesta/Dockerfile"
-    dockerfile.write_text(dockerfile.read_text().replace("RUN /tmp/trim\n", "RUN echo before && no-such-program\n"))
+    dockerfile.write_text(
+        dockerfile.read_text().replace("RUN /tmp/user && /tmp/trim\n", "RUN echo before && no-such-program\n")
+    )
     with pytest.raises(BuildError) as failed:
         build_images(containers, ["ingesta"], None, lambda _: None)
     text = str(failed.value)
@@ -166,3 +168,12 @@ def test_airflows_image_runs_airflow_and_the_platforms_command(containers: Confi
     flags = ("--rm", "--read-only", "--tmpfs", "/tmp", "--entrypoint")
     assert "rollback" in podman_out("run", *flags, "datavision", name, "--help")
     assert podman_out("run", *flags, "airflow", name, "version").strip().startswith("3.")
+
+
+@pytest.mark.parametrize("image", ["ingesta", "airflow"])
+def test_the_user_has_a_name_and_a_mounted_tmp_is_everybodys(containers: Config, image: str) -> None:
+    name = build_images(containers, [image], None, lambda _: None)[image]
+    script = "import getpass, os; open('/tmp/a', 'w'); print(getpass.getuser(), oct(os.stat('/tmp').st_mode)[-4:])"
+    # Neither podman's own tmpfs nor the entry it adds to /etc/passwd: Fargate has neither.
+    flags = ("--rm", "--read-only", "--read-only-tmpfs=false", "--passwd=false", "--entrypoint", "python")
+    assert podman_out("run", *flags, name, "-c", script).split() == ["datavision", "1777"]

@@ -56,9 +56,20 @@ def test_rights_are_given_job_by_job_and_no_key_lives_in_a_secret(workflow: dict
     assert "aws-access-key" not in path.read_text()
 
 
-def test_pins_are_written_by_one_workflow_at_a_time_and_never_half(workflow: dict[str, Any]) -> None:
+def test_a_rollback_waits_neither_for_a_release_nor_for_the_approval_of_a_promotion() -> None:
+    release, rollback = (
+        yaml.safe_load((WORKFLOWS[0].parent / f"{name}.yml").read_text()) for name in ("release", "rollback")
+    )
+    assert rollback["concurrency"]["group"] != release["concurrency"]["group"]
+    approved = {job["environment"] for job in release["jobs"].values()}
+    (job,) = rollback["jobs"].values()
+    assert job["environment"] not in approved
+    assert job["environment"].endswith("-rollback")
+
+
+def test_a_workflow_that_writes_pins_is_never_cut_off_half_way(workflow: dict[str, Any]) -> None:
     if any("--push" in line for line in run_lines(workflow)):
-        assert workflow["concurrency"] == {"group": "pins", "cancel-in-progress": False}
+        assert workflow["concurrency"]["cancel-in-progress"] is False
     else:
         assert workflow["concurrency"]["cancel-in-progress"] is True
 

@@ -18,6 +18,8 @@ from datavision.state import project_root, state_dir
 ENVIRONMENTS = ("local", "dev", "prod")
 Capacity = Literal["on-demand", "spot", "spot-then-on-demand"]
 Seconds = Annotated[float, Field(gt=0)]
+_CIDR = r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$"
+_GATEWAY = r"^((pcx|tgw)-[0-9a-f]+)?$"
 
 
 class _Section(BaseModel):
@@ -86,10 +88,29 @@ class Ecs(_Section):
     cpu_architecture: Literal["X86_64", "ARM64"] = "X86_64"
     capacity: Capacity = "on-demand"
     execution_role: str
+    """First part of the names of the roles that start containers: one per module, with its own secrets only."""
     launch: Launch = Launch()
     wait: Wait = Wait()
     price: Price | None = None
     """Unset: the table in datavision.fargate.outcome.cost."""
+
+
+class Network(_Section):
+    """Addresses of the environment's VPC, and the ways out of it."""
+
+    address_prefix: str = Field(pattern=r"^\d{1,3}\.\d{1,3}$")
+    """First two octets of the VPC, a /16; networks that are ever to be connected must not share it."""
+    source_cidr: str = Field(pattern=_CIDR)
+    """Where the source PostgreSQL answers; tasks may open port 5432 there."""
+    source_gateway: str = Field("", pattern=_GATEWAY)
+    """Peering connection (pcx-…) or transit gateway (tgw-…) that leads there; empty: no route is made."""
+    office_cidr: str = Field("", pattern=rf"{_CIDR}|^$")
+    """From where people open Airflow's UI, besides the VPC itself; empty: from nowhere else."""
+    office_gateway: str = Field("", pattern=_GATEWAY)
+    nat: bool = False
+    """Whether there is a way out to the internet, for a code host or an identity provider that lives there."""
+    mail_zones: tuple[Literal["a", "b", "c"], ...] = ("a", "b", "c")
+    """Subnets with SES's SMTP endpoint, which some availability zones do not offer; empty: no endpoint."""
 
 
 class Images(_Section):
@@ -158,6 +179,17 @@ class Airflow(_Section):
     """`registry/repository@digest` of its image (`datavision image push airflow`); unset: its stack is not deployed."""
     git_url: str | None = None
     """The repository that holds `dags/` and the pins, as Airflow fetches it."""
+    host: str = ""
+    """Name of the UI, for which `certificate_arn` is; your DNS points it at the balancer."""
+    certificate_arn: str = ""
+    """ACM certificate of the internal balancer."""
+    oidc_issuer: str = ""
+    """OpenID Connect issuer (https://…) that people sign on with; the client's secret is in Secrets Manager."""
+    oidc_client_id: str = ""
+    oidc_admins: str = "datavision-admins"
+    """Group (claim `groups`) whose members administer Airflow; everybody else may look."""
+    shell: bool = False
+    """Whether ECS Exec opens a shell in Airflow's containers."""
     api_url: str | None = None
     token: SecretStr | None = None
     """An API token; give it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
@@ -194,6 +226,7 @@ class Config(BaseSettings):
 
     env: Literal["local", "dev", "prod"]
     aws: Aws
+    network: Network
     ecs: Ecs
     images: Images
     storage: Storage
@@ -223,6 +256,10 @@ class Config(BaseSettings):
     def repository(self, module: str) -> str:
         """Return the ECR repository name of a module, e.g. `datavision/ingesta`."""
         return f"{self.images.repository_prefix}/{module}"
+
+    def execution_role(self, module: str) -> str:
+        """Return the name of the role that starts a module's containers, e.g. `datavision-dev-execution-ingesta`."""
+        return f"{self.ecs.execution_role}-{module}"
 
     def task_family(self, module: str) -> str:
         """Return the task definition family of a module, e.g. `datavision-dev-ingesta`."""

@@ -6,16 +6,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from datavision.aws import client
+from datavision.aws import check_account, client
 from datavision.config import Config
 from datavision.errors import UserError
+from datavision.infra.secrets import ASKED_FOR, BOOTSTRAPPED, GENERATED, has_value, secret_name
+from datavision.mail import check_mail
 from datavision.pins import read_pin
 from datavision.state import project_root, state_dir
 
+FARGATE_VCPU_QUOTA = "L-3032A538"
+"""Fargate On-Demand vCPU resource count (Service Quotas, November 2026)."""
+AIRFLOW_VCPU = 9
+"""Two API servers, two schedulers of two vCPU, a DAG processor and two triggerers, as in infra/airflow.yaml."""
 FREE_BYTES_WANTED = 5 * 2**30
 """Images, Airflow's environment and the sample data take about half of it."""
 
@@ -53,15 +58,22 @@ def examine_machine() -> Iterator[Finding]:
 def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Finding]:
     """Check what runs in `config`'s environment need of AWS; pins are looked up for `pipelines`."""
     deploy = f"Run `datavision infra deploy --env {config.env}`."
-    yield _attempt("account", deploy, partial(_account, config))
+    account = _attempt("account", "Sign in to the environment's account.", partial(check_account, config))
+    yield account
+    if not account.ok:  # every other question would be answered by the wrong account, or by none
+        return
     yield _attempt("cluster", deploy, partial(_cluster, config))
     yield _attempt("network", deploy, partial(_network, config))
     storage = config.storage
     for bucket in (storage.raw_bucket, storage.lakehouse_bucket, storage.reports_bucket, storage.results_bucket):
         yield _attempt(f"bucket {bucket}", deploy, partial(_bucket, config, bucket))
-    for key in ("source_url", "lakehouse_catalog_url"):
-        remedy = f"Run `datavision infra secret {key} --env {config.env}`."
-        yield _attempt(f"secret {key}", remedy, partial(_secret, config, getattr(config.secrets, key)))
+    for key, verb in _secrets_of(config).items():
+        yield _attempt(f"secret {key}", f"Run `datavision {verb} --env {config.env}`.", partial(_secret, config, key))
+    if config.env != "local":
+        remedy = f"Correct it with `datavision infra secret smtp --env {config.env}`."
+        yield _attempt("mail", remedy, partial(_mail, config))
+        remedy = f"Ask for more in Service Quotas, service Fargate, in {config.aws.region}."
+        yield _attempt("fargate quota", remedy, partial(_quota, config))
     for pipeline in pipelines:
         remedy = f"Run `datavision release --env {config.env}`."
         yield _attempt(f"pin {pipeline}", remedy, partial(_pin, config, pipeline))
@@ -77,15 +89,6 @@ def _attempt(check: str, remedy: str, probe: Callable[[], str]) -> Finding:
         return Finding(check, probe())
     except (UserError, BotoCoreError, ClientError) as error:
         return Finding(check, str(error), remedy)
-
-
-def _account(config: Config) -> str:
-    found = str(client(config, "sts").get_caller_identity()["Account"])
-    if found != config.aws.account_id:
-        raise UserError(
-            f"the credentials are for account {found}, config/{config.env}.toml says {config.aws.account_id}"
-        )
-    return found
 
 
 def _cluster(config: Config) -> str:
@@ -113,14 +116,36 @@ def _bucket(config: Config, name: str) -> str:
     return "reachable"
 
 
-def _secret(config: Config, name: str) -> str:
-    # Only that it has a value: the value itself stays where it is.
-    stages: dict[str, Any] = (
-        client(config, "secretsmanager").describe_secret(SecretId=name).get("VersionIdsToStages", {})
-    )
-    if not stages:
+def _secrets_of(config: Config) -> dict[str, str]:
+    """Return the secrets that must have values, each with the command that gives it one."""
+    keys = {"source_url": "infra secret source_url", "lakehouse_catalog_url": "infra secret lakehouse_catalog_url"}
+    if config.env == "local":
+        return keys
+    asked = {key: f"infra secret {key}" for key in ASKED_FOR}
+    return asked | dict.fromkeys(BOOTSTRAPPED, "infra bootstrap") | dict.fromkeys(GENERATED, "infra deploy")
+
+
+def _secret(config: Config, key: str) -> str:
+    name = secret_name(config, key)
+    if not has_value(config, key):
         raise UserError(f"{name} has no value yet")
     return name
+
+
+def _mail(config: Config) -> str:
+    value = client(config, "secretsmanager").get_secret_value(SecretId=secret_name(config, "smtp"))["SecretString"]
+    return check_mail(value)
+
+
+def _quota(config: Config) -> str:
+    """Compare the account's vCPUs with what Airflow and the two largest tasks at once take; a new account has 6."""
+    largest = max(config.sizes[module.size].cpu for module in config.modules.values()) / 1024
+    wanted = AIRFLOW_VCPU + 2 * largest
+    quotas = client(config, "service-quotas")
+    found = float(quotas.get_service_quota(ServiceCode="fargate", QuotaCode=FARGATE_VCPU_QUOTA)["Quota"]["Value"])
+    if found < wanted:
+        raise UserError(f"{found:g} vCPU on demand, Airflow and two tasks at once take {wanted:g}")
+    return f"{found:g} vCPU on demand, {wanted:g} wanted"
 
 
 def _pin(config: Config, pipeline: str) -> str:

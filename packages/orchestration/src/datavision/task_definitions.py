@@ -39,7 +39,7 @@ def render(config: Config, module: str, image: str, secrets: Mapping[str, str]) 
         "requiresCompatibilities": ["FARGATE"],
         "cpu": str(size.cpu),
         "memory": str(size.memory),
-        "executionRoleArn": role + config.ecs.execution_role,
+        "executionRoleArn": role + config.execution_role(module),
         "taskRoleArn": role + settings.task_role,
         "runtimePlatform": {"cpuArchitecture": config.ecs.cpu_architecture, "operatingSystemFamily": "LINUX"},
         "volumes": [{"name": "tmp"}],

@@ -13,6 +13,7 @@ from datavision.cli.options import PLAIN, AsJson, Env
 from datavision.cli.output import err, out, step
 from datavision.infra import deploy as deploy_stacks
 from datavision.infra import put_secret_values
+from datavision.infra.bootstrap import run_bootstrap
 
 app = typer.Typer(help="The CloudFormation stacks of an environment, and its secrets.", **PLAIN)
 
@@ -22,6 +23,9 @@ class Secret(StrEnum):
 
     SOURCE_URL = "source_url"
     LAKEHOUSE_CATALOG_URL = "lakehouse_catalog_url"
+    AIRFLOW_GIT = "airflow_git"
+    AIRFLOW_OIDC = "airflow_oidc"
+    SMTP = "smtp"
 
 
 @app.command()
@@ -50,3 +54,16 @@ def secret(name: Annotated[Secret, typer.Argument(help="Which secret.")], env: E
     with environment(env) as config:
         changed = put_secret_values(config, {name.value: value})
     step(f"{name.value} of {env}: {'changed' if changed else 'had that value already'}")
+
+
+@app.command()
+def bootstrap(
+    env: Env,
+    rotate: Annotated[bool, typer.Option("--rotate", help="Give every database user a new password.")] = False,
+) -> None:
+    """Make the databases and users of lakehouse and Airflow, by a task inside the VPC, and write their URLs.
+
+    Example: datavision infra bootstrap --env dev
+    """
+    with environment(env) as config:
+        run_bootstrap(config, rotate=rotate, report=step)

@@ -81,6 +81,9 @@ class ContainerBuilder:
             *(part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")),
             *_certificates(),
         ]  # fmt: skip
+        if self.engine == "docker":
+            # Else buildx pushes an index with a provenance in it, whose digest is not the one that ECS reports.
+            command += ["--provenance=false", "--sbom=false"]
         if self.engine == "podman":
             command += ["--format", "oci", "--timestamp", str(source.epoch)]
         self._run_build(source.module, [*command, "."])

@@ -1,6 +1,7 @@
 """What an image is made from: a module's files, the workspace members it needs, its part of the lock."""
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from datavision.images.uv import locked_requirements
 _MEMBER = re.compile(r"^\./(packages/[\w.-]+)", re.MULTILINE)
 _FOLDERS = {"airflow": "orchestration"}
 """Images whose package has another name than they have."""
+_ALSO_COPIED = {"airflow": ("config", "packages/runtime/image")}
+"""What a Dockerfile copies besides the package and the members it needs, relative to the project."""
 _NOT_SHIPPED = frozenset({"src", "tests", "pyproject.toml", "README.md", "Dockerfile"})
 """Entries of a module's folder that do not go under /app/<module>: `src` is installed instead."""
 
@@ -32,7 +35,7 @@ class ModuleSource:
     epoch: int
     """Unix seconds of the last commit to any of it: the time of everything in the image (SOURCE_DATE_EPOCH)."""
     hash: str
-    """sha256 over the files of all members and the requirements, in hexadecimal."""
+    """sha256 over the files of all members, what else the Dockerfile copies, and the requirements, in hexadecimal."""
 
     @property
     def dockerfile(self) -> Path:
@@ -58,12 +61,22 @@ def read_source(project: Path, module: str) -> ModuleSource:
     lock_part = locked_requirements(project, package)
     members = {_distribution(project / path): project / path for path in sorted(_MEMBER.findall(lock_part))}
     digest = hashlib.sha256(lock_part.encode())
-    for member in members.values():
-        for path in tracked_files(member):
+    inputs = [*members.values(), *(project / path for path in _ALSO_COPIED.get(module, ()))]
+    for part in inputs:
+        for path in tracked_files(part):
             digest.update(f"\0{path.relative_to(project)}\0{int(path.stat().st_mode & 0o100 > 0)}\0".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    epoch = _last_commit(project, [*members.values(), project / "uv.lock"])
+            digest.update(hashlib.sha256(_content(project, path)).digest())
+    epoch = _last_commit(project, [*inputs, project / "uv.lock"])
     return ModuleSource(module, package, folder, members, lock_part, epoch, digest.hexdigest())
+
+
+def _content(project: Path, path: Path) -> bytes:
+    """Return what counts of a file; of a configuration all but Airflow's image, which would be named after itself."""
+    if path.parent != project / "config" or path.suffix != ".toml":
+        return path.read_bytes()
+    values = tomllib.loads(path.read_text(encoding="utf-8"))
+    values.get("airflow", {}).pop("image", None)
+    return json.dumps(values, sort_keys=True).encode()
 
 
 def tracked_files(folder: Path) -> list[Path]:

@@ -1,0 +1,22 @@
+"""Deploys `infra/*.yaml`, the CloudFormation stacks of one environment, and keeps its secrets.
+
+The same templates make an AWS account and the embedded cloud. What moto leaves out of them is listed in
+`docs/infrastructure.md`.
+"""
+
+from datavision.infra.deploy import Action, deploy
+from datavision.infra.errors import InfraError
+from datavision.infra.secrets import missing_secrets, put_secret_values, secret_arns
+from datavision.infra.stacks import Stack, stacks, templates_dir
+
+__all__ = [
+    "Action",
+    "InfraError",
+    "Stack",
+    "deploy",
+    "missing_secrets",
+    "put_secret_values",
+    "secret_arns",
+    "stacks",
+    "templates_dir",
+]

@@ -1,0 +1,114 @@
+"""The edge to CloudFormation: what state a stack is in, waiting until it settles, and why it failed."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from datavision.infra.errors import InfraError
+
+SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
+EMPTY = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"})
+"""A stack that was never whole, or that somebody wanted gone: it can only be deleted and made again."""
+PATIENCE_SECONDS = 3600.0
+"""A PostgreSQL in two zones takes up to half an hour."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+_CONSEQUENCE = "cancelled"
+"""CloudFormation gives `Resource creation cancelled` for everything that was under way when the first one failed."""
+
+
+class StackEdge:
+    """One stack, by its name."""
+
+    def __init__(self, cloudformation: Any, name: str, report: Callable[[str], None]) -> None:
+        """Talk about stack `name` through a boto3 client; `report` hears what is waited for."""
+        self._client = cloudformation
+        self._name = name
+        self._report = report
+        self._last_event: str | None = None
+
+    def describe(self) -> Mapping[str, Any] | None:
+        """Return the stack as CloudFormation has it, None when there is none."""
+        try:
+            (stack,) = self._client.describe_stacks(StackName=self._name)["Stacks"]
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return None
+            raise
+        described: Mapping[str, Any] = stack
+        return None if stack["StackStatus"] == "DELETE_COMPLETE" else described
+
+    def settle(self) -> Mapping[str, Any] | None:
+        """Wait while something is in progress and return the stack, None when it is gone.
+
+        Raises:
+            InfraError: it is still in progress after an hour.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        pause, said = _FIRST_PAUSE, ""
+        while True:
+            stack = self.describe()
+            status = stack["StackStatus"] if stack else ""
+            if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
+                return stack
+            if time.monotonic() > deadline:
+                raise InfraError(
+                    f"Stack {self._name} is still {status} after {PATIENCE_SECONDS / 60:.0f} minutes. "
+                    "Look at its events in CloudFormation and deploy again."
+                )
+            if said != status and pause > 1:
+                self._report(f"{self._name}: waiting, {status}")
+                said = status
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def recover(self) -> Mapping[str, Any] | None:
+        """Wait for what is in progress, then bring the stack into a state from which it can be deployed.
+
+        Returns the stack, or None when it has to be created: there is none, or what an attempt left was deleted.
+        """
+        stack = self.settle()
+        if stack is None:
+            return None
+        if stack["StackStatus"] in EMPTY:
+            self._report(f"{self._name}: deleting what a failed attempt left ({stack['StackStatus']})")
+            self._client.delete_stack(StackName=self._name)
+            left = self.settle()
+            if left is not None:
+                raise InfraError(
+                    f"Stack {self._name} could not be deleted ({left['StackStatus']}): {self.failure()}. "
+                    "Remove that resource and deploy again."
+                )
+            return None
+        if stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
+            self._report(f"{self._name}: finishing a rollback that failed")
+            self._client.continue_update_rollback(StackName=self._name)
+            stack = self.settle()
+        return stack
+
+    def mark(self) -> None:
+        """Remember the events so far: `failure` speaks of later ones only."""
+        self._last_event = next((event["EventId"] for event in self._events()), None)
+
+    def failure(self) -> str:
+        """Return which resource failed first, and why, since `mark`."""
+        failures = []
+        for event in self._events():
+            if event["EventId"] == self._last_event:
+                break
+            if event["ResourceStatus"].endswith("_FAILED"):
+                failures.append(event)
+        causes = [event for event in failures if _CONSEQUENCE not in event.get("ResourceStatusReason", "")]
+        if not causes:
+            return "no failed event was recorded"
+        first = causes[-1]  # the newest come first
+        reason = first.get("ResourceStatusReason", first["ResourceStatus"])
+        return f"{first['LogicalResourceId']} ({first['ResourceType']}): {reason}"
+
+    def _events(self) -> Iterator[Mapping[str, Any]]:
+        try:
+            for page in self._client.get_paginator("describe_stack_events").paginate(StackName=self._name):
+                yield from page["StackEvents"]
+        except ClientError:  # no stack yet, so no events
+            return

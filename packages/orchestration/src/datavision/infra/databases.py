@@ -1,0 +1,104 @@
+"""The databases of lakehouse and Airflow: made inside the VPC, by a task that `datavision infra bootstrap` starts.
+
+Each gets a user that owns its database and may connect to no other. Passwords are made here and go nowhere but into the
+URLs in Secrets Manager. Run again it changes nothing; with `--rotate` every user gets a new password.
+
+The server and its master user come as PGHOST, PGPORT, PGUSER, PGPASSWORD and PGSSLMODE, which the driver reads itself.
+"""
+
+import argparse
+import asyncio
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from datavision.aws import client
+from datavision.config import Config, load
+from datavision.infra.secrets import put_secret_values, secret_name
+
+
+@dataclass(frozen=True)
+class Owned:
+    """A database with the user of the same name that owns it."""
+
+    name: str
+    url_secret: str
+    """Key of the secret that holds its URL."""
+    scheme: str
+    query: str = ""
+
+
+DATABASES = (
+    Owned("lakehouse", "lakehouse_catalog_url", "postgresql", "?sslmode=require"),
+    # Airflow hands one URL to two drivers that name the mode of TLS differently; PGSSLMODE tells both.
+    Owned("airflow", "airflow_database_url", "postgresql+psycopg2"),
+)
+
+
+async def bootstrap(config: Config, *, rotate: bool, report: Callable[[str], None]) -> None:
+    """Make what is missing of `DATABASES` and write the URLs.
+
+    Killed at any moment and run again, it ends as if it was never started before: a URL is written in the transaction
+    that gives its user the password, and a password that is in a URL is given to the user again.
+    """
+    host, port = os.environ["PGHOST"], os.environ.get("PGPORT", "5432")
+    admin = await asyncpg.connect(database="postgres")
+    try:
+        for database in DATABASES:
+            known = None if rotate else _password_in(_current_url(config, database))
+            password = known or secrets.token_hex(32)
+            url = f"{database.scheme}://{database.name}:{password}@{host}:{port}/{database.name}{database.query}"
+            async with admin.transaction():
+                await _ensure_user(admin, database.name, password)
+                written = put_secret_values(config, {database.url_secret: url})
+            made = await _ensure_database(admin, database.name)
+            report(f"{database.name}: {'made' if made else 'was there'}, URL {'written' if written else 'unchanged'}")
+    finally:
+        await admin.close()
+
+
+async def _ensure_user(admin: Any, name: str, password: str) -> None:
+    if not await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name):
+        await admin.execute(f'CREATE ROLE "{name}"')
+        # Who is no superuser must be a member of a role to make a database that it owns.
+        await admin.execute(f'GRANT "{name}" TO CURRENT_USER')
+    # The password is hexadecimal, so it needs no quoting, here or in a URL.
+    await admin.execute(f"ALTER ROLE \"{name}\" LOGIN NOCREATEDB NOCREATEROLE PASSWORD '{password}'")
+
+
+async def _ensure_database(admin: Any, name: str) -> bool:
+    """Make the database if there is none, closed to everybody but its owner; returns whether it was made."""
+    there = await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
+    if not there:
+        await admin.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
+    await admin.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+    return not there
+
+
+def _current_url(config: Config, database: Owned) -> str:
+    manager = client(config, "secretsmanager")
+    try:
+        return str(manager.get_secret_value(SecretId=secret_name(config, database.url_secret))["SecretString"])
+    except manager.exceptions.ResourceNotFoundException:  # also: it is there and has no value yet
+        return ""
+
+
+def _password_in(url: str) -> str | None:
+    return urlsplit(url).password if url else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the task."""
+    parser = argparse.ArgumentParser(prog="python -m datavision.infra.databases", description=__doc__)
+    parser.add_argument("--rotate", action="store_true", help="give every user a new password")
+    chosen = parser.parse_args(arguments)
+    asyncio.run(bootstrap(load(), rotate=chosen.rotate, report=lambda line: print(line, flush=True)))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The stacks of an environment as they should be: templates and the parameters that the configuration gives them."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from datavision.config import Config
+from datavision.state import project_root
+
+FINGERPRINT_TAG = "datavision:fingerprint"
+_NEEDS = {"airflow": ("airflow_database_url", "airflow_git", "airflow_oidc", "smtp")}
+"""Secrets that must have values before a stack's containers start, by part."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One CloudFormation stack as it should be."""
+
+    part: str
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of template and parameters; equal means there is nothing to deploy."""
+        text = self.template + repr(sorted(self.parameters.items()))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of the secrets that must have values before."""
+        return _NEEDS.get(self.part, ())
+
+
+def templates_dir() -> Path:
+    """Return the folder of the CloudFormation templates."""
+    return project_root() / "infra"
+
+
+def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
+    """Return the stacks of `config`'s environment in the order they are deployed: each after what it needs."""
+    names = {
+        "Environment": config.env,
+        "RepositoryPrefix": config.images.repository_prefix,
+        "Cluster": config.ecs.cluster,
+        "LogGroup": config.observability.log_group,
+    }
+    roles = {
+        "IngestaTaskRole": config.modules["ingesta"].task_role,
+        "TransformacionTaskRole": config.modules["transformacion"].task_role,
+        "IngestaExecutionRole": config.execution_role("ingesta"),
+        "TransformacionExecutionRole": config.execution_role("transformacion"),
+    }
+    parameters: dict[str, dict[str, str]] = {
+        "network": {"S3PrefixList": s3_prefix_list, **_network(config)},
+        "storage": {
+            "Environment": config.env,
+            "RawBucketName": config.storage.raw_bucket,
+            "LakehouseBucketName": config.storage.lakehouse_bucket,
+            "ReportsBucketName": config.storage.reports_bucket,
+            "ResultsBucketName": config.storage.results_bucket,
+        },
+        "registry": {"Prefix": config.images.repository_prefix},
+        "secrets": {
+            "Environment": config.env,
+            "Prefix": config.images.repository_prefix,
+            "SourceUrlSecret": config.secrets.source_url,
+            "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
+        },
+        "compute": {
+            **names,
+            **roles,
+            "SourceUrlSecret": config.secrets.source_url,
+            "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
+            "RawBucket": config.storage.raw_bucket,
+            "LakehouseBucket": config.storage.lakehouse_bucket,
+            "ReportsBucket": config.storage.reports_bucket,
+            "ResultsBucket": config.storage.results_bucket,
+        },
+    }
+    if config.env != "local":
+        parameters |= _beyond_the_laptop(config, names, roles)
+    stack_names = {part: f"datavision-{config.env}-{part}" for part in parameters} | {
+        "network": config.ecs.network_stack
+    }
+    return [
+        Stack(part, stack_names[part], (folder / f"{part}.yaml").read_text(encoding="utf-8"), values)
+        for part, values in parameters.items()
+    ]
+
+
+def _network(config: Config) -> dict[str, str]:
+    network = config.network
+    return {
+        "Environment": config.env,
+        "AddressPrefix": network.address_prefix,
+        "SourceCidr": network.source_cidr,
+        "SourceGateway": network.source_gateway,
+        "OfficeCidr": network.office_cidr,
+        "OfficeGateway": network.office_gateway,
+        "Nat": _yes(network.nat),
+        "MailZones": "".join(network.mail_zones) if config.env != "local" else "",
+    }
+
+
+def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the parameters of the stacks that `local` has other means for: database, Airflow, alarms."""
+    airflow = config.airflow
+    parameters: dict[str, dict[str, str]] = {
+        "database": {"Environment": config.env},
+        "observability": {
+            "Environment": config.env,
+            "Cluster": config.ecs.cluster,
+            "LogGroup": config.observability.log_group,
+            "AlertEmail": config.alerts.email_to[0],
+        },
+    }
+    if airflow.image:
+        parameters["bootstrap"] = {
+            **{key: value for key, value in names.items() if key != "Cluster"},
+            "Image": airflow.image,
+            "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
+        }
+    if airflow.image and airflow.git_url:
+        parameters["airflow"] = {
+            **names,
+            **roles,
+            "Image": airflow.image,
+            "GitUrl": airflow.git_url,
+            "ResultsBucket": config.storage.results_bucket,
+            "Host": airflow.host,
+            "CertificateArn": airflow.certificate_arn,
+            "OfficeCidr": config.network.office_cidr,
+            "Nat": _yes(config.network.nat),
+            "OidcIssuer": airflow.oidc_issuer,
+            "OidcClientId": airflow.oidc_client_id,
+            "OidcAdmins": airflow.oidc_admins,
+            "Shell": _yes(airflow.shell),
+        }
+    return parameters
+
+
+def _yes(value: bool) -> str:
+    return "true" if value else "false"

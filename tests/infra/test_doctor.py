@@ -1,0 +1,92 @@
+"""What `datavision doctor` asks beyond the laptop: mail and quotas."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from cfnlint.decode import decode
+
+from datavision import doctor
+from datavision.config import Config, load
+from datavision.doctor import AIRFLOW_VCPU, examine_environment
+from datavision.errors import UserError
+from datavision.local.mail import Mailbox
+from datavision.mail import check_mail
+
+
+@pytest.fixture
+def mailbox(tmp_path: Path) -> Iterator[Mailbox]:
+    box = Mailbox(tmp_path / "mail")
+    box.start()
+    yield box
+    box.stop()
+
+
+def connection(port: int, **more: Any) -> str:
+    return json.dumps({"conn_type": "smtp", "host": "127.0.0.1", "port": port, "extra": {"disable_tls": True}} | more)
+
+
+def test_a_server_that_lets_us_in_is_named_and_gets_no_mail(mailbox: Mailbox, tmp_path: Path) -> None:
+    assert check_mail(connection(mailbox.port)) == f"127.0.0.1:{mailbox.port}"
+    assert list((tmp_path / "mail").glob("*.eml")) == []
+
+
+def test_a_server_without_tls_gets_no_password(mailbox: Mailbox) -> None:
+    with pytest.raises(UserError, match=r"does not let us in: .*STARTTLS"):
+        check_mail(connection(mailbox.port, extra={}, login="user", password="p"))
+
+
+def test_a_server_that_is_not_there_and_a_value_that_is_no_connection_are_told_apart() -> None:
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:1 does not let us in"):
+        check_mail(connection(1))
+    with pytest.raises(UserError, match="no Airflow connection in JSON"):
+        check_mail("smtp://user@host")
+
+
+@pytest.fixture
+def config(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.setenv("DATAVISION_CONFIG_DIR", f"{repository}/config")
+    return load("prod")
+
+
+@pytest.mark.parametrize(("value", "fits"), [(6.0, False), (100.0, True)])
+def test_the_quota_of_a_new_account_is_too_small(
+    config: Config, monkeypatch: pytest.MonkeyPatch, value: float, fits: bool
+) -> None:
+    # moto knows the quotas of VPC only, so the answer is botocore's own stub, which checks the request.
+    quotas = boto3.client("service-quotas", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    monkeypatch.setattr(doctor, "client", lambda *_: quotas)
+    with Stubber(quotas) as stub:
+        asked = {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
+        stub.add_response("get_service_quota", {"Quota": {"Value": value}}, asked)
+        if fits:
+            assert doctor._quota(config) == "100 vCPU on demand, 17 wanted"
+        else:
+            with pytest.raises(UserError, match="6 vCPU on demand, Airflow and two tasks at once take 17"):
+                doctor._quota(config)
+
+
+def test_airflows_share_of_the_quota_is_what_its_template_asks_for(repository: Path) -> None:
+    resources = decode(str(repository / "infra" / "airflow.yaml"))[0]["Resources"]
+    units = sum(
+        int(resources[service]["Properties"]["DesiredCount"])
+        * int(resources[f"{service}Definition"]["Properties"]["Cpu"])
+        for service in ("ApiServer", "Scheduler", "DagProcessor", "Triggerer")
+    )
+    assert units / 1024 == AIRFLOW_VCPU
+
+
+def test_doctor_asks_for_mail_and_quota_beyond_the_laptop(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_attempt", lambda check, *_: doctor.Finding(check, ""))
+    checks = {finding.check for finding in examine_environment(config, [])}
+    assert {
+        "mail",
+        "fargate quota",
+        "secret smtp",
+        "secret airflow_fernet_key",
+        "secret airflow_database_url",
+    } <= checks
