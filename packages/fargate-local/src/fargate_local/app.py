@@ -10,9 +10,9 @@ from fargate_local.admin import Admin
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedRequestError
 from fargate_local.ecs.actions import Actions
-from fargate_local.ecs.errors import EcsError, ServerError
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
+from fargate_local.protocol.errors import EcsError, ServerError
 from fargate_local.task_endpoints import TaskEndpoints
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fargate_local.ecs.arns import last_part
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
 from fargate_local.engine.records import Records
+from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 
 CREDENTIAL_LIFE = timedelta(hours=6)
 

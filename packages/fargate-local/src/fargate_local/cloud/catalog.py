@@ -11,20 +11,11 @@ from botocore.exceptions import ClientError as BotoClientError
 
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.ecs import reasons
-from fargate_local.ecs.arns import last_part
-from fargate_local.ecs.errors import ClientError, ClusterNotFoundError, InvalidParameterError
+from fargate_local.protocol import reasons
+from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.errors import ClientError, ClusterNotFoundError, InvalidParameterError, StartError
 
 T = TypeVar("T")
-
-
-class StartError(Exception):
-    """A task cannot start. The text is what ECS shows as the reason."""
-
-    def __init__(self, reason: str, container: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.container = container
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from fargate_local.cloud.catalog import Catalog
-from fargate_local.ecs import reasons
-from fargate_local.ecs.arns import Names
 from fargate_local.ecs.describe import addresses, new_task
-from fargate_local.ecs.errors import ConflictError, InvalidParameterError
 from fargate_local.ecs.launch import Launch, check_run_task
-from fargate_local.ecs.shapes import parse
 from fargate_local.engine.engine import Engine
+from fargate_local.protocol import reasons
+from fargate_local.protocol.arns import Names
+from fargate_local.protocol.errors import ConflictError, InvalidParameterError
+from fargate_local.protocol.shapes import parse
 
 DESCRIBE_LIMIT = 100
 LIST_LIMIT = 100

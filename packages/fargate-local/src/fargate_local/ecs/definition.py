@@ -7,8 +7,8 @@ November 2026).
 import re
 from typing import Any
 
-from fargate_local.ecs.errors import ClientError
 from fargate_local.ecs.sizes import cpu_units, is_fargate_size, memory_mib, no_such_size
+from fargate_local.protocol.errors import ClientError
 
 FAMILY = re.compile(r"^[A-Za-z0-9_-]{1,255}$")
 CONDITIONS = frozenset({"START", "COMPLETE", "SUCCESS", "HEALTHY"})

@@ -5,9 +5,9 @@ import uuid
 from typing import Any
 
 from fargate_local.cloud.catalog import Subnet
-from fargate_local.ecs.arns import Names, last_part
 from fargate_local.ecs.launch import Launch
-from fargate_local.engine.plan import ContainerPlan, LogTarget, TaskPlan
+from fargate_local.protocol.arns import Names, last_part
+from fargate_local.protocol.plan import ContainerPlan, LogTarget, TaskPlan
 
 MIB = 1024 * 1024
 # Developer guide, "Container definition parameters": the default of stopTimeout and its limit on Fargate, in seconds.

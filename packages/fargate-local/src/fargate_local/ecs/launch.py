@@ -11,8 +11,8 @@ from typing import Any
 
 from fargate_local.cloud.catalog import Catalog, Subnet
 from fargate_local.ecs import sizes
-from fargate_local.ecs.arns import last_part
-from fargate_local.ecs.errors import ClientError, InvalidParameterError
+from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.errors import ClientError, InvalidParameterError
 
 OVERRIDES_LIMIT = 8192
 COUNT_LIMIT = 10

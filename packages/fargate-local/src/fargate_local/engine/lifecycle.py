@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from fargate_local.cloud.catalog import Catalog, StartError
-from fargate_local.ecs import reasons
+from fargate_local.cloud.catalog import Catalog
 from fargate_local.engine.logs import LogPump
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
 from fargate_local.engine.records import Records
-from fargate_local.engine.supervisor import CannotStartError, Spawn, Supervisor
+from fargate_local.engine.supervisor import CannotStartError, Supervisor
 from fargate_local.engine.task import TaskRecord
 from fargate_local.faults.rules import Fault, FaultRule, FaultRules
-from fargate_local.runtimes.base import Ending, Image, Runtime
+from fargate_local.protocol import reasons
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
+from fargate_local.runtimes.base import Ending, Image, Runtime, Spawn
 
 T = TypeVar("T")
 

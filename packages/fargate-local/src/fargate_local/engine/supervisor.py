@@ -7,34 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fargate_local.engine.warden import LINUX, kill, kill_group, marked_processes, start_ticks
+from fargate_local.runtimes.base import Exit, Spawn
 
 WARDEN = Path(__file__).with_name("warden.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Spawn:
-    """A command to start. ``limit`` and ``group_limit`` are bytes of memory for the container and its whole task."""
-
-    argv: list[str]
-    environment: dict[str, str]
-    directory: str
-    limit: int | None = None
-    group_limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a container ended. ``peak_memory`` is in bytes, ``cpu_seconds`` counts all its processes."""
-
-    code: int
-    out_of_memory: bool
-    peak_memory: int
-    cpu_seconds: float
 
 
 class CannotStartError(Exception):

@@ -5,8 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Exit, Spawn
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 
 SendSignal = Callable[[str, signal.Signals], None]
 
@@ -19,6 +18,27 @@ class Image:
     digest: str | None
     place: str
     config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """A command to start. ``limit`` and ``group_limit`` are bytes of memory for the container and its whole task."""
+
+    argv: list[str]
+    environment: dict[str, str]
+    directory: str
+    limit: int | None = None
+    group_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended. ``peak_memory`` is in bytes, ``cpu_seconds`` counts all its processes."""
+
+    code: int
+    out_of_memory: bool
+    peak_memory: int
+    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ import signal
 import subprocess
 import threading
 
-from fargate_local.cloud.catalog import Catalog, StartError
-from fargate_local.ecs import reasons
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Exit, Spawn
-from fargate_local.runtimes.base import Ending, Image, SendSignal
+from fargate_local.cloud.catalog import Catalog
+from fargate_local.protocol import reasons
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
+from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import engine_environment
 from fargate_local.runtimes.references import Reference, parse_reference

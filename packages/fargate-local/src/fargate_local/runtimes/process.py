@@ -12,12 +12,12 @@ import signal
 import tempfile
 from pathlib import Path
 
-from fargate_local.cloud.catalog import Catalog, StartError
-from fargate_local.ecs import reasons
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Exit, Spawn
+from fargate_local.cloud.catalog import Catalog
 from fargate_local.images import ImageStore
-from fargate_local.runtimes.base import Ending, Image, SendSignal
+from fargate_local.protocol import reasons
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
+from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
 from fargate_local.runtimes.references import parse_reference
 
 HOST_IMAGE = "host"

@@ -77,3 +77,12 @@ class AccessDeniedError(ClientError):
     """No permission."""
 
     code = "AccessDeniedException"
+
+
+class StartError(Exception):
+    """A task cannot start. The text is what ECS shows as the reason."""
+
+    def __init__(self, reason: str, container: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.container = container
