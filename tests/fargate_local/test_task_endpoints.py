@@ -67,6 +67,6 @@ def test_credentials_and_metadata_end_with_the_task(ecs, role):
     )
     for url in ecs.logs(ecs.finish(family)["taskArn"]):
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(url)  # noqa: S310 - the address that the server itself printed
+            urllib.request.urlopen(url)
         with caught.value:
             assert caught.value.code == 404

@@ -12,6 +12,7 @@ from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedR
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
+from fargate_local.guard import Guard
 from fargate_local.protocol.errors import EcsError, ServerError
 from fargate_local.task_endpoints import TaskEndpoints
 
@@ -33,6 +34,7 @@ class Application:
         faults: ApiFaults,
         endpoints: TaskEndpoints,
         admin: Admin,
+        guard: Guard | None,
     ) -> None:
         self._gate = gate
         self._actions = actions
@@ -40,6 +42,7 @@ class Application:
         self._faults = faults
         self._endpoints = endpoints
         self._admin = admin
+        self._guard = guard
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -66,10 +69,13 @@ class Application:
             return refused(ServerError("The request could not be processed: see the log of fargate-local."))
 
     def _answer(self, request: CloudRequest) -> CloudResponse:
-        if request.path.startswith("/_fargate/"):
-            return self._admin.answer(request)
         if request.path.startswith(("/v2/credentials/", "/v3/", "/v4/")) and "authorization" not in request.headers:
             return document(self._endpoints.answer(request.path))
+        refusal = self._guard.refusal(request) if self._guard else None
+        if refusal:
+            return refusal
+        if request.path.startswith("/_fargate/"):
+            return self._admin.answer(request)
         if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
             return self._ecs(request)
         return self._gate.handle(request)
