@@ -59,7 +59,8 @@ class Supervisor:
             "cwd": spawn.directory,
             "limit": spawn.limit,
             "group_limit": spawn.group_limit,
-            "nofile": self._nofile,
+            "ulimits": {"nofile": self._nofile, **spawn.ulimits},
+            "probe": spawn.probe,
         }
         self._send(message, [output])
         try:
@@ -78,6 +79,12 @@ class Supervisor:
     def signal(self, ident: str, number: signal.Signals) -> None:
         """Send a signal to a container; nothing happens when it has ended."""
         self._send({"op": "signal", "id": ident, "signal": int(number)}, [])
+
+    def abandon(self, ident: str) -> None:
+        """Kill a container that nobody waits for any more."""
+        self.signal(ident, signal.SIGKILL)
+        if exited := self._exited.get(ident):
+            exited.add_done_callback(lambda _: self._exited.pop(ident, None))
 
     def close(self) -> None:
         """End every container and the warden, and wait until all of them are gone."""

@@ -10,6 +10,7 @@ class EcsError(Exception):
     ├── ClientError              400, a request that cannot be granted as it stands
     │   ├── InvalidParameterError
     │   ├── ClusterNotFoundError
+    │   ├── ServiceNotFoundError
     │   ├── ConflictError        a clientToken used for another request
     │   ├── SerializationError   a body that is not the JSON of the operation
     │   ├── ThrottlingError
@@ -50,6 +51,15 @@ class ClusterNotFoundError(ClientError):
 
     def __init__(self) -> None:
         super().__init__("Cluster not found.")
+
+
+class ServiceNotFoundError(ClientError):
+    """No such service in this cluster, or no longer."""
+
+    code = "ServiceNotFoundException"
+
+    def __init__(self) -> None:
+        super().__init__("Service not found.")
 
 
 class ConflictError(ClientError):
