@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from fargate_local.ecs.definition import check_definition
+
 DOCS = "developer guide, Task definition parameters for Fargate; API reference RegisterTaskDefinition"
 ISSUES = "https://github.com/"
 # Messages of RegisterTaskDefinition, tried against AWS by the authors of these rules.
@@ -765,3 +767,30 @@ def test_what_launchers_register_is_taken(ecs, name):
     assert definition["status"] == "ACTIVE"
     described = ecs.api.describe_task_definition(taskDefinition=f"taken-{name}")["taskDefinition"]
     assert len(described["containerDefinitions"]) == len(containers)
+
+
+def test_what_is_not_obeyed_is_named_in_one_warning(caplog):
+    containers, settings = RIGHT["dagster-launcher"]
+    containers = [{"name": "run", **containers[0], "interactive": True}, containers[1]]
+    request = {
+        "family": "f",
+        "requiresCompatibilities": ["FARGATE"],
+        "networkMode": "awsvpc",
+        "cpu": "256",
+        "memory": "512",
+        "executionRoleArn": "execution",
+        "containerDefinitions": containers,
+        **settings,
+        "runtimePlatform": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
+    }
+    check_definition(request)
+    (message,) = [record.getMessage() for record in caplog.records]
+    for words in ("task definition f: ignored: ", "ephemeralStorage", "efsVolumeConfiguration of volume shared"):
+        assert words in message
+    assert "interactive of container run, initProcessEnabled of container run" in message
+    caplog.clear()
+    del request["ephemeralStorage"]
+    request["volumes"] = [{"name": "shared"}]
+    request["containerDefinitions"] = [{"name": "run", "image": "host"}]
+    check_definition(request)
+    assert caplog.records == []

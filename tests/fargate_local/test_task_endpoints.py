@@ -25,6 +25,9 @@ print(len(boto3.client("s3").list_buckets()["Buckets"]) >= 0)
 """
 
 
+NAME = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+
+
 @pytest.fixture(scope="module")
 def role(ecs):
     return ecs.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
@@ -50,6 +53,13 @@ def test_an_sdk_in_a_task_gets_the_roles_credentials_and_reaches_the_cloud(ecs, 
     family = ecs.define({"command": [sys.executable, "-c", WHO], "logged": True}, taskRoleArn=role)
     task = ecs.finish(family)
     assert ecs.logs(task["taskArn"]) == ["container-role ASIA True", "True"]
+
+
+def test_a_task_is_its_role_in_a_session_named_after_the_task(ecs, role):
+    task = ecs.finish(ecs.define({"command": [sys.executable, "-c", NAME], "logged": True}, taskRoleArn=role))
+    identifier = task["taskArn"].rpartition("/")[2]
+    assert ecs.logs(task["taskArn"]) == [f"arn:aws:sts::123456789012:assumed-role/task/{identifier}"]
+    assert "assumed-role" not in ecs.client("sts").get_caller_identity()["Arn"]
 
 
 def test_a_task_without_a_role_has_no_credentials(ecs):

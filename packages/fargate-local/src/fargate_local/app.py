@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fargate_local.admin import Admin
+from fargate_local.cloud.launchers import check_launcher
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedRequestError
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
 from fargate_local.guard import Guard
+from fargate_local.identity import caller_identity
 from fargate_local.protocol.errors import EcsError, ServerError
 from fargate_local.task_endpoints import TaskEndpoints
 
@@ -78,7 +80,8 @@ class Application:
             return self._admin.answer(request)
         if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
             return self._ecs(request)
-        return self._gate.handle(request)
+        check_launcher(request, self._gate)
+        return caller_identity(request, self._endpoints) or self._gate.handle(request)
 
     def _ecs(self, request: CloudRequest) -> CloudResponse:
         self._faults.before(request)

@@ -65,6 +65,15 @@ class TaskEndpoints:
                 self._roles[self._names[task]] = (role, self._keys.issue())
             return self._names[task]
 
+    def caller(self, access_key: str) -> tuple[str, str] | None:
+        """(role, task id) of the running task whose credentials these are."""
+        with self._lock:
+            for task, name in self._names.items():
+                role, key = self._roles[name]
+                if key.access_key_id == access_key:
+                    return role, last_part(task)
+        return None
+
     def answer(self, path: str) -> dict[str, Any] | None:
         """The document of a path; None when there is none."""
         parts = path.strip("/").split("/")
