@@ -220,6 +220,48 @@ def test_an_image_the_registry_has_not_cannot_be_pulled(ecs):
     assert task["stoppedReason"].startswith("CannotPullContainerError: pull image manifest has been retried")
 
 
+def test_a_volume_is_shared_and_gone_afterwards(ecs):
+    family = ecs.define(
+        container(
+            "cat /in/word; echo x > /in/y || echo refused",
+            dependsOn=[{"containerName": "writer", "condition": "SUCCESS"}],
+            mountPoints=[{"sourceVolume": "shared", "containerPath": "/in", "readOnly": True}],
+        ),
+        container(
+            "echo hello > /out/word",
+            name="writer",
+            essential=False,
+            mountPoints=[{"sourceVolume": "shared", "containerPath": "/out"}],
+        ),
+        volumes=[{"name": "shared"}],
+    )
+    lines = ecs.logs(ecs.finish(family)["taskArn"])
+    assert {"hello", "refused"} <= set(lines)
+    assert podman("volume", "ls", "--quiet") == ""
+
+
+def test_limits_and_capabilities_are_the_definitions(ecs):
+    script = "ulimit -Sn; while read name value; do case $name in CapBnd:) echo $value;; esac; done < /proc/self/status"
+    settings = {
+        # Podman takes its own default for what is not given, and here that is more than it may set.
+        "ulimits": [
+            {"name": "nofile", "softLimit": 100, "hardLimit": 200},
+            {"name": "nproc", "softLimit": 1024, "hardLimit": 1024},
+        ],
+        "linuxParameters": {"capabilities": {"drop": ["ALL"], "add": ["SYS_PTRACE"]}},
+    }
+    lines = ecs.logs(ecs.finish(ecs.define(container(script, **settings)))["taskArn"])
+    assert lines == ["100", f"{1 << 19:016x}"]
+
+
+def test_a_health_check_runs_in_the_container(ecs):
+    check = {"command": ["CMD-SHELL", 'test "$COLOUR" = red && cat /tmp/well'], "interval": 5, "retries": 1}
+    arn = ecs.run(ecs.define(container("echo yes > /tmp/well; sleep 60", healthCheck=check, stopTimeout=2)))
+    assert ecs.until(arn, lambda task: task["healthStatus"] != "UNKNOWN")["healthStatus"] == "HEALTHY"
+    ecs.api.stop_task(cluster=ecs.cluster, task=arn)
+    ecs.stopped(arn)
+
+
 def test_no_container_is_left(ecs):
     ecs.finish(ecs.define(container("exit 0")))
     assert podman("ps", "--all", "--quiet", "--filter", "label=fargate-local.server") == ""

@@ -77,7 +77,7 @@ class ContainerRuntime:
             *(self._engine, "run", "--name", container_name(ident), "--label", self._label),
             *("--network", "host", "--memory", str(container.memory or task.memory)),
             *("--cpus", f"{(container.cpu or task.cpu) / 1024:.3f}"),
-            *self._mounts(task, container, image),
+            *self._mounts(task, container),
             *limits(container),
         ]
         if container.read_only:
@@ -98,19 +98,11 @@ class ContainerRuntime:
             words = [*container.entry_point, *words]
         return Spawn([*argv, image.place, *words], {**environment, **own}, "/")
 
-    def _mounts(self, task: TaskPlan, container: ContainerPlan, image: Image) -> list[str]:
+    def _mounts(self, task: TaskPlan, container: ContainerPlan) -> list[str]:
         """Named volumes, as the task's containers share them, and a writable ``/tmp`` where none is mounted."""
         words = []
         for mount in container.mounts:
-            options = ["ro"] if mount.read_only else []
-            # On Fargate a volume is empty and root's, unless the image declares one at this path; podman would always
-            # fill it with what the image has there.
-            if self._engine == "podman" and mount.path not in (image.config.get("Volumes") or {}):
-                options.append("nocopy")
-            words += [
-                "--volume",
-                ":".join(filter(None, (self._volume(task, mount.volume), mount.path, ",".join(options)))),
-            ]
+            words += ["--volume", f"{self._volume(task, mount.volume)}:{mount.path}{':ro' if mount.read_only else ''}"]
         if TEMPORARY not in {mount.path.rstrip("/") for mount in container.mounts}:
             words += ["--tmpfs", TEMPORARY]
         return words
