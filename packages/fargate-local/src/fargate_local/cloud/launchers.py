@@ -36,7 +36,7 @@ def check_launcher(request: CloudRequest, gate: MotoGate) -> None:
                 name = request.path.rpartition("/")[2]
                 message = f"fargate-local runs no ECS task for schedule {name!r}: {HINT}."
                 raise CannotRunError(message)
-        case "states" if request.action in EXECUTIONS:
+        case "states" if request.action in EXECUTIONS and "x-amz-target" in request.headers:
             check_execution(request, gate)
 
 

@@ -71,7 +71,7 @@ def check_header(request: Request) -> None:
         raise ClientError(message)
     for key in ("taskRoleArn", "executionRoleArn"):
         role = request.get(key)
-        if role is not None and (not ROLE.match(role) or (role.startswith("arn:") and ":role/" not in role)):
+        if role is not None and not ROLE.match(role):
             message = "Role is not valid"
             raise ClientError(message)
     check_size_texts(request)
