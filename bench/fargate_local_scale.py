@@ -37,6 +37,8 @@ class Bench:
         self.ecs.create_cluster(clusterName=CLUSTER)
         subnet = self.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
         self.network = {"awsvpcConfiguration": {"subnets": [subnet]}}
+        role = self.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")
+        self.role = role["Role"]["Arn"]
 
     def client(self, service: str) -> Any:
         config = Config(max_pool_connections=20, retries={"total_max_attempts": 1}, read_timeout=120)
@@ -49,6 +51,7 @@ class Bench:
             networkMode="awsvpc",
             cpu="256",
             memory="512",
+            executionRoleArn=self.role,
             containerDefinitions=[{"name": "app", "image": "host", "command": command, **container}],
         )
 

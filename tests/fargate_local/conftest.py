@@ -28,12 +28,21 @@ class Ecs:
         logs = self.client("logs")
         if not logs.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]:
             logs.create_log_group(logGroupName=LOG_GROUP)
+        self.execution_role = self.role("execution")
         self.subnet = self.client("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
 
     def client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = boto3.client(service, **self.cloud.client_args)
         return self._clients[service]
+
+    def role(self, name: str) -> str:
+        """The ARN of a role, made when it is not there."""
+        iam = self.client("iam")
+        try:
+            return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+        except iam.exceptions.NoSuchEntityException:
+            return str(iam.create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]["Arn"])
 
     @property
     def network(self) -> dict[str, Any]:
@@ -55,6 +64,7 @@ class Ecs:
             "networkMode": "awsvpc",
             "cpu": "256",
             "memory": "512",
+            "executionRoleArn": self.execution_role,
             "containerDefinitions": full,
             **settings,
         }

@@ -19,7 +19,7 @@ def cli(ecs):
     """Runs a command against the cloud; returns what it printed."""
 
     def run(*words, fails=False):
-        done = CliRunner().invoke(app, words, env={"FARGATE_LOCAL_URL": ecs.cloud.url, "NO_COLOR": "1"})
+        done = CliRunner().invoke(app, words, env={**ecs.cloud.environment, "NO_COLOR": "1"})
         if fails:
             assert isinstance(done.exception, UserError)
             return str(done.exception)

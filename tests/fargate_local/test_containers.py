@@ -116,7 +116,7 @@ def image(engine, registry):
     digest = (folder / "digest").read_text().strip()
     accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
     request = urllib.request.Request(f"http://{registry}/v2/module/manifests/{digest}", headers=accept)
-    with urllib.request.urlopen(request) as answer:  # noqa: S310 - our own registry
+    with urllib.request.urlopen(request) as answer:
         return digest, answer.read().decode()
 
 
@@ -218,6 +218,48 @@ def test_an_image_the_registry_has_not_cannot_be_pulled(ecs):
     ecs.client("ecr").put_image(repositoryName="module", imageManifest=manifest, imageTag="ghost", imageDigest=ghost)
     task = ecs.finish(ecs.define({"image": f"{REGISTRY}/module:ghost", "command": ["x"]}))
     assert task["stoppedReason"].startswith("CannotPullContainerError: pull image manifest has been retried")
+
+
+def test_a_volume_is_shared_and_gone_afterwards(ecs):
+    family = ecs.define(
+        container(
+            "cat /in/word; echo x > /in/y || echo refused",
+            dependsOn=[{"containerName": "writer", "condition": "SUCCESS"}],
+            mountPoints=[{"sourceVolume": "shared", "containerPath": "/in", "readOnly": True}],
+        ),
+        container(
+            "echo hello > /out/word",
+            name="writer",
+            essential=False,
+            mountPoints=[{"sourceVolume": "shared", "containerPath": "/out"}],
+        ),
+        volumes=[{"name": "shared"}],
+    )
+    lines = ecs.logs(ecs.finish(family)["taskArn"])
+    assert {"hello", "refused"} <= set(lines)
+    assert podman("volume", "ls", "--quiet") == ""
+
+
+def test_limits_and_capabilities_are_the_definitions(ecs):
+    script = "ulimit -Sn; while read name value; do case $name in CapBnd:) echo $value;; esac; done < /proc/self/status"
+    settings = {
+        # Podman takes its own default for what is not given, and here that is more than it may set.
+        "ulimits": [
+            {"name": "nofile", "softLimit": 100, "hardLimit": 200},
+            {"name": "nproc", "softLimit": 1024, "hardLimit": 1024},
+        ],
+        "linuxParameters": {"capabilities": {"drop": ["ALL"], "add": ["SYS_PTRACE"]}},
+    }
+    lines = ecs.logs(ecs.finish(ecs.define(container(script, **settings)))["taskArn"])
+    assert lines == ["100", f"{1 << 19:016x}"]
+
+
+def test_a_health_check_runs_in_the_container(ecs):
+    check = {"command": ["CMD-SHELL", 'test "$COLOUR" = red && cat /tmp/well'], "interval": 5, "retries": 1}
+    arn = ecs.run(ecs.define(container("echo yes > /tmp/well; sleep 60", healthCheck=check, stopTimeout=2)))
+    assert ecs.until(arn, lambda task: task["healthStatus"] != "UNKNOWN")["healthStatus"] == "HEALTHY"
+    ecs.api.stop_task(cluster=ecs.cluster, task=arn)
+    ecs.stopped(arn)
 
 
 def test_no_container_is_left(ecs):

@@ -99,12 +99,12 @@ def test_stopping_sends_sigterm_and_keeps_the_reason(ecs):
 
 def test_a_container_that_ignores_sigterm_is_killed_after_its_stop_timeout(ecs):
     script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
-    arn = ecs.run(ecs.define({"command": ["sh", "-c", script], "logged": True, "stopTimeout": 1}))
+    arn = ecs.run(ecs.define({"command": ["sh", "-c", script], "logged": True, "stopTimeout": 2}))
     ecs.log_line(arn)
     began = time.monotonic()
     ecs.api.stop_task(cluster=ecs.cluster, task=arn)
     assert ecs.stopped(arn)["containers"][0]["exitCode"] == 137
-    assert time.monotonic() - began >= 1
+    assert time.monotonic() - began >= 2
 
 
 def test_stopping_twice_keeps_the_first_reason(ecs):

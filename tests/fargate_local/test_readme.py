@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ import pytest
 from typer.main import get_command
 
 from fargate_local.cli import app
+from fargate_local.ecs.ignored import CONTAINER_FIELDS, TASK_FIELDS, VOLUME_FIELDS
 from fargate_local.faults.rules import Fault, FaultRule
 
+WRONG = runpy.run_path(str(Path(__file__).with_name("test_refused_definitions.py")))["WRONG"]
 BIN = Path(sys.executable).parent
 
 
@@ -45,3 +48,20 @@ def test_every_fault_and_every_key_of_a_rule_is_explained(readme):
 def test_every_command_is_listed(readme):
     section = readme.split("## Command line")[1]
     assert [name for name in get_command(app).commands if f"`fargate-local {name}" not in section] == []
+
+
+def test_every_field_that_is_not_obeyed_is_in_the_table(readme):
+    section = readme.split("What a definition may say and is not obeyed")[1].split("The state folder")[0]
+    fields = (
+        *TASK_FIELDS,
+        *CONTAINER_FIELDS,
+        *VOLUME_FIELDS,
+        "ephemeralStorage",
+        "cpuArchitecture",
+        "initProcessEnabled",
+    )
+    assert [field for field in fields if f"`{field}`" not in section] == []
+
+
+def test_the_number_of_cases_is_the_tables(readme):
+    assert f"({len(WRONG)} cases, each with its source" in readme

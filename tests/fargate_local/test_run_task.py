@@ -186,7 +186,7 @@ def test_an_inactive_definition_is_refused(ecs):
         (
             {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}]},
             "InvalidParameterException",
-            "cannot both be specified",
+            "Specifying both a launch type and capacity provider strategy is not supported.",
         ),
         (
             {"launchType": None, "capacityProviderStrategy": [{"capacityProvider": "MOON", "weight": 1}]},
@@ -315,8 +315,9 @@ def test_list_tasks_filters_by_family_started_by_status_and_launch_type(ecs):
     assert listed(family=quick) == []
     assert listed(family=quick, desiredStatus="STOPPED") == [stopped]
     assert listed(startedBy="lister") == [running]
-    assert listed(startedBy="lister", launchType="FARGATE", desiredStatus="RUNNING") == [running]
-    assert listed(startedBy="lister", launchType="EC2") == []
+    assert listed(startedBy="lister", desiredStatus="STOPPED") == [stopped]
+    assert listed(family=slow, launchType="FARGATE", desiredStatus="RUNNING") == [running]
+    assert listed(family=slow, launchType="EC2") == []
     assert listed(startedBy="lister", desiredStatus="PENDING") == []
     ecs.api.stop_task(cluster=ecs.cluster, task=running)
     ecs.stopped(running)

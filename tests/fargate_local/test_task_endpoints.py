@@ -25,6 +25,9 @@ print(len(boto3.client("s3").list_buckets()["Buckets"]) >= 0)
 """
 
 
+NAME = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+
+
 @pytest.fixture(scope="module")
 def role(ecs):
     return ecs.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
@@ -52,6 +55,13 @@ def test_an_sdk_in_a_task_gets_the_roles_credentials_and_reaches_the_cloud(ecs, 
     assert ecs.logs(task["taskArn"]) == ["container-role ASIA True", "True"]
 
 
+def test_a_task_is_its_role_in_a_session_named_after_the_task(ecs, role):
+    task = ecs.finish(ecs.define({"command": [sys.executable, "-c", NAME], "logged": True}, taskRoleArn=role))
+    identifier = task["taskArn"].rpartition("/")[2]
+    assert ecs.logs(task["taskArn"]) == [f"arn:aws:sts::123456789012:assumed-role/task/{identifier}"]
+    assert "assumed-role" not in ecs.client("sts").get_caller_identity()["Arn"]
+
+
 def test_a_task_without_a_role_has_no_credentials(ecs):
     task = ecs.finish(ecs.define({"command": ["env"], "logged": True}))
     assert not [line for line in ecs.logs(task["taskArn"]) if "CREDENTIALS" in line]
@@ -67,6 +77,6 @@ def test_credentials_and_metadata_end_with_the_task(ecs, role):
     )
     for url in ecs.logs(ecs.finish(family)["taskArn"]):
         with pytest.raises(urllib.error.HTTPError) as caught:
-            urllib.request.urlopen(url)  # noqa: S310 - the address that the server itself printed
+            urllib.request.urlopen(url)
         with caught.value:
             assert caught.value.code == 404

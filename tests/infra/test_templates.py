@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from cfnlint.decode import decode
 
+from fargate_local.ecs.definition import check_definition
+
 PUBLIC = {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
 
 
@@ -232,3 +234,21 @@ def test_alarms_go_to_a_topic_whose_key_cloudwatch_may_use(templates: dict[str, 
 def test_no_template_holds_a_secret_value(templates: dict[str, dict[str, Any]]) -> None:
     for secret in of_type(templates, "AWS::SecretsManager::Secret"):
         assert "SecretString" not in secret["Properties"]
+
+
+def as_request(value: Any) -> Any:
+    """A template's properties as the API has them; what only AWS knows becomes a name."""
+    if isinstance(value, list):
+        return [as_request(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1 and next(iter(value)).startswith(("Ref", "Fn::")):
+        return "made-by-the-stack"
+    return {key[0].lower() + key[1:]: as_request(item) for key, item in value.items()}
+
+
+def test_every_task_definition_is_one_that_fargate_takes(templates: dict[str, dict[str, Any]]) -> None:
+    definitions = of_type(templates, "AWS::ECS::TaskDefinition")
+    assert definitions
+    for definition in definitions:
+        check_definition(as_request(definition["Properties"]))

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fargate_local.embedded import FargateLocal
     from fargate_local.images import ImageStore, StoredImage
+    from fargate_local.keys import ServerKey
 
-__all__ = ["FargateLocal", "ImageStore", "StoredImage"]
+__all__ = ["FargateLocal", "ImageStore", "ServerKey", "StoredImage"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,6 +16,10 @@ def __getattr__(name: str) -> Any:
         from fargate_local.embedded import FargateLocal
 
         return FargateLocal
+    if name == "ServerKey":
+        from fargate_local.keys import ServerKey
+
+        return ServerKey
     if name in ("ImageStore", "StoredImage"):
         from fargate_local import images
 

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fargate_local.admin import Admin
+from fargate_local.cloud.launchers import check_launcher
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedRequestError
 from fargate_local.ecs.actions import Actions
-from fargate_local.ecs.errors import EcsError, ServerError
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
+from fargate_local.guard import Guard
+from fargate_local.identity import caller_identity
+from fargate_local.protocol.errors import EcsError, ServerError
 from fargate_local.task_endpoints import TaskEndpoints
 
 log = logging.getLogger(__name__)
@@ -33,6 +36,7 @@ class Application:
         faults: ApiFaults,
         endpoints: TaskEndpoints,
         admin: Admin,
+        guard: Guard | None,
     ) -> None:
         self._gate = gate
         self._actions = actions
@@ -40,6 +44,7 @@ class Application:
         self._faults = faults
         self._endpoints = endpoints
         self._admin = admin
+        self._guard = guard
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -66,13 +71,17 @@ class Application:
             return refused(ServerError("The request could not be processed: see the log of fargate-local."))
 
     def _answer(self, request: CloudRequest) -> CloudResponse:
-        if request.path.startswith("/_fargate/"):
-            return self._admin.answer(request)
         if request.path.startswith(("/v2/credentials/", "/v3/", "/v4/")) and "authorization" not in request.headers:
             return document(self._endpoints.answer(request.path))
+        refusal = self._guard.refusal(request) if self._guard else None
+        if refusal:
+            return refusal
+        if request.path.startswith("/_fargate/"):
+            return self._admin.answer(request)
         if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
             return self._ecs(request)
-        return self._gate.handle(request)
+        check_launcher(request, self._gate)
+        return caller_identity(request, self._endpoints) or self._gate.handle(request)
 
     def _ecs(self, request: CloudRequest) -> CloudResponse:
         self._faults.before(request)

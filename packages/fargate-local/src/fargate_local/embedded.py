@@ -1,12 +1,14 @@
 """The Python API: a server for the length of a ``with`` block."""
 
 import json
+import selectors
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from fargate_local.keys import ServerKey
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -36,7 +38,7 @@ class FargateLocal:
         options: tuple[str, ...] = (),
     ) -> None:
         self.region = region
-        self.url = ""
+        self.key = ServerKey.new()
         self._process: subprocess.Popen[bytes] | None = None
         self._arguments = ["--port", str(port), "--runtime", runtime, *options]
         for name, value in (("--state-dir", state_dir), ("--store", store), ("--faults", faults)):
@@ -46,25 +48,19 @@ class FargateLocal:
             self._arguments.append("--throttle")
 
     @property
+    def url(self) -> str:
+        """The server's address; empty while it does not run."""
+        return self.key.url
+
+    @property
     def client_args(self) -> dict[str, Any]:
-        """Keyword arguments for ``boto3.client``."""
-        return {
-            "endpoint_url": self.url,
-            "region_name": self.region,
-            "aws_access_key_id": "fargate-local",
-            "aws_secret_access_key": "fargate-local",
-        }
+        """Keyword arguments for ``boto3.client``: address, region and the server's key."""
+        return self.key.client_args(self.region)
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that point the AWS CLI and any SDK here."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": "fargate-local",
-            "AWS_SECRET_ACCESS_KEY": "fargate-local",
-        }
+        """Environment variables that point the AWS CLI and any SDK here, with the server's key."""
+        return self.key.environment(self.region)
 
     @property
     def pid(self) -> int:
@@ -82,14 +78,16 @@ class FargateLocal:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
-        stdout = self._process.stdout
-        line = stdout.readline() if stdout else b""
+        line = first_line(self._process, READY_SECONDS)
         if not line:
-            code = self._process.wait()
+            code = self._process.poll()
+            self._process.kill()
             self.stop()
-            message = f"fargate-local could not start (exit {code}); its reason is on standard error"
+            ended = f"exit {code}" if code is not None else f"no answer within {READY_SECONDS:.0f} s"
+            message = f"fargate-local could not start ({ended}); its reason is on standard error"
             raise RuntimeError(message)
-        self.url = json.loads(line)["url"]
+        said = json.loads(line)
+        self.key = ServerKey(said["access_key_id"], said["secret_access_key"], said["url"])
         return self
 
     def stop(self) -> None:
@@ -126,14 +124,10 @@ class FargateLocal:
         return rules
 
     def _admin(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        request = urllib.request.Request(  # noqa: S310 - our own server
-            f"{self.url}/_fargate/{path}",
-            data=json.dumps(body).encode() if body is not None else None,
-            method=method,
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own server
-            content: dict[str, Any] = json.load(answer)
-            return content
+        # Imported here: botocore takes a moment, which a test run that only has the plugin should not spend.
+        from fargate_local.admin_client import ask
+
+        return ask(self.key, method, path, body)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -142,3 +136,17 @@ class FargateLocal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def first_line(process: "subprocess.Popen[bytes]", seconds: float) -> bytes:
+    """The first line that a process prints; nothing when it ends first or takes longer."""
+    if process.stdout is None:
+        return b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(seconds):
+            return b""
+    line = process.stdout.readline()
+    if not line:
+        process.wait()
+    return line

@@ -8,7 +8,7 @@ from typing import Any
 
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.ecs.arns import ACCOUNT
+from fargate_local.protocol.arns import ACCOUNT
 from fargate_local.task_endpoints import timestamp
 
 log = logging.getLogger(__name__)

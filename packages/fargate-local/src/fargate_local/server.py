@@ -20,8 +20,10 @@ from fargate_local.events import EventPublisher
 from fargate_local.faults.api import ApiFaults
 from fargate_local.faults.buckets import TokenBuckets
 from fargate_local.faults.rules import FaultRule, FaultRules
+from fargate_local.guard import Guard
 from fargate_local.http import HttpServer
 from fargate_local.images import ImageStore
+from fargate_local.keys import KEY_FILE, ServerKey, TaskKeys
 from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
@@ -34,7 +36,8 @@ class Settings:
     """How to serve.
 
     ``record_life`` is in seconds; ``registry_map`` sends pulls for one registry to another; ``allow_hosts`` are names
-    of this machine that clients may use besides ``localhost`` and addresses in numbers.
+    of this machine that clients may use besides ``localhost`` and addresses in numbers; an ``open`` server asks for no
+    key.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +51,7 @@ class Settings:
     throttle: bool = False
     record_life: float = RECORD_LIFE
     allow_hosts: tuple[str, ...] = ()
+    open: bool = False
 
 
 class Server:
@@ -57,15 +61,20 @@ class Server:
         state = settings.state_dir
         if state:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            state.chmod(0o700)
         self._lock = StateLock(state) if state else None
         self._http = HttpServer(settings.host, settings.port)
         self.address = self._http.address
+        self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
+        if state:
+            self.key.write(state / KEY_FILE)
         self._gate = MotoGate(state / "cloud" if state else None)
         clients = CloudClients(self._gate)
         catalog = Catalog(self._gate, clients)
         self._records = Records(state / "tasks.sqlite" if state else None)
         self._events = EventPublisher(self._gate, clients)
-        endpoints = TaskEndpoints(self._records)
+        task_keys = TaskKeys()
+        endpoints = TaskEndpoints(self._records, task_keys)
         rules = FaultRules(settings.rules, settings.fault_seed)
 
         def changed(body: dict[str, object]) -> None:
@@ -89,7 +98,8 @@ class Server:
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle else None)
         actions = Actions(self._engine, catalog)
         neighbours = Neighbours(self._gate, self._records)
-        application = Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules))
+        guard = None if settings.open else Guard(self.key, task_keys)
+        application = Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules), guard)
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def close(self) -> None:

@@ -4,14 +4,16 @@ Paths are those of Fargate: ``/v4/<container>`` and below, ``/v2/credentials/<ta
 169.254.170.2; here they are on this server, which is why tasks get ``AWS_CONTAINER_CREDENTIALS_FULL_URI``.
 """
 
-import hashlib
 import json
+import secrets
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fargate_local.ecs.arns import last_part
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
 from fargate_local.engine.records import Records
+from fargate_local.keys import SessionKey, TaskKeys
+from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 
 CREDENTIAL_LIFE = timedelta(hours=6)
 
@@ -19,10 +21,13 @@ CREDENTIAL_LIFE = timedelta(hours=6)
 class TaskEndpoints:
     """Finds tasks by the identifiers in their containers' environment."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, keys: TaskKeys) -> None:
         self._records = records
+        self._keys = keys
+        self._lock = threading.Lock()
         self._containers: dict[str, tuple[TaskPlan, ContainerPlan]] = {}
-        self._roles: dict[str, str] = {}
+        self._names: dict[str, str] = {}
+        self._roles: dict[str, tuple[str, SessionKey]] = {}
 
     def environment(self, address: str, plan: TaskPlan, container: ContainerPlan, ident: str) -> dict[str, str]:
         """What a container has in its environment on Fargate, and this server as its AWS endpoint."""
@@ -38,17 +43,36 @@ class TaskEndpoints:
             "ECS_AGENT_URI": f"{address}/api/{ident}",
         }
         if plan.role:
-            key = credential_key(plan)
-            self._roles[key] = plan.role
-            injected["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{address}/v2/credentials/{key}"
+            name = self._credentials_of(plan.arn, plan.role)
+            injected["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{address}/v2/credentials/{name}"
         return {**injected, **container.environment}
 
     def forget(self, task: dict[str, Any]) -> None:
-        """Stop answering for a task that has ended."""
+        """Stop answering for a task that has ended; its credentials are worth nothing from now on."""
         for described in task["containers"]:
-            known = self._containers.pop(last_part(described["containerArn"]), None)
-            if known:
-                self._roles.pop(credential_key(known[0]), None)
+            self._containers.pop(last_part(described["containerArn"]), None)
+        with self._lock:
+            name = self._names.pop(task["taskArn"], "")
+            _, key = self._roles.pop(name, ("", None))
+        if key:
+            self._keys.expire(key)
+
+    def _credentials_of(self, task: str, role: str) -> str:
+        """The unguessable name under which all containers of a task find the credentials of its role."""
+        with self._lock:
+            if task not in self._names:
+                self._names[task] = secrets.token_urlsafe(27)
+                self._roles[self._names[task]] = (role, self._keys.issue())
+            return self._names[task]
+
+    def caller(self, access_key: str) -> tuple[str, str] | None:
+        """(role, task id) of the running task whose credentials these are."""
+        with self._lock:
+            for task, name in self._names.items():
+                role, key = self._roles[name]
+                if key.access_key_id == access_key:
+                    return role, last_part(task)
+        return None
 
     def answer(self, path: str) -> dict[str, Any] | None:
         """The document of a path; None when there is none."""
@@ -61,17 +85,16 @@ class TaskEndpoints:
             return self._metadata(plan, container.name, wanted)
         return None
 
-    def _credentials(self, key: str) -> dict[str, Any] | None:
-        role = self._roles.get(key)
-        if role is None:
+    def _credentials(self, name: str) -> dict[str, Any] | None:
+        if name not in self._roles:
             return None
-        secret = hashlib.sha256(key.encode()).hexdigest()
+        role, key = self._roles[name]
         expires = datetime.now(UTC) + CREDENTIAL_LIFE
         return {
             "RoleArn": role,
-            "AccessKeyId": f"ASIA{secret[:16].upper()}",
-            "SecretAccessKey": secret[:40],
-            "Token": secret,
+            "AccessKeyId": key.access_key_id,
+            "SecretAccessKey": key.secret_access_key,
+            "Token": key.token,
             "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
@@ -101,11 +124,6 @@ class TaskEndpoints:
                 **({"TaskTags": tags} if wanted == "taskWithTags" else {}),
             }
         return {} if wanted in ("stats", "task/stats") else None
-
-
-def credential_key(plan: TaskPlan) -> str:
-    """A name that other tasks cannot guess from the task's id."""
-    return hashlib.sha256(f"credentials of {plan.arn}".encode()).hexdigest()[:36]
 
 
 def describe(container: dict[str, Any], plan: TaskPlan, task: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """boto3 clients of a running server."""
 
+import os
 from typing import Any
 
 import boto3
@@ -7,20 +8,29 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from fargate_local.cli.output import UserError
+from fargate_local.keys import ServerKey, shared_key_file
 
 DEFAULT_URL = "http://127.0.0.1:5555"
+WRONG_KEY = ("UnrecognizedClientException", "InvalidSignatureException")
 
 
 def client(service: str, url: str, region: str) -> Any:
     """A client; its calls raise UserError through :func:`asking`."""
     return boto3.client(
         service,
-        endpoint_url=url,
-        region_name=region,
-        aws_access_key_id="fargate-local",
-        aws_secret_access_key="fargate-local",  # noqa: S106 - the server takes any
+        **key_for(url).client_args(region),
         config=Config(retries={"max_attempts": 1}, connect_timeout=3),
     )
+
+
+def key_for(url: str) -> ServerKey:
+    """The key of a server: what it left for its owner, or else the credentials of the environment."""
+    kept = ServerKey.read(shared_key_file(url))
+    if kept is None:
+        # An open server takes these too.
+        identifier = os.environ.get("AWS_ACCESS_KEY_ID", "none")
+        kept = ServerKey(identifier, os.environ.get("AWS_SECRET_ACCESS_KEY", "none"))
+    return kept.at(url)
 
 
 class asking:  # noqa: N801 - reads as a phrase: with asking(url)
@@ -41,4 +51,6 @@ class asking:  # noqa: N801 - reads as a phrase: with asking(url)
         if isinstance(error, ClientError):
             detail = error.response["Error"]
             message = f"{detail['Code']}: {detail['Message']}"
+            if detail["Code"] in WRONG_KEY:
+                message += f" This is not the key of the server at {self._url}: take the one that it was started with."
             raise UserError(message) from error

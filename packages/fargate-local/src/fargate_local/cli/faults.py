@@ -1,14 +1,11 @@
 """``fargate-local faults list|add|remove|clear``."""
 
-import json
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fargate_local.cli.client import DEFAULT_URL
+from fargate_local.cli.client import DEFAULT_URL, asking, key_for
 from fargate_local.cli.output import AsJson, Url, UserError, say, say_json, say_table
 
 app = typer.Typer(help="Make things fail: rules that are in force, more of them, fewer of them.", no_args_is_help=True)
@@ -103,19 +100,11 @@ def show(rules: list[dict[str, Any]], as_json: bool) -> None:
 
 def ask(url: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
     """The admin endpoint's answer. Raises UserError with its message."""
-    request = urllib.request.Request(  # noqa: S310 - an http URL that the user gave
-        f"{url.rstrip('/')}/_fargate/{path}",
-        data=json.dumps(body).encode() if body is not None else None,
-        headers={"Content-Type": "application/json"},
-        method=method,
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-            content: dict[str, Any] = json.load(answer)
-            return content
-    except urllib.error.HTTPError as error:
-        with error:
-            raise UserError(json.load(error)["message"]) from error
-    except urllib.error.URLError as error:
-        message = f"no server answers at {url}: start one with `fargate-local serve`, or name another with --url"
-        raise UserError(message) from error
+    from fargate_local.admin_client import AdminError
+    from fargate_local.admin_client import ask as ask_server
+
+    with asking(url):
+        try:
+            return ask_server(key_for(url), method, path, body)
+        except AdminError as error:
+            raise UserError(str(error)) from error

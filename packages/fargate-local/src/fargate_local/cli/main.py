@@ -1,10 +1,10 @@
-"""``fargate-local serve|ps|logs|stop|faults``."""
+"""``fargate-local serve|env|ps|logs|stop|faults``."""
 
 import sys
 
 import typer
 
-from fargate_local.cli import faults, serve, tasks
+from fargate_local.cli import environment, faults, serve, tasks
 from fargate_local.cli.output import UserError, complain
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
+app.command("env", epilog=environment.EXAMPLE)(environment.env)
 app.command("ps", epilog=tasks.PS_EXAMPLE)(tasks.ps)
 app.command("logs", epilog=tasks.LOGS_EXAMPLE)(tasks.logs)
 app.command("stop", epilog=tasks.STOP_EXAMPLE)(tasks.stop)

@@ -8,12 +8,16 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fargate_local.cli.output import UserError, complain, say
+from fargate_local.keys import ServerKey, forget_shared_key, shared_key_file
 from fargate_local.runtimes.names import RuntimeName
+
+if TYPE_CHECKING:
+    from fargate_local.server import Server
 
 EXAMPLE = "Example: fargate-local serve --port 5555 --state-dir .fargate-local"
 
@@ -44,12 +48,15 @@ def serve(
         list[str] | None,
         typer.Option(help="Host name that clients may use besides localhost; may be repeated.", show_default=False),
     ] = None,
+    open_to_all: Annotated[
+        bool, typer.Option("--open", help="Ask for no key: whoever reaches the address can run programs here.")
+    ] = False,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds that a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
         bool, typer.Option("--until-stdin-closes", help="Stop when standard input ends: for programs that start this.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help='Print {"url": …} instead of a sentence.')] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print address and key as JSON.")] = False,
 ) -> None:
     """Serve ECS and the rest of AWS on this machine, until interrupted."""
     # moto and its services take a second to import; `--help` should not.
@@ -71,6 +78,7 @@ def serve(
             throttle=throttle,
             record_life=record_life,
             allow_hosts=tuple(allow_host or ()),
+            open=open_to_all,
         )
         server = Server(settings)
         # moto keeps many small objects for good; looking through all of them again and again costs latency.
@@ -81,16 +89,39 @@ def serve(
     except OSError as error:
         message = f"cannot listen on {host}:{port}: {error.strerror or error}; give another --port, or 0 for a free one"
         raise UserError(message) from error
+    # What another server of this port left, which was killed, would mislead.
+    forget_shared_key(server.address)
     try:
-        say(
-            json.dumps({"url": server.address, "pid": os.getpid()})
-            if as_json
-            else f"fargate-local serves {server.address}"
-        )
+        if open_to_all:
+            complain("fargate-local: --open: every program that reaches this address can run programs as you")
+        if not until_stdin_closes:
+            share(server.key)
+        say(announced(server, as_json))
         ended.wait()
     finally:
+        if not until_stdin_closes:
+            forget_shared_key(server.address)
         complain("fargate-local: stopping every task")
         server.close()
+
+
+def share(key: ServerKey) -> None:
+    """Leave the key where the owner's other commands look for it."""
+    path = shared_key_file(key.url)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key.write(path)
+    except OSError as error:
+        complain(f"fargate-local: cannot keep the key in {path} ({error.strerror}); set AWS_ACCESS_KEY_ID yourself")
+
+
+def announced(server: "Server", as_json: bool) -> str:
+    """What tells the caller where the server is."""
+    if not as_json:
+        return f"fargate-local serves {server.address}"
+    key = server.key
+    said = {"url": key.url, "pid": os.getpid()}
+    return json.dumps(said | {"access_key_id": key.access_key_id, "secret_access_key": key.secret_access_key})
 
 
 def until_end_of_input(ended: threading.Event) -> None:

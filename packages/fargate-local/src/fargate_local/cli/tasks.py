@@ -8,7 +8,7 @@ import typer
 
 from fargate_local.cli.client import DEFAULT_URL, asking, client
 from fargate_local.cli.output import AsJson, Cluster, Region, Url, UserError, complain, say, say_json, say_table
-from fargate_local.ecs.arns import last_part
+from fargate_local.protocol.arns import last_part
 
 PS_EXAMPLE = "Example: fargate-local ps --all"
 LOGS_EXAMPLE = "Example: fargate-local logs 84c9fae7422d48d3acc588d72d687381 --follow"

@@ -11,20 +11,17 @@ from botocore.exceptions import ClientError as BotoClientError
 
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.ecs import reasons
-from fargate_local.ecs.arns import last_part
-from fargate_local.ecs.errors import ClientError, ClusterNotFoundError, InvalidParameterError
+from fargate_local.protocol import reasons
+from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.errors import (
+    ClientError,
+    ClusterNotFoundError,
+    InvalidParameterError,
+    ServiceNotFoundError,
+    StartError,
+)
 
 T = TypeVar("T")
-
-
-class StartError(Exception):
-    """A task cannot start. The text is what ECS shows as the reason."""
-
-    def __init__(self, reason: str, container: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.container = container
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +56,28 @@ class Catalog:
         if cluster is None:
             raise ClusterNotFoundError
         return cluster
+
+    def check_service(self, region: str, cluster: str, identifier: str) -> None:
+        """Raise ServiceNotFoundError for a service that the cluster does not have."""
+        name = last_part(identifier)
+
+        def ask() -> bool:
+            found = self._clients.get("ecs", region).describe_services(cluster=cluster, services=[name])["services"]
+            return bool(found) and found[0]["status"] != "INACTIVE"
+
+        if not self._once(("service", region, cluster, name), ask):
+            raise ServiceNotFoundError
+
+    def environment_file(self, arn: str) -> str:
+        """The text of an object of S3. Raises StartError."""
+        bucket, _, key = arn.split(":::", 1)[1].partition("/")
+        try:
+            # Objects are data: they change without a new generation, so this is never remembered.
+            content = self._clients.get("s3", "us-east-1").get_object(Bucket=bucket, Key=key)["Body"].read()
+        except BotoClientError as error:
+            raise StartError(reasons.environment_file_missing(bucket, key, described(error))) from error
+        text: str = content.decode("utf-8", "replace")
+        return text
 
     def task_definition(self, region: str, identifier: str) -> dict[str, Any]:
         """An active task definition by family, ``family:revision`` or ARN, with its ``tags``. Raises ClientError."""

@@ -15,10 +15,15 @@ PLACEHOLDER = "fargate-local"
 
 
 class RawBody:
-    """What botocore expects under a response: chunks of bytes."""
+    """What botocore expects under a response: chunks of bytes, or a file that is read once."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
+
+    def read(self, *_: Any) -> bytes:
+        """All that has not been read yet."""
+        content, self._content = self._content, b""
+        return content
 
     def stream(self, **_: Any) -> Any:
         """The whole content as one chunk."""

@@ -37,7 +37,8 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.bodies = folder / "bodies"
-        self.bodies.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.bodies.mkdir(exist_ok=True, mode=0o700)
         self.path = folder / "journal.jsonl"
         self._next_number = 1
         self._file = -1
@@ -75,7 +76,9 @@ class Journal:
         body_file = None
         if len(request.body) > LINE_BODY_LIMIT:
             body_file = f"{number}.body"
-            (self.bodies / body_file).write_bytes(request.body)
+            descriptor = os.open(self.bodies / body_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(request.body)
         write_all(self._file, encode(Record(number, time, seed, request, yields, body_file)))
 
     def with_body(self, record: Record) -> CloudRequest:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from fargate_local.cloud.catalog import Catalog
-from fargate_local.ecs import reasons
-from fargate_local.ecs.arns import Names
 from fargate_local.ecs.describe import addresses, new_task
-from fargate_local.ecs.errors import ConflictError, InvalidParameterError
+from fargate_local.ecs.identifiers import check_identifier
 from fargate_local.ecs.launch import Launch, check_run_task
-from fargate_local.ecs.shapes import parse
+from fargate_local.ecs.spread import Spread
 from fargate_local.engine.engine import Engine
+from fargate_local.protocol import reasons
+from fargate_local.protocol.arns import Names, last_part
+from fargate_local.protocol.errors import ConflictError, InvalidParameterError
+from fargate_local.protocol.shapes import parse
 
 DESCRIBE_LIMIT = 100
 LIST_LIMIT = 100
@@ -31,6 +33,7 @@ class Actions:
         self._records = engine.parts.records
         self._catalog = catalog
         self._addresses = itertools.count()
+        self._spread = Spread()
         self.by_name: dict[str, Callable[[str, bytes], Json]] = {
             "RunTask": self.run_task,
             "DescribeTasks": self.describe_tasks,
@@ -63,15 +66,16 @@ class Actions:
         return self._described(arns, with_tags=True)
 
     def _run(self, launch: Launch, token: tuple[str, str] | None = None) -> Json:
-        count = launch.request.get("count", 1)
-        failures = [failure for _ in range(count) if (failure := self._placement_failure(launch))]
+        launches = self._spread.over(launch, launch.request.get("count", 1))
+        outcomes = [(each, self._placement_failure(each)) for each in launches]
+        failures = [failure for _, failure in outcomes if failure]
         made = []
         with self._engine.lock:
             now = self._engine.parts.clock.now()
-            for _ in range(count - len(failures)):
+            for each in (launch for launch, failure in outcomes if not failure):
                 number = next(self._addresses)
                 subnet = launch.subnets[number % len(launch.subnets)]
-                description, plan = new_task(launch, now, subnet, addresses(subnet.block, number))
+                description, plan = new_task(each, now, subnet, addresses(subnet.block, number))
                 self._records.save(description, launch.tags)
                 self._engine.parts.on_change(description)
                 made.append((description, plan))
@@ -93,6 +97,8 @@ class Actions:
     def describe_tasks(self, region: str, body: bytes) -> Json:
         """Up to 100 tasks; those that are not known are MISSING."""
         request = parse("DescribeTasks", body)
+        for identifier in (request.get("cluster"), *request.get("tasks", [])):
+            check_identifier(region, identifier)
         cluster = self._catalog.cluster(region, request.get("cluster"))
         wanted = request.get("tasks", [])
         if not wanted:
@@ -118,19 +124,25 @@ class Actions:
     def list_tasks(self, region: str, body: bytes) -> Json:
         """The ARNs of a cluster's tasks, a page at a time."""
         request = parse("ListTasks", body)
+        check_identifier(region, request.get("cluster"))
         cluster = self._catalog.cluster(region, request.get("cluster"))
         limit = request.get("maxResults", LIST_LIMIT)
         if not 1 <= limit <= LIST_LIMIT:
             message = f"maxResults must be between 1 and {LIST_LIMIT}."
             raise InvalidParameterError(message)
         after = page_start(request.get("nextToken"))
-        if request.get("containerInstance") or request.get("serviceName") or request.get("daemonName"):
-            return dump({"taskArns": []})
+        check_filters(request)
+        if service := request.get("serviceName"):
+            self._catalog.check_service(region, cluster["clusterName"], service)
+        if request.get("containerInstance"):
+            message = "Container instance not found."
+            raise InvalidParameterError(message)
         filters = {
             "desired_status": request.get("desiredStatus", "RUNNING"),
             "family": request.get("family"),
             "started_by": request.get("startedBy"),
             "launch_type": request.get("launchType"),
+            "group_name": f"service:{last_part(service)}" if service else None,
         }
         rows = self._records.listed(cluster["clusterArn"], filters, after, limit + 1)
         answer: dict[str, Any] = {"taskArns": [arn for _, arn in rows[:limit]]}
@@ -141,6 +153,8 @@ class Actions:
     def stop_task(self, region: str, body: bytes) -> Json:
         """SIGTERM now, SIGKILL after the containers' stop timeouts."""
         request = parse("StopTask", body)
+        for identifier in (request.get("cluster"), request["task"]):
+            check_identifier(region, identifier)
         cluster = self._catalog.cluster(region, request.get("cluster"))
         reason = request.get("reason", reasons.STOPPED_BY_USER)
         if len(reason) > REASON_LIMIT:
@@ -167,6 +181,18 @@ class Actions:
             body, tags = found[arn]
             tasks.append(f'{body[:-1]},"tags":{tags if with_tags else "[]"}}}')
         return f'{{"tasks":[{",".join(tasks)}],"failures":{json.dumps(lost)}}}'.encode()
+
+
+def check_filters(request: dict[str, Any]) -> None:
+    """``startedBy`` and ``serviceName`` go with no other filter."""
+    given = [name for name in ("family", "startedBy", "serviceName", "containerInstance") if request.get(name)]
+    for name in ("startedBy", "serviceName"):
+        if name in given and len(given) > 1:
+            message = f"cannot specify {name} with other arguments"
+            raise InvalidParameterError(message)
+    if request.get("startedBy") and request.get("launchType"):
+        message = "cannot specify startedBy with other arguments"
+        raise InvalidParameterError(message)
 
 
 def missing(arn: str) -> dict[str, str]:

@@ -5,9 +5,9 @@ import uuid
 from typing import Any
 
 from fargate_local.cloud.catalog import Subnet
-from fargate_local.ecs.arns import Names, last_part
 from fargate_local.ecs.launch import Launch
-from fargate_local.engine.plan import ContainerPlan, LogTarget, TaskPlan
+from fargate_local.protocol.arns import Names, last_part
+from fargate_local.protocol.plan import ContainerPlan, HealthCheck, LogTarget, Mount, RestartPolicy, TaskPlan
 
 MIB = 1024 * 1024
 # Developer guide, "Container definition parameters": the default of stopTimeout and its limit on Fargate, in seconds.
@@ -66,7 +66,7 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
         memory=launch.memory * MIB,
         role=overrides.get("taskRoleArn") or launch.definition.get("taskRoleArn"),
         containers=tuple(
-            plan_container(container, by_name.get(container["name"], {}), launch.region, task_id)
+            plan_container(container, by_name.get(container["name"], {}), launch, task_id)
             for container in launch.definition["containerDefinitions"]
         ),
     )
@@ -141,13 +141,15 @@ def architecture(definition: dict[str, Any]) -> str:
     return wanted.lower()
 
 
-def plan_container(container: dict[str, Any], override: dict[str, Any], region: str, task_id: str) -> ContainerPlan:
+def plan_container(container: dict[str, Any], override: dict[str, Any], launch: Launch, task_id: str) -> ContainerPlan:
     """What a container is going to run: its definition with its override."""
     environment = {item["name"]: item.get("value", "") for item in container.get("environment") or []}
     environment |= {item["name"]: item.get("value", "") for item in override.get("environment", []) if "name" in item}
     command = override.get("command", container.get("command"))
     memory = override.get("memory") or container.get("memory")
     entry_point = container.get("entryPoint")
+    files = override.get("environmentFiles") or container.get("environmentFiles") or []
+    capabilities = (container.get("linuxParameters") or {}).get("capabilities") or {}
     return ContainerPlan(
         name=container["name"],
         image=container["image"],
@@ -163,8 +165,61 @@ def plan_container(container: dict[str, Any], override: dict[str, Any], region: 
         memory=int(memory) * MIB if memory else None,
         cpu=int(override.get("cpu") or container.get("cpu") or 0),
         read_only=bool(container.get("readonlyRootFilesystem")),
-        logs=log_target(container, region, task_id),
+        logs=log_target(container, launch.region, task_id),
+        environment_files=tuple(item["value"] for item in files),
+        mounts=mounts_of(container, launch.definition),
+        ulimits={
+            item["name"]: (int(item["softLimit"]), int(item["hardLimit"])) for item in container.get("ulimits") or []
+        },
+        health=health_check(container.get("healthCheck")),
+        restart=restart_policy(container.get("restartPolicy")),
+        start_timeout=container.get("startTimeout"),
+        added_capabilities=tuple(capabilities.get("add") or ()),
+        dropped_capabilities=tuple(capabilities.get("drop") or ()),
     )
+
+
+def mounts_of(container: dict[str, Any], definition: dict[str, Any]) -> tuple[Mount, ...]:
+    """The container's own mounts, and those it takes over from others."""
+    mounts = [
+        Mount(item["sourceVolume"], item["containerPath"], bool(item.get("readOnly")))
+        for item in container.get("mountPoints") or []
+    ]
+    by_name = {each["name"]: each for each in definition["containerDefinitions"]}
+    for source in container.get("volumesFrom") or []:
+        mounts += [
+            Mount(item["sourceVolume"], item["containerPath"], bool(item.get("readOnly") or source.get("readOnly")))
+            for item in by_name[source["sourceContainer"]].get("mountPoints") or []
+        ]
+    return tuple(mounts)
+
+
+def health_check(given: dict[str, Any] | None) -> HealthCheck | None:
+    """The check with the API reference's defaults; None when there is none, or it is turned off."""
+    if not given or given["command"][0] == "NONE":
+        return None
+    first, *words = given["command"]
+    match first:
+        case "CMD-SHELL":
+            argv = ["/bin/sh", "-c", " ".join(words)]
+        case "CMD":
+            argv = words
+        case _:
+            argv = [first, *words]
+    return HealthCheck(
+        argv=tuple(argv),
+        interval=float(given.get("interval", 30)),
+        timeout=float(given.get("timeout", 5)),
+        retries=int(given.get("retries", 3)),
+        start_period=float(given.get("startPeriod", 0)),
+    )
+
+
+def restart_policy(given: dict[str, Any] | None) -> RestartPolicy | None:
+    """The policy with the API reference's default; None when it is off."""
+    if not given or not given.get("enabled"):
+        return None
+    return RestartPolicy(float(given.get("restartAttemptPeriod", 300)), frozenset(given.get("ignoredExitCodes") or ()))
 
 
 def log_target(container: dict[str, Any], region: str, task_id: str) -> LogTarget | None:

@@ -6,13 +6,14 @@ users quote; read November 2026).
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fargate_local.cloud.catalog import Catalog, Subnet
 from fargate_local.ecs import sizes
-from fargate_local.ecs.arns import last_part
-from fargate_local.ecs.errors import ClientError, InvalidParameterError
+from fargate_local.ecs.identifiers import check_identifier
+from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.errors import ClientError, InvalidParameterError
 
 OVERRIDES_LIMIT = 8192
 COUNT_LIMIT = 10
@@ -20,6 +21,15 @@ PLATFORM_VERSIONS = {"LATEST": "1.4.0", "1.4.0": "1.4.0", "1.3.0": "1.3.0"}
 PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
 CLIENT_TOKEN = re.compile(r"^[\x21-\x7e]{1,64}$")
 STARTED_BY = re.compile(r"^[\w/.:@ -]*$", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A capacity provider's part in a strategy: its first ``base`` tasks, then ``weight`` against the others'."""
+
+    provider: str
+    base: int = 0
+    weight: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,7 @@ class Launch:
     request: dict[str, Any]
     capacity: str
     capacity_provider: str | None
+    strategy: tuple[Share, ...]
     platform_version: str
     cpu: int
     memory: int
@@ -51,25 +62,35 @@ class Launch:
         name: str = self.cluster["clusterName"]
         return name
 
+    def on(self, provider: str) -> "Launch":
+        """The same launch on one provider of its strategy."""
+        return replace(self, capacity=provider, capacity_provider=provider)
+
 
 def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> Launch:
     """The launch that a RunTask request asks for. Raises the EcsError that ECS answers."""
     check_limits(request)
+    for name in ("cluster", "taskDefinition"):
+        check_identifier(region, request.get(name))
     cluster = catalog.cluster(region, request.get("cluster"))
     definition = catalog.task_definition(region, request.get("taskDefinition", ""))
-    capacity, provider = choose_capacity(request, cluster, definition)
+    strategy = choose_capacity(request, cluster, definition)
+    check_placement(request)
     overrides = request.get("overrides", {})
     check_overrides(overrides, definition)
+    check_exec(request, overrides, definition)
     check_roles(catalog, overrides, definition)
     cpu, memory = task_size(overrides, definition)
+    check_override_sizes(overrides, cpu, memory)
     subnets, groups = check_network(catalog, region, request, definition)
     return Launch(
         region=region,
         cluster=cluster,
         definition=definition,
         request=request,
-        capacity=capacity,
-        capacity_provider=provider,
+        capacity=strategy[0].provider if strategy else "FARGATE",
+        capacity_provider=strategy[0].provider if strategy else None,
+        strategy=strategy,
         platform_version=platform_version(request),
         cpu=cpu,
         memory=memory,
@@ -128,58 +149,66 @@ def check_tags(tags: list[dict[str, str]]) -> None:
             raise InvalidParameterError(message)
 
 
-def choose_capacity(
-    request: dict[str, Any], cluster: dict[str, Any], definition: dict[str, Any]
-) -> tuple[str, str | None]:
-    """(FARGATE or FARGATE_SPOT, the capacity provider's name when one was used)."""
+def choose_capacity(request: dict[str, Any], cluster: dict[str, Any], definition: dict[str, Any]) -> tuple[Share, ...]:
+    """The strategy that the request or the cluster gives; empty for a launch type."""
     strategy = request.get("capacityProviderStrategy")
     launch_type = request.get("launchType")
     if strategy and launch_type:
-        message = "A launch type and a capacity provider strategy cannot both be specified."
+        message = (
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again."
+        )
         raise InvalidParameterError(message)
     if not strategy and not launch_type:
         strategy = cluster.get("defaultCapacityProviderStrategy") or []
     if strategy:
-        check_strategy(strategy, cluster)
-        provider = max(strategy, key=lambda item: (item.get("base", 0) > 0, item.get("weight", 0)))["capacityProvider"]
+        shares = tuple(
+            Share(item.get("capacityProvider", ""), item.get("base", 0), item.get("weight", 0)) for item in strategy
+        )
+        check_strategy(shares, cluster)
         check_compatibility("FARGATE", definition)
-        return provider, provider
+        return shares
     launch_type = launch_type or "EC2"
     if launch_type != "FARGATE":
         # Without a launch type ECS takes EC2, and a cluster of Fargate has no container instances.
         message = "No Container Instances were found in your cluster."
         raise InvalidParameterError(message)
     check_compatibility(launch_type, definition)
-    return "FARGATE", None
+    return ()
 
 
-def check_strategy(strategy: list[dict[str, Any]], cluster: dict[str, Any]) -> None:
+def check_strategy(strategy: tuple[Share, ...], cluster: dict[str, Any]) -> None:
     """A strategy names Fargate's providers, associated with the cluster, with sensible weights."""
     if len(strategy) > 20:
         message = "A capacity provider strategy can contain a maximum of 20 capacity providers."
         raise InvalidParameterError(message)
-    if sum(1 for item in strategy if item.get("base", 0) > 0) > 1:
-        message = "Only one capacity provider in a capacity provider strategy can have a base defined."
-        raise InvalidParameterError(message)
-    for item in strategy:
-        name = item.get("capacityProvider", "")
-        if name not in PROVIDERS:
+    for share in strategy:
+        if share.provider not in PROVIDERS:
             message = (
-                f"The specified capacity provider '{name}' was not found. Specify a valid name or ARN and try again."
+                f"The specified capacity provider '{share.provider}' was not found. Specify a valid name or ARN and"
+                " try again."
             )
             raise InvalidParameterError(message)
-        associated = cluster.get("capacityProviders")
-        if associated and name not in associated:
+        if share.provider not in (cluster.get("capacityProviders") or ()):
             message = (
                 "The specified capacity provider strategy cannot contain a capacity provider that is not associated"
-                " with the cluster."
+                " with the cluster. Associate the capacity provider with the cluster or specify a valid capacity"
+                " provider and try again."
             )
             raise InvalidParameterError(message)
-        if not 0 <= item.get("weight", 0) <= 1000 or not 0 <= item.get("base", 0) <= 100_000:
+        if not 0 <= share.weight <= 1000 or not 0 <= share.base <= 100_000:
             message = "The weight of a capacity provider must be between 0 and 1000, its base between 0 and 100000."
             raise InvalidParameterError(message)
-    if all(item.get("weight", 0) == 0 for item in strategy) and len(strategy) > 1:
-        message = "At least one capacity provider in the strategy must have a weight greater than zero."
+    if sum(1 for share in strategy if share.base > 0) > 1:
+        message = (
+            "There are multiple capacity providers in the specified capacity provider strategy with a base value"
+            " defined."
+        )
+        raise InvalidParameterError(message)
+    # The only provider of a strategy is used whatever its weight.
+    if len(strategy) > 1 and not any(share.weight for share in strategy):
+        message = (
+            "There are no capacity providers in the capacity provider strategy with a weight value greater than zero."
+        )
         raise InvalidParameterError(message)
 
 
@@ -208,6 +237,34 @@ def check_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> No
             message = f"Container named {name} can only have one override."
             raise InvalidParameterError(message)
         seen.add(name)
+
+
+def check_placement(request: dict[str, Any]) -> None:
+    """On Fargate there are no instances to choose among."""
+    for name, word in (("placementConstraints", "constraints"), ("placementStrategy", "strategies")):
+        if request.get(name):
+            message = f"Placement {word} are not supported with FARGATE launch type."
+            raise InvalidParameterError(message)
+
+
+def check_exec(request: dict[str, Any], overrides: dict[str, Any], definition: dict[str, Any]) -> None:
+    """ExecuteCommand talks to SSM as the task."""
+    role = overrides.get("taskRoleArn") or definition.get("taskRoleArn")
+    if request.get("enableExecuteCommand") and not role:
+        message = (
+            "The execute command failed because a valid task role is not being used. Specify a valid task role in your"
+            " task definition or as a task override and try again."
+        )
+        raise InvalidParameterError(message)
+
+
+def check_override_sizes(overrides: dict[str, Any], cpu: int, memory: int) -> None:
+    """What an override gives a container fits into the task; ``memory`` in MiB."""
+    for override in overrides.get("containerOverrides", []):
+        for key, limit in (("cpu", cpu), ("memory", memory), ("memoryReservation", memory)):
+            if override.get(key, 0) > limit:
+                message = f"The '{key}' setting for container '{override['name']}' is greater than for the task."
+                raise InvalidParameterError(message)
 
 
 def check_roles(catalog: Catalog, overrides: dict[str, Any], definition: dict[str, Any]) -> None:

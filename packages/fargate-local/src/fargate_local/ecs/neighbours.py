@@ -7,12 +7,12 @@ from typing import Any
 
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
-from fargate_local.ecs.arns import ACCOUNT, Names, last_part
 from fargate_local.ecs.definition import check_definition
-from fargate_local.ecs.errors import ClientError, InvalidParameterError
 from fargate_local.ecs.launch import check_tags
-from fargate_local.ecs.shapes import parse
 from fargate_local.engine.records import Records
+from fargate_local.protocol.arns import ACCOUNT, Names, last_part
+from fargate_local.protocol.errors import ClientError, InvalidParameterError
+from fargate_local.protocol.shapes import parse
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from fargate_local.clock import Clock
-from fargate_local.cloud.catalog import Catalog, StartError
+from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.ecs import reasons
 from fargate_local.engine.lifecycle import Surroundings, TaskLife
 from fargate_local.engine.logs import LogPump, logs_request
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
 from fargate_local.engine.records import TOKEN_LIFE, Records
 from fargate_local.engine.supervisor import Supervisor, end_orphans
 from fargate_local.engine.task import OnChange, TaskRecord
 from fargate_local.faults.rules import FaultRules
+from fargate_local.protocol import reasons
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 from fargate_local.runtimes.base import Runtime
 
 log = logging.getLogger(__name__)

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from fargate_local.cloud.catalog import Catalog, StartError
-from fargate_local.ecs import reasons
+from fargate_local.cloud.catalog import Catalog
+from fargate_local.engine.environment_files import variables_of
+from fargate_local.engine.health import HEALTHY, UNKNOWN, Health, task_health
 from fargate_local.engine.logs import LogPump
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
 from fargate_local.engine.records import Records
-from fargate_local.engine.supervisor import CannotStartError, Spawn, Supervisor
+from fargate_local.engine.supervisor import CannotStartError, Supervisor
 from fargate_local.engine.task import TaskRecord
 from fargate_local.faults.rules import Fault, FaultRule, FaultRules
-from fargate_local.runtimes.base import Ending, Image, Runtime
+from fargate_local.protocol import reasons
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan, HealthCheck, TaskPlan
+from fargate_local.runtimes.base import Ending, Image, Runtime, Spawn
 
 T = TypeVar("T")
 
@@ -58,6 +61,7 @@ class ContainerLife:
         self.description = description
         self.started = asyncio.Event()
         self.ended = asyncio.Event()
+        self.healthy = asyncio.Event()
         self.exit_code: int | None = None
         self.drained = asyncio.Event()
         self.settled = asyncio.Event()
@@ -150,6 +154,9 @@ class TaskLife:
         """Secrets, log streams and images of all containers; runs in a worker thread."""
         for life in self._containers.values():
             environment = self._around.environment(self.plan, life.plan, life.ident)
+            for file in life.plan.environment_files:
+                # The definition's own variables win, and of two files the first.
+                environment = {**variables_of(self._around.catalog.environment_file(file)), **environment}
             for name, value_from in life.plan.secrets.items():
                 environment[name] = self._around.catalog.secret(self.plan.region, value_from)
             life.environment = environment
@@ -163,26 +170,101 @@ class TaskLife:
     async def _run_container(self, life: ContainerLife) -> None:
         try:
             await self._dependencies(life)
-            if self._stop.is_set():
-                return
-            spawn = await self._launch(life)
-            if spawn is not None:
-                self._container_ended(life, await self._judged(life))
+            while not self._stop.is_set():
+                spawn = await self._launch(life)
+                if spawn is None:
+                    return
+                began = self._loop.time()
+                ending = await self._watched(life, spawn)
+                if not self._starts_again(life, ending, self._loop.time() - began):
+                    self._container_ended(life, ending)
+                    return
         except StartError as failure:
             self._fail_start(failure)
         finally:
             life.running = False
             life.ended.set()
 
+    def _starts_again(self, life: ContainerLife, ending: Ending, seconds_run: float) -> bool:
+        policy = life.plan.restart
+        if policy is None or ending.never_ran or self._stop.is_set():
+            return False
+        life.running = False
+        return policy.holds(ending.code, seconds_run)
+
     async def _dependencies(self, life: ContainerLife) -> None:
         for name, condition in life.plan.depends_on:
             other = self._containers[name]
-            if condition in ("START", "HEALTHY"):
-                await other.started.wait()
+            await other.started.wait()
+            if condition == "START":
                 continue
-            await other.ended.wait()
-            if condition == "SUCCESS" and other.exit_code != 0 and not self._stop.is_set():
+            reached = [other.ended, other.healthy] if condition == "HEALTHY" else [other.ended]
+            if not await first_of(reached, other.plan.start_timeout):
+                raise StartError(reasons.dependency_timed_out(name, life.plan.name), life.plan.name)
+            failed = {
+                "SUCCESS": other.exit_code != 0,
+                "HEALTHY": not other.healthy.is_set(),
+                "COMPLETE": False,
+            }[condition]
+            if failed and not self._stop.is_set():
                 raise StartError(reasons.dependency_failed(name, life.plan.name), life.plan.name)
+
+    async def _watched(self, life: ContainerLife, spawn: Spawn) -> Ending:
+        """Wait for the container's end, its health being checked meanwhile."""
+        if life.plan.health is None:
+            return await self._judged(life)
+        watch = asyncio.ensure_future(self._watch_health(life, life.plan.health, spawn))
+        try:
+            return await self._judged(life)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    async def _watch_health(self, life: ContainerLife, check: HealthCheck, spawn: Spawn) -> None:
+        health = Health(check)
+        began = self._loop.time()
+        self._health_is(life, UNKNOWN)
+        while True:
+            await asyncio.sleep(check.interval)
+            well = await self._probe(life, check, spawn)
+            self._health_is(life, health.heard(well=well, age=self._loop.time() - began))
+
+    def _health_is(self, life: ContainerLife, status: str) -> None:
+        if life.description["healthStatus"] == status:
+            return
+        with self._around.lock:
+            life.description["healthStatus"] = status
+            self.task.body["healthStatus"] = task_health(
+                other.description["healthStatus"]
+                for other in self._containers.values()
+                if other.plan.essential and other.plan.health
+            )
+            self.task.changed()
+        if status == HEALTHY:
+            life.healthy.set()
+        else:
+            life.healthy.clear()
+
+    async def _probe(self, life: ContainerLife, check: HealthCheck, spawn: Spawn) -> bool:
+        """Whether one run of the health check's command ends well, and in time."""
+        supervisor, ident = self._around.supervisor, f"{life.ident}-health"
+        probe = self._around.runtime.probe(life.ident, spawn, check.argv, life.environment)
+        output = os.open(os.devnull, os.O_WRONLY)
+        try:
+            await supervisor.start(ident, self.plan.arn, probe, output)
+            end = await asyncio.wait_for(supervisor.exit(ident), check.timeout)
+        except CannotStartError:
+            return False
+        except TimeoutError:
+            supervisor.signal(ident, signal.SIGKILL)
+            await supervisor.exit(ident)
+            return False
+        except asyncio.CancelledError:
+            supervisor.abandon(ident)
+            raise
+        finally:
+            os.close(output)
+        return end.code == 0
 
     async def _launch(self, life: ContainerLife) -> Spawn | None:
         """Start the container's command; the command, or None when the task stopped before it ran."""
@@ -212,12 +294,13 @@ class TaskLife:
         return spawn
 
     def _open_logs(self, life: ContainerLife) -> int:
+        drained = life.drained = asyncio.Event()
         if life.plan.logs is None:
-            life.drained.set()
+            drained.set()
             return os.open(os.devnull, os.O_WRONLY)
 
         def delivered() -> None:
-            self._loop.call_soon_threadsafe(life.drained.set)
+            self._loop.call_soon_threadsafe(drained.set)
 
         return self._around.logs.open(life.plan.logs, delivered)
 
@@ -264,6 +347,8 @@ class TaskLife:
                 life.description["lastStatus"] = "STOPPED"
             self.task.stamp("executionStoppedAt")
         await self._pass_through("DEPROVISIONING")
+        if any(container.mounts for container in self.plan.containers):
+            await self._around.in_thread(partial(self._around.runtime.release, self.plan))
         with self._around.lock:
             for attachment in self.task.body["attachments"]:
                 attachment["status"] = "DELETED"
@@ -372,3 +457,14 @@ class TaskLife:
         with contextlib.suppress(asyncio.CancelledError, StartError):
             await job
         raise StoppedError
+
+
+async def first_of(events: list[asyncio.Event], seconds: float | None) -> bool:
+    """Wait for one of the events; False when ``seconds`` pass first."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        done, _ = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+    return bool(done)

@@ -18,7 +18,7 @@ from typing import Any
 
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest
-from fargate_local.engine.plan import LogTarget
+from fargate_local.protocol.plan import LogTarget
 
 log = logging.getLogger(__name__)
 

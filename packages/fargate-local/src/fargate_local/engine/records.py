@@ -44,6 +44,10 @@ class Records:
 
     def __init__(self, path: Path | None = None) -> None:
         self._lock = threading.RLock()
+        if path:
+            # SQLite gives its other files the mode of this one.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
         self._db.execute("pragma journal_mode = wal")
         # A crash of this process loses nothing that was written; only a power cut could.

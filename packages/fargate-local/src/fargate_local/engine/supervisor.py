@@ -7,34 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fargate_local.engine.warden import LINUX, kill, kill_group, marked_processes, start_ticks
+from fargate_local.runtimes.base import Exit, Spawn
 
 WARDEN = Path(__file__).with_name("warden.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Spawn:
-    """A command to start. ``limit`` and ``group_limit`` are bytes of memory for the container and its whole task."""
-
-    argv: list[str]
-    environment: dict[str, str]
-    directory: str
-    limit: int | None = None
-    group_limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a container ended. ``peak_memory`` is in bytes, ``cpu_seconds`` counts all its processes."""
-
-    code: int
-    out_of_memory: bool
-    peak_memory: int
-    cpu_seconds: float
 
 
 class CannotStartError(Exception):
@@ -80,7 +59,8 @@ class Supervisor:
             "cwd": spawn.directory,
             "limit": spawn.limit,
             "group_limit": spawn.group_limit,
-            "nofile": self._nofile,
+            "ulimits": {"nofile": self._nofile, **spawn.ulimits},
+            "probe": spawn.probe,
         }
         self._send(message, [output])
         try:
@@ -99,6 +79,12 @@ class Supervisor:
     def signal(self, ident: str, number: signal.Signals) -> None:
         """Send a signal to a container; nothing happens when it has ended."""
         self._send({"op": "signal", "id": ident, "signal": int(number)}, [])
+
+    def abandon(self, ident: str) -> None:
+        """Kill a container that nobody waits for any more."""
+        self.signal(ident, signal.SIGKILL)
+        if exited := self._exited.get(ident):
+            exited.add_done_callback(lambda _: self._exited.pop(ident, None))
 
     def close(self) -> None:
         """End every container and the warden, and wait until all of them are gone."""

@@ -43,7 +43,9 @@ class Container:
         self.group: str = message["group"]
         self.limit: int | None = message.get("limit")
         self.group_limit: int | None = message.get("group_limit")
-        self.mark = f"{CONTAINER_MARK}={message['env'].get(CONTAINER_MARK, '')}".encode()
+        # A health check has its container's environment, whose other processes are none of its leftovers.
+        mark = f"{CONTAINER_MARK}={message['env'].get(CONTAINER_MARK, '')}".encode()
+        self.mark = None if message.get("probe") else mark
         self.pid = pid
         self.oom = False
         self.peak = 0
@@ -180,8 +182,8 @@ class Warden:
             null = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((null, 0), (output, 1), (output, 2)):
                 os.dup2(source, target)
-            soft, hard = message["nofile"]
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for name, (soft, hard) in message["ulimits"].items():
+                limit_resource(name, soft, hard)
             os.chdir(message["cwd"])
             os.execvpe(message["argv"][0], message["argv"], message["env"])  # noqa: S606 - the task's own command
         except OSError as error:
@@ -286,6 +288,19 @@ class Warden:
         """Kill a container for its memory."""
         container.oom = True
         kill_group(container.pid)
+
+
+def limit_resource(name: str, soft: int, hard: int) -> None:
+    """Set one of the limits that ``ulimit`` knows, as far as this user may; one that the system lacks is left."""
+    number = getattr(resource, f"RLIMIT_{name.upper()}", None)
+    if number is None:
+        return
+    try:
+        resource.setrlimit(number, (soft, hard))
+    except (ValueError, OSError):
+        highest = resource.getrlimit(number)[1]
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(number, (min(soft, highest), min(hard, highest)))
 
 
 def kill(pid: int, number: int) -> None:

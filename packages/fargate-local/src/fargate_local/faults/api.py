@@ -5,10 +5,10 @@ import time
 from typing import Any
 
 from fargate_local.cloud.requests import CloudRequest
-from fargate_local.ecs.arns import last_part
-from fargate_local.ecs.errors import AccessDeniedError, ServerError, ThrottlingError
 from fargate_local.faults.buckets import TokenBuckets
 from fargate_local.faults.rules import Fault, FaultRule, FaultRules
+from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.errors import AccessDeniedError, ServerError, ThrottlingError
 
 
 class ResponseLostError(Exception):

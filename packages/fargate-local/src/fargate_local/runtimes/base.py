@@ -2,11 +2,10 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Exit, Spawn
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 
 SendSignal = Callable[[str, signal.Signals], None]
 
@@ -22,6 +21,34 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Spawn:
+    """A command to start. ``limit`` and ``group_limit`` are bytes of memory for the container and its whole task.
+
+    ``places`` says where paths of the container are on this machine. A ``probe`` runs beside its container: what it
+    leaves running is told by its session only.
+    """
+
+    argv: list[str]
+    environment: dict[str, str]
+    directory: str
+    limit: int | None = None
+    group_limit: int | None = None
+    ulimits: dict[str, tuple[int, int]] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a container ended. ``peak_memory`` is in bytes, ``cpu_seconds`` counts all its processes."""
+
+    code: int
+    out_of_memory: bool
+    peak_memory: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """How a container ended. ``never_ran`` is ECS's reason when it did not even begin."""
 
@@ -31,7 +58,7 @@ class Ending:
 
 
 class Runtime(Protocol):
-    """Runs containers. ``pull`` may block, and ``judge`` where ``judges_slowly``; the others must not."""
+    """Runs containers. ``pull``, ``release``, and ``judge`` where ``judges_slowly``, may block; the others must not."""
 
     judges_slowly: bool
 
@@ -40,6 +67,12 @@ class Runtime(Protocol):
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
         """The command that runs the container in the foreground."""
+
+    def probe(self, ident: str, spawn: Spawn, argv: tuple[str, ...], environment: dict[str, str]) -> Spawn:
+        """The command that runs ``argv`` beside a container that ``spawn`` has started."""
+
+    def release(self, task: TaskPlan) -> None:
+        """Remove the volumes of a task that has ended. May block."""
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
         """Signal a running container. ``send`` signals the foreground command."""

@@ -4,17 +4,18 @@ Containers share this machine's network, so that the server's loopback address m
 system is read-only where the definition says so, with a writable ``/tmp``; memory and CPU limits are the task's.
 """
 
+import hashlib
 import json
 import logging
 import signal
 import subprocess
 import threading
 
-from fargate_local.cloud.catalog import Catalog, StartError
-from fargate_local.ecs import reasons
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Exit, Spawn
-from fargate_local.runtimes.base import Ending, Image, SendSignal
+from fargate_local.cloud.catalog import Catalog
+from fargate_local.protocol import reasons
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
+from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import engine_environment
 from fargate_local.runtimes.references import Reference, parse_reference
@@ -27,6 +28,7 @@ KILL_SECONDS = 30.0
 ENGINE_FAILED = 125
 KILLED = 137
 NEVER = "0001-01-01"
+TEMPORARY = "/tmp"  # noqa: S108 - the container's
 
 
 class ContainerRuntime:
@@ -39,6 +41,7 @@ class ContainerRuntime:
         self._catalog = catalog
         self._registry_map = registry_map
         self._label = f"{LABEL}={server}"
+        self._volumes = f"fargate-local-{hashlib.sha256(server.encode()).hexdigest()[:12]}"
         self._pulls: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -73,7 +76,9 @@ class ContainerRuntime:
         argv = [
             *(self._engine, "run", "--name", container_name(ident), "--label", self._label),
             *("--network", "host", "--memory", str(container.memory or task.memory)),
-            *("--cpus", f"{(container.cpu or task.cpu) / 1024:.3f}", "--tmpfs", "/tmp"),  # noqa: S108 - the container's
+            *("--cpus", f"{(container.cpu or task.cpu) / 1024:.3f}"),
+            *self._mounts(task, container),
+            *limits(container),
         ]
         if container.read_only:
             argv.append("--read-only")
@@ -92,6 +97,29 @@ class ContainerRuntime:
         if container.entry_point is not None and self._engine == "docker":
             words = [*container.entry_point, *words]
         return Spawn([*argv, image.place, *words], {**environment, **own}, "/")
+
+    def _mounts(self, task: TaskPlan, container: ContainerPlan) -> list[str]:
+        """Named volumes, as the task's containers share them, and a writable ``/tmp`` where none is mounted."""
+        words = []
+        for mount in container.mounts:
+            words += ["--volume", f"{self._volume(task, mount.volume)}:{mount.path}{':ro' if mount.read_only else ''}"]
+        if TEMPORARY not in {mount.path.rstrip("/") for mount in container.mounts}:
+            words += ["--tmpfs", TEMPORARY]
+        return words
+
+    def _volume(self, task: TaskPlan, name: str) -> str:
+        return f"{self._volumes}-{task.task_id}-{name}"
+
+    def probe(self, ident: str, spawn: Spawn, argv: tuple[str, ...], environment: dict[str, str]) -> Spawn:
+        """``exec`` in the container."""
+        del environment
+        return Spawn([self._engine, "exec", container_name(ident), *argv], spawn.environment, "/", probe=True)
+
+    def release(self, task: TaskPlan) -> None:
+        """The task's volumes."""
+        names = {self._volume(task, mount.volume) for container in task.containers for mount in container.mounts}
+        if names:
+            self._run("volume", "rm", "--force", *sorted(names), timeout=KILL_SECONDS)
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
         """SIGTERM is forwarded by the foreground client; SIGKILL would only kill that client."""
@@ -127,6 +155,9 @@ class ContainerRuntime:
         listed = self._run("ps", "--all", "--quiet", "--filter", f"label={self._label}")
         if listed.returncode == 0 and listed.stdout.split():
             self._run("rm", "--force", *listed.stdout.split(), timeout=KILL_SECONDS)
+        volumes = self._run("volume", "ls", "--quiet", "--filter", f"name={self._volumes}-")
+        if volumes.returncode == 0 and volumes.stdout.split():
+            self._run("volume", "rm", "--force", *volumes.stdout.split(), timeout=KILL_SECONDS)
 
     def _run(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
         try:
@@ -142,6 +173,18 @@ class ContainerRuntime:
             return subprocess.CompletedProcess(words, ENGINE_FAILED, "", f"{self._engine} is not installed")
         except subprocess.TimeoutExpired:
             return subprocess.CompletedProcess(words, ENGINE_FAILED, "", f"{self._engine} {words[0]} timed out")
+
+
+def limits(container: ContainerPlan) -> list[str]:
+    """Resource limits and capabilities as the engine's options."""
+    words = []
+    for name, (soft, hard) in container.ulimits.items():
+        words += ["--ulimit", f"{name}={soft}:{hard}"]
+    for capability in container.added_capabilities:
+        words += ["--cap-add", capability]
+    for capability in container.dropped_capabilities:
+        words += ["--cap-drop", capability]
+    return words
 
 
 def container_name(ident: str) -> str:

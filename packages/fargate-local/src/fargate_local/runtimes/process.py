@@ -2,7 +2,7 @@
 
 Three kinds of image name work: ``host`` runs a program of this machine as it is; a repository of (moto's) ECR is looked
 up there and found in the image store by its digest. In the command, the working directory and the environment of a
-stored image, ``/app`` means the image's own folder.
+stored image, ``/app`` means the image's own folder; so does the path of a mounted volume for the volume's.
 """
 
 import errno
@@ -10,19 +10,23 @@ import os
 import re
 import signal
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from fargate_local.cloud.catalog import Catalog, StartError
-from fargate_local.ecs import reasons
-from fargate_local.engine.plan import ContainerPlan, TaskPlan
-from fargate_local.engine.supervisor import Exit, Spawn
+from fargate_local.cloud.catalog import Catalog
 from fargate_local.images import ImageStore
-from fargate_local.runtimes.base import Ending, Image, SendSignal
+from fargate_local.protocol import reasons
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan, TaskPlan
+from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
 from fargate_local.runtimes.references import parse_reference
+from fargate_local.runtimes.volumes import Volumes
 
 HOST_IMAGE = "host"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-APP_PATH = re.compile(r"(?<![^\s=:,;'\"(\[])/app(?=$|[/\s:,;'\")\]])")
+TEMPORARY = "/tmp"  # noqa: S108 - the container's
+BEFORE_PATH = r"(?<![^\s=:,;'\"(\[<>|&])"
+AFTER_PATH = r"(?=$|[/\s:,;'\")\]<>|&])"
 
 
 class ProcessRuntime:
@@ -33,6 +37,7 @@ class ProcessRuntime:
     def __init__(self, catalog: Catalog, store: ImageStore | None) -> None:
         self._catalog = catalog
         self._store = store
+        self._volumes = Volumes()
 
     def pull(self, region: str, reference: str) -> Image:
         """Find the image's folder."""
@@ -52,16 +57,31 @@ class ProcessRuntime:
         return Image(reference, digest, str(self._store.path(digest)), self._store.config(digest))
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
-        """The command with ``/app`` replaced by the image's folder."""
+        """The command, with the paths of the image and of its volumes replaced by their folders."""
         argv = command_line(container, image)
         directory = container.working_directory or image.config.get("WorkingDir") or "/"
+        places = {"/app": f"{image.place}/app"} if image.place else {}
+        for mount in container.mounts:
+            path = mount.path.rstrip("/")
+            # /tmp stays the machine's: arguments may name files there that are no business of the container's.
+            if path and path != TEMPORARY:
+                places[path] = str(self._volumes.folder(task.task_id, mount.volume))
         merged = {**base_environment(image), **environment}
-        if image.place:
-            app = f"{image.place}/app"
-            argv = [in_folder(word, app) for word in argv]
-            directory = in_folder(directory, app)
-            merged = {name: in_folder(value, app) for name, value in merged.items()}
-        return Spawn(argv, merged, directory, container.memory, task.memory)
+        if places:
+            argv = [moved(word, places) for word in argv]
+            directory = moved(directory, places)
+            merged = {name: moved(value, places) for name, value in merged.items()}
+        return Spawn(argv, merged, directory, container.memory, task.memory, container.ulimits, places)
+
+    def probe(self, ident: str, spawn: Spawn, argv: tuple[str, ...], environment: dict[str, str]) -> Spawn:
+        """Another process with the container's environment, counted to its task's memory."""
+        del ident, environment
+        return replace(spawn, argv=[moved(word, spawn.places) for word in argv], limit=None, probe=True)
+
+    def release(self, task: TaskPlan) -> None:
+        """The folders of the task's volumes."""
+        if any(container.mounts for container in task.containers):
+            self._volumes.release(task.task_id)
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
         """The process is the container."""
@@ -84,7 +104,8 @@ class ProcessRuntime:
         return Ending(end.code, end.out_of_memory)
 
     def end_leftovers(self) -> None:
-        """Processes are ended by their recorded ids; nothing else is kept."""
+        """Processes are ended by their recorded ids; what is left is their volumes."""
+        self._volumes.end_leftovers()
 
 
 def command_line(container: ContainerPlan, image: Image) -> list[str]:
@@ -125,6 +146,9 @@ def base_environment(image: Image) -> dict[str, str]:
     return {"PATH": path, "HOME": scratch, "TMPDIR": scratch, "PYTHONDONTWRITEBYTECODE": "1", **declared}
 
 
-def in_folder(text: str, app: str) -> str:
-    """The text with every path under ``/app`` moved to ``app``."""
-    return APP_PATH.sub(app.replace("\\", "\\\\"), text) if "/app" in text else text
+def moved(text: str, places: dict[str, str]) -> str:
+    """The text with every path of the container that has another place on this machine replaced by that."""
+    if not any(path in text for path in places):
+        return text
+    paths = "|".join(re.escape(path) for path in sorted(places, key=len, reverse=True))
+    return re.sub(f"{BEFORE_PATH}({paths}){AFTER_PATH}", lambda found: places[found[1]], text)

@@ -7,7 +7,7 @@ from typing import Any
 import botocore.session
 from botocore.model import ServiceModel, Shape
 
-from fargate_local.ecs.errors import ClientError, InvalidParameterError, SerializationError
+from fargate_local.protocol.errors import ClientError, InvalidParameterError, SerializationError
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),

@@ -10,6 +10,7 @@ class EcsError(Exception):
     ├── ClientError              400, a request that cannot be granted as it stands
     │   ├── InvalidParameterError
     │   ├── ClusterNotFoundError
+    │   ├── ServiceNotFoundError
     │   ├── ConflictError        a clientToken used for another request
     │   ├── SerializationError   a body that is not the JSON of the operation
     │   ├── ThrottlingError
@@ -52,6 +53,15 @@ class ClusterNotFoundError(ClientError):
         super().__init__("Cluster not found.")
 
 
+class ServiceNotFoundError(ClientError):
+    """No such service in this cluster, or no longer."""
+
+    code = "ServiceNotFoundException"
+
+    def __init__(self) -> None:
+        super().__init__("Service not found.")
+
+
 class ConflictError(ClientError):
     """The clientToken belongs to another request."""
 
@@ -77,3 +87,12 @@ class AccessDeniedError(ClientError):
     """No permission."""
 
     code = "AccessDeniedException"
+
+
+class StartError(Exception):
+    """A task cannot start. The text is what ECS shows as the reason."""
+
+    def __init__(self, reason: str, container: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.container = container

@@ -66,6 +66,19 @@ def log_group_missing() -> str:
     )
 
 
+def environment_file_missing(bucket: str, key: str, detail: str) -> str:
+    """An environment file that cannot be read."""
+    return (
+        "ResourceInitializationError: failed to download env files: file download command: non empty error stream:"
+        f" service call has been retried 1 time(s): failed to download s3://{bucket}/{key}: {detail}"
+    )
+
+
+def dependency_timed_out(name: str, target: str) -> str:
+    """A container that did not come to be what another waits for, within its ``startTimeout`` (amazon-ecs-agent)."""
+    return f"dependency graph: container ordering dependency [{name}] for target [{target}] has timed out."
+
+
 def dependency_failed(name: str, target: str) -> str:
     """A container whose ``dependsOn: SUCCESS`` cannot be met (amazon-ecs-agent, agent/engine/dependencygraph)."""
     return (

@@ -1,0 +1,36 @@
+"""``fargate-local env``."""
+
+import shlex
+import time
+from typing import Annotated
+
+import typer
+
+from fargate_local.cli.client import DEFAULT_URL
+from fargate_local.cli.output import AsJson, Region, Url, UserError, say, say_json
+from fargate_local.keys import ServerKey, shared_key_file
+
+EXAMPLE = 'Example: eval "$(fargate-local env)"'
+POLL_SECONDS = 0.1
+
+
+def env(
+    url: Url = DEFAULT_URL,
+    region: Region = "us-east-1",
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a server that is just starting.")] = 0.0,
+    as_json: AsJson = False,
+) -> None:
+    """Print the exports that point a shell, the AWS CLI and any SDK at a server of yours, with its key."""
+    deadline = time.monotonic() + wait
+    while (key := ServerKey.read(shared_key_file(url))) is None:
+        if time.monotonic() >= deadline:
+            message = (
+                f"no server of yours serves {url}: start one with `fargate-local serve`, or name another with --url"
+            )
+            raise UserError(message)
+        time.sleep(POLL_SECONDS)
+    variables = key.environment(region)
+    if as_json:
+        say_json(variables)
+    else:
+        say("\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))

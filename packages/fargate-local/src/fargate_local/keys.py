@@ -1,0 +1,129 @@
+"""Keys: the server's own, which its owner's programs sign with, and those that it issues to tasks."""
+
+import json
+import os
+import secrets
+import string
+import threading
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+LETTERS: Final = string.ascii_uppercase + string.digits
+KEY_FILE: Final = "key.json"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKey:
+    """What a client of a server signs its calls with. ``url`` is where the server listens, once it does."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    url: str = ""
+
+    @classmethod
+    def new(cls) -> "ServerKey":
+        """A random key."""
+        return cls(access_key_id("LOCAL"), secrets.token_urlsafe(30))
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> "ServerKey":
+        """The key of a state folder, made when there is none yet."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = cls.read(folder / KEY_FILE)
+        if key is None:
+            key = cls.new()
+            key.write(folder / KEY_FILE)
+        return key
+
+    @classmethod
+    def read(cls, path: Path) -> "ServerKey | None":
+        """The key in a file; None when there is no such file, or no key in it."""
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Keep the key in a file that only its owner can read, whatever the umask and whatever was there."""
+        fresh = path.with_name(f".{path.name}.{os.getpid()}")
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(asdict(self), file)
+        fresh.replace(path)
+
+    def at(self, url: str) -> "ServerKey":
+        """The same key with the server's address."""
+        return replace(self, url=url)
+
+    def environment(self, region: str) -> dict[str, str]:
+        """Variables that point the AWS CLI and any SDK at the server."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+            "AWS_ACCESS_KEY_ID": self.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+        }
+
+    def client_args(self, region: str) -> dict[str, Any]:
+        """Keyword arguments for ``boto3.client``."""
+        return {
+            "endpoint_url": self.url,
+            "region_name": region,
+            "aws_access_key_id": self.access_key_id,
+            "aws_secret_access_key": self.secret_access_key,
+        }
+
+
+def shared_key_file(url: str) -> Path:
+    """Where a server leaves its key for its owner's ``fargate-local`` commands: one file for each port."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "fargate-local" / f"{urlsplit(url).port}.json"
+
+
+def access_key_id(prefix: str) -> str:
+    """A random identifier of AWS's form: twenty capitals and digits, by which moto too knows an access key."""
+    return prefix + "".join(secrets.choice(LETTERS) for _ in range(20 - len(prefix)))
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKey:
+    """Credentials of a role for a while. ``expired`` ones are refused by that name."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    token: str | None = field(repr=False)
+    expired: bool = False
+
+
+class TaskKeys:
+    """The credentials of running tasks. Those of a task that has ended are known only as expired."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[str, SessionKey] = {}
+
+    def issue(self) -> SessionKey:
+        """Fresh credentials."""
+        key = SessionKey(access_key_id("ASIA"), secrets.token_urlsafe(30), secrets.token_urlsafe(48))
+        with self._lock:
+            self._keys[key.access_key_id] = key
+        return key
+
+    def expire(self, key: SessionKey) -> None:
+        """End the life of credentials."""
+        with self._lock:
+            self._keys[key.access_key_id] = replace(key, expired=True)
+
+    def find(self, identifier: str) -> SessionKey | None:
+        """The credentials of an access key."""
+        return self._keys.get(identifier)
+
+
+def forget_shared_key(url: str) -> None:
+    """Remove the file of :func:`shared_key_file`."""
+    with suppress(OSError):
+        shared_key_file(url).unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The words of ECS: names, errors, reasons, shapes and plans. Every other room may import it; it imports none."""
