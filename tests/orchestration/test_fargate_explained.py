@@ -15,7 +15,7 @@ from datavision.fargate.operator.links import ecs_task_url, log_stream_url
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.outcome import errors
 from datavision.fargate.outcome.classify import Ending, Outcome
-from datavision.fargate.outcome.cost import cost_usd
+from datavision.fargate.outcome.cost import ON_DEMAND, cost_usd
 from datavision.fargate.outcome.errors import FargateError
 from datavision.fargate.outcome.explain import explain
 from datavision.fargate.outcome.results import Delivery
@@ -171,13 +171,15 @@ def test_rows_of_an_asset_are_found_in_each_shape_of_result() -> None:
 
 
 def test_cost_follows_the_published_prices() -> None:
-    assert cost_usd(FargateSize(1024, 2048), 3600, "X86_64", spot=False) == pytest.approx(0.04937)
-    assert cost_usd(FargateSize(1024, 2048), 3600, "X86_64", spot=True) == pytest.approx(0.014811)
+    x86, arm = ON_DEMAND["us-east-1", "X86_64"], ON_DEMAND["us-east-1", "ARM64"]
+    assert cost_usd(FargateSize(1024, 2048), 3600, x86, spot=False) == pytest.approx(0.04937)
+    assert cost_usd(FargateSize(1024, 2048), 3600, x86, spot=True) == pytest.approx(0.014811)
+    assert cost_usd(FargateSize(1024, 2048), 3600, arm, spot=False) == pytest.approx(0.0395)
 
 
 def test_a_short_task_costs_its_first_minute() -> None:
-    size = FargateSize(256, 512)
-    assert cost_usd(size, 1, "ARM64", spot=False) == cost_usd(size, 60, "ARM64", spot=False)
+    size, price = FargateSize(256, 512), ON_DEMAND["us-east-1", "ARM64"]
+    assert cost_usd(size, 1, price, spot=False) == cost_usd(size, 60, price, spot=False)
 
 
 def test_links_lead_to_the_consoles_pages() -> None:
