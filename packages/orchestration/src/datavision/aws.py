@@ -6,6 +6,7 @@ import boto3
 from botocore.config import Config as ClientConfig
 
 from datavision.config import Config
+from datavision.state import embedded_credentials
 
 _RETRIES = ClientConfig(retries={"mode": "standard", "total_max_attempts": 6})
 
@@ -13,7 +14,7 @@ _RETRIES = ClientConfig(retries={"mode": "standard", "total_max_attempts": 6})
 def client(config: Config, service: str) -> Any:
     """Return a boto3 client for `service` in the environment's region.
 
-    On the embedded cloud (`aws.endpoint_url` is set) the credentials are made up, so that a user's own AWS profile is
+    On the embedded cloud (`aws.endpoint_url` is set) the credentials are its key, so that a user's own AWS profile is
     neither needed nor used by accident.
     """
     if config.aws.endpoint_url is None:
@@ -22,7 +23,6 @@ def client(config: Config, service: str) -> Any:
         service,
         region_name=config.aws.region,
         endpoint_url=config.aws.endpoint_url,
-        aws_access_key_id="embedded",
-        aws_secret_access_key="embedded",  # noqa: S106 - no real account has it
+        **embedded_credentials(config.aws.endpoint_url),
         config=_RETRIES,
     )
