@@ -23,7 +23,7 @@ import psutil
 from datavision.airflow_api import AirflowApi
 from datavision.config import Config, load
 from datavision.infra import deploy
-from datavision.local.airflow import AirflowSettings, airflow_environment, migrate_database
+from datavision.local.airflow import AirflowSettings, airflow_environment, migrate_database, password_of
 from datavision.local.cloud import console_script
 from datavision.local.postgres import EmbeddedPostgres
 from datavision.local.processes import Service, free_port, session_members
@@ -104,7 +104,7 @@ class Rig:
         return found
 
     def api(self) -> AirflowApi:
-        return AirflowApi(self.url)
+        return AirflowApi(self.url, password=password_of(self.state))
 
     def containers(self) -> list[dict[str, Any]]:
         """Return every container there is or was, with its tags."""

@@ -86,7 +86,8 @@ def test_duckdb_writes_and_reads_parquet(ecs, s3, tmp_path):
     duckdb_extensions.import_extension("httpfs", con=connection)
     connection.execute("load httpfs")
     connection.execute(
-        f"create secret (type s3, key_id '{key.access_key_id}', secret '{key.secret_access_key}', region 'us-east-1', endpoint '{host}',"
+        f"create secret (type s3, key_id '{key.access_key_id}', secret '{key.secret_access_key}',"
+        f" region 'us-east-1', endpoint '{host}',"
         " url_style 'path', use_ssl false)"
     )
     connection.execute("copy (select range as n, repeat('x', 100) as t from range(200000)) to 's3://wire/t.parquet'")

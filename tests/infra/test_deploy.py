@@ -21,7 +21,8 @@ def cloud() -> Iterator[FargateLocal]:
 def config(cloud: FargateLocal, repository: object) -> Iterator[Config]:
     patch = pytest.MonkeyPatch()
     patch.setenv("DATAVISION_CONFIG_DIR", f"{repository}/config")
-    patch.setenv("DATAVISION_AWS__ENDPOINT_URL", cloud.url)
+    for name, value in (cloud.environment | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}).items():
+        patch.setenv(name, value)
     yield load("local")
     patch.undo()
 

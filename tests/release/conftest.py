@@ -96,7 +96,8 @@ def environment(cloud: FargateLocal, state: Path, repository: Path) -> Iterator[
     patch = pytest.MonkeyPatch()
     for name, value in ENVIRONMENT.items():
         patch.setenv(name, value)
-    patch.setenv("DATAVISION_AWS__ENDPOINT_URL", cloud.url)
+    for name, value in (cloud.environment | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}).items():
+        patch.setenv(name, value)
     patch.setenv("DATAVISION_STATE_DIR", str(state))
     patch.setenv("DATAVISION_CONFIG_DIR", str(repository / "config"))
     for env in ("dev", "prod"):

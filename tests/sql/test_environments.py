@@ -21,7 +21,9 @@ State = Any
 def account(server: EmbeddedPostgres, repository: Path) -> Iterator[dict[str, str]]:
     """The variables of someone signed in to an account whose dev lakehouse has one table."""
     with FargateLocal() as cloud, pytest.MonkeyPatch.context() as patch:
-        signed_in = aws_environment(cloud.url, "us-east-1") | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}
+        signed_in = (
+            aws_environment(cloud.url, "us-east-1") | cloud.environment | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}
+        )
         signed_in["DATAVISION_AWS__ACCOUNT_ID"] = "123456789012"  # the embedded cloud's
         for name, value in {**signed_in, "DATAVISION_CONFIG_DIR": str(repository / "config")}.items():
             patch.setenv(name, value)

@@ -94,6 +94,7 @@ def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTEST_ARGS": "tests/config",
             "WORKERS": "0",
+            **cloud.environment,
             "DATAVISION_AWS__ENDPOINT_URL": cloud.url,
             "DATAVISION_AWS__ACCOUNT_ID": "123456789012",
             "DATAVISION_STATE_DIR": str(folder / "state"),
@@ -103,7 +104,7 @@ def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         }
         patch = pytest.MonkeyPatch()
         patch.setenv("DATAVISION_CONFIG_DIR", str(repository / "config"))
-        for name in ("DATAVISION_AWS__ENDPOINT_URL", "DATAVISION_AWS__ACCOUNT_ID"):
+        for name in (*cloud.environment, "DATAVISION_AWS__ENDPOINT_URL", "DATAVISION_AWS__ACCOUNT_ID"):
             patch.setenv(name, env[name])
         for target in ("dev", "prod"):
             infra.put_secret_values(

@@ -14,9 +14,9 @@ PUBLIC = {
     "MemoryCeilingError OutOfMemoryError PermanentStartError QualityError RejectedLaunchError ResultError RunError "
     "StoppedError TaskTimeoutError UsageError fargate_task",
     "datavision_lakehouse": "LAKE ConfigurationError LakehouseError LakehouseSettings LandingSettings ModuleSettings "
-    "NotInitialized ReportsSettings SourceSettings Unavailable UnknownLoad connect dbt_profile settings_for",
+    "NotInitialized ReportsSettings SourceSettings Unavailable UnknownLoad check connect dbt_profile settings_for",
     "datavision_runtime": "ResultError read_result write_result",
-    "fargate_local": "FargateLocal ImageStore StoredImage",
+    "fargate_local": "FargateLocal ImageStore ServerKey StoredImage",
     "ingesta": "",
     "transformacion": "",
 }

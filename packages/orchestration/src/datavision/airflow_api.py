@@ -13,6 +13,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from datavision.errors import UserError
 
+USER = "admin"
+"""The one user of the local Airflow."""
 _PARSE_REQUEST_SECONDS = 3.0
 
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
@@ -57,10 +59,10 @@ class BegunRun:
 class AirflowApi:
     """A session with one Airflow."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
-        """Connect to `url`; without a token one is asked for, which only the local Airflow grants."""
+    def __init__(self, url: str, token: str | None = None, password: str | None = None) -> None:
+        """Connect to `url` with a token, or with the password that the local Airflow gave its user."""
         self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
-        self._client.headers["Authorization"] = f"Bearer {token or self._open_token()}"
+        self._client.headers["Authorization"] = f"Bearer {token or self._token_for(password or '')}"
 
     def __enter__(self) -> Self:
         return self
@@ -170,8 +172,8 @@ class AirflowApi:
             return f"Airflow cannot import {errors[0]['filename']}:\n{errors[0]['stack_trace'].rstrip()}"
         return f"Airflow did not load {dag_id} within {seconds:.0f} s. Check the name: `ls dags/`."
 
-    def _open_token(self) -> str:
-        answer = self._client.get("/auth/token")
+    def _token_for(self, password: str) -> str:
+        answer = self._client.post("/auth/token", json={"username": USER, "password": password})
         if answer.status_code != httpx.codes.CREATED:
             raise AirflowError(
                 f"{self._client.base_url} wants a token ({answer.status_code}). Set DATAVISION_AIRFLOW__TOKEN."

@@ -8,6 +8,7 @@ from botocore.config import Config as ClientConfig
 
 from datavision.config import Aws, Config
 from datavision.errors import UserError
+from datavision.state import embedded_credentials
 
 
 class AccountError(UserError):
@@ -20,7 +21,7 @@ _RETRIES = ClientConfig(retries={"mode": "standard", "total_max_attempts": 6})
 def client(config: Config, service: str) -> Any:
     """Return a boto3 client for `service` in the environment's region.
 
-    On the embedded cloud (`aws.endpoint_url` is set) the credentials are made up, so that a user's own AWS profile is
+    On the embedded cloud (`aws.endpoint_url` is set) the credentials are its key, so that a user's own AWS profile is
     neither needed nor used by accident.
 
     Raises:
@@ -57,7 +58,6 @@ def _client(aws: Aws, service: str) -> Any:
         service,
         region_name=aws.region,
         endpoint_url=aws.endpoint_url,
-        aws_access_key_id="embedded",
-        aws_secret_access_key="embedded",  # noqa: S106 - no real account has it
+        **embedded_credentials(aws.endpoint_url),
         config=_RETRIES,
     )

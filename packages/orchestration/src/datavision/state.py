@@ -1,5 +1,6 @@
 """The one folder that holds all local state."""
 
+import json
 import os
 from pathlib import Path
 
@@ -23,3 +24,17 @@ def state_dir() -> Path:
     """Return the state folder: `DATAVISION_STATE_DIR`, or `.datavision/` of the repository."""
     named = os.environ.get("DATAVISION_STATE_DIR")
     return Path(named).resolve() if named else project_root() / ".datavision"
+
+
+def embedded_credentials(endpoint_url: str) -> dict[str, str]:
+    """Return the key of the embedded cloud at `endpoint_url`, as boto3 takes it.
+
+    Empty when the state folder's cloud is another one: then the usual chain (environment, profile, role) finds the key.
+    """
+    try:
+        key = json.loads((state_dir() / "cloud" / "key.json").read_text())
+    except (OSError, ValueError, ConfigError):
+        return {}
+    if key.get("url") != endpoint_url:
+        return {}
+    return {"aws_access_key_id": key["access_key_id"], "aws_secret_access_key": key["secret_access_key"]}

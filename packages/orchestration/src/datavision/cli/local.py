@@ -14,11 +14,15 @@ def up() -> None:
 
     Example: datavision up
     """
+    from datavision.airflow_api import USER
     from datavision.local.stack import local_stack
 
     try:
         with local_stack(step, scheduled=True) as stack:
-            out.print(f"Airflow: {stack.airflow_url}", f"cloud:   {stack.cloud_url}", sep="\n", soft_wrap=True)
+            signing_in = f"user {USER}, password {stack.airflow_password}"
+            out.print(
+                f"Airflow: {stack.airflow_url} ({signing_in})", f"cloud:   {stack.cloud_url}", sep="\n", soft_wrap=True
+            )
             step("running; Ctrl-C stops everything")
             while True:
                 time.sleep(3600)

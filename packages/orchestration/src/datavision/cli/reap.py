@@ -48,7 +48,7 @@ def _airflow(env: str) -> tuple[Config, AirflowApi]:
     stack = running_stack()
     if stack is None or stack.airflow_url is None:
         raise UserError("No local stack runs, so there is nothing to reap. Start it with `datavision up`.")
-    return stack.config, AirflowApi(stack.airflow_url)
+    return stack.config, AirflowApi(stack.airflow_url, password=stack.airflow_password)
 
 
 def _states(api: AirflowApi, dag_id: str, run_id: str) -> NamedStates:

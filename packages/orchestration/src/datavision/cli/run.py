@@ -99,7 +99,7 @@ def _session(env: str, *, build: bool) -> Iterator[_Session]:
         with remote_airflow(config) as api:
             yield _Session(api, config, None)
         return
-    with _stack(build=build) as stack, AirflowApi(str(stack.airflow_url)) as api:
+    with _stack(build=build) as stack, AirflowApi(str(stack.airflow_url), password=stack.airflow_password) as api:
         yield _Session(api, stack.config, repository(stack.config).head())
 
 

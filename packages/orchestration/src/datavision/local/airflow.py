@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from datavision.airflow_api import USER
 from datavision.local.cloud import console_script
 from datavision.local.processes import STOP_SECONDS, Service, StartError, free_port, stop_all
 
@@ -46,6 +47,7 @@ class Airflow:
         self.url = f"http://127.0.0.1:{port}"
         self._services: list[Service] = []
         env = {**base_env, **airflow_environment(settings, port)}
+        self.password = password_of(settings.state)
         airflow = console_script("airflow")
         for name, *arguments in (
             ("api-server", "--host", "127.0.0.1", "--port", str(port)),
@@ -135,7 +137,8 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "no-dags"),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(home, keys["password"])),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         # Its first answers are slow on a busy laptop, and a worker that gives up waits five minutes for its retry.
@@ -172,11 +175,26 @@ def _keys(path: Path) -> dict[str, str]:
     """Return this state folder's signing keys, made once and readable by the owner only."""
     if not path.exists():
         fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        keys = {"fernet": fernet, "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}
         path.touch(mode=0o600)
+        path.write_text(json.dumps({"fernet": fernet, "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}))
+    keys: dict[str, str] = json.loads(path.read_text())
+    if "password" not in keys:  # a state folder of version 0.1
+        keys["password"] = secrets.token_urlsafe(12)
         path.write_text(json.dumps(keys))
-    loaded: dict[str, str] = json.loads(path.read_text())
-    return loaded
+    return keys
+
+
+def password_of(state: Path) -> str:
+    """Return the password of the local Airflow's user in this state folder."""
+    return _keys(state / "airflow" / "keys.json")["password"]
+
+
+def _passwords(home: Path, password: str) -> Path:
+    """Return Airflow's file of passwords, which only its owner can read."""
+    path = home / "passwords.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({USER: password}))
+    return path
 
 
 def _private(folder: Path) -> Path:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from datavision.local.processes import Service, free_port
+from datavision.state import embedded_credentials
+from fargate_local import ServerKey
 
 START_SECONDS = 60
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
-"""Accepted by the embedded cloud, worthless anywhere else."""
 
 
 class Cloud:
@@ -24,6 +24,8 @@ class Cloud:
         scratch = state / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port}"
+        # Known before the server is up: Airflow is launched beside it and signs with the same key.
+        ServerKey.kept_in(state / "cloud").at(self.url).write(state / "cloud" / "key.json")
         command = [
             console_script("fargate-local"), "serve",
             "--port", str(port),
@@ -65,10 +67,10 @@ def _answers(url: str) -> bool:
 
 
 def aws_environment(url: str, region: str) -> dict[str, str]:
-    """Return the variables that send every AWS client to the embedded cloud."""
+    """Return the variables that send every AWS client to the embedded cloud, with its key."""
     bypass = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost")))
     return {
-        **CREDENTIALS,
+        **{name.upper(): value for name, value in embedded_credentials(url).items()},
         "AWS_ENDPOINT_URL": url,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,

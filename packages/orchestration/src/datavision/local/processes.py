@@ -44,8 +44,10 @@ class Service:
         self.name = name
         self._stop_seconds = stop_seconds
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as output:
+        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log.parent.chmod(0o700)
+        # The owner's only, whatever the umask: logs quote data.
+        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
             self._process = subprocess.Popen(
                 command,
                 env=dict(env),

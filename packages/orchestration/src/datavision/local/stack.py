@@ -42,6 +42,8 @@ class RunningStack:
     cloud_url: str
     source_url: str
     airflow_url: str | None = None
+    airflow_password: str | None = None
+    """Of the user `admin`."""
 
     @property
     def config(self) -> Config:
@@ -120,7 +122,9 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
                 services = _launch_airflow(settings, env, cleanup, report)
             if services is not None:
                 services.wait()
-                stack = RunningStack(**{**asdict(stack), "airflow_url": services.url})
+                stack = RunningStack(
+                    **{**asdict(stack), "airflow_url": services.url, "airflow_password": services.password}
+                )
             loading.result()
             if releasing is not None:
                 releasing.result()

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from datavision.config import Config
+from datavision.state import embedded_credentials
 
 TIMEOUT_SECONDS = 20
 """Of one connect or read; ECS answers within a second or two."""
@@ -49,8 +50,8 @@ def client(cloud: Cloud, service: str) -> Any:
 
         session = AwsBaseHook(cloud.aws_conn_id, client_type=service).get_session(region_name=cloud.region)
     elif cloud.endpoint_url:
-        # The embedded cloud takes any credentials, so the command line needs no AWS profile and uses none by accident.
-        session = boto3.Session("embedded", "embedded", region_name=cloud.region)
+        # The embedded cloud's own key, so that the command line needs no AWS profile and uses none by accident.
+        session = boto3.Session(region_name=cloud.region, **embedded_credentials(cloud.endpoint_url))
     else:
         session = boto3.Session(region_name=cloud.region)
     return session.client(service, endpoint_url=cloud.endpoint_url, config=options)
@@ -71,7 +72,8 @@ async def async_client(cloud: Cloud, service: str) -> AsyncIterator[Any]:
     else:
         session = get_session()
     options = AioConfig(max_pool_connections=50, **_botocore_options())
+    key = {} if cloud.aws_conn_id or not cloud.endpoint_url else embedded_credentials(cloud.endpoint_url)
     async with session.create_client(
-        service, region_name=cloud.region, endpoint_url=cloud.endpoint_url, config=options
+        service, region_name=cloud.region, endpoint_url=cloud.endpoint_url, config=options, **key
     ) as opened:
         yield opened
