@@ -19,6 +19,8 @@ RESERVED: Final = (*OWN_COLUMNS, KNOWN)
 FREE_DECIMAL: Final = "DECIMAL(38,10)"
 """What a numeric without a precision, or with more than 38 digits, is stored as."""
 _FREE_NUMERIC: Final = "numeric(38,10)"
+_TEXTS: Final = ("text", "character", "bpchar", "name", "json", "bytea")
+"""Types of PostgreSQL that reach DuckDB as text, or as bytes, in a query's result as in a table."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,9 @@ def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
     element = scanner_type.removesuffix("[]")
     if source_type.startswith("numeric") and element == "DOUBLE":
         return Column(name, FREE_DECIMAL + brackets, f"{quoted(name)}::{_FREE_NUMERIC}{brackets}")
+    if element == "VARCHAR" and not source_type.startswith(_TEXTS):
+        # A query's result has a domain's base type, whose NaN would be a 0: PostgreSQL writes what the table scan shows.
+        return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
     if element in ("TIME WITH TIME ZONE", "INTERVAL"):
         return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
     if element.startswith("ENUM") and brackets:

@@ -52,12 +52,7 @@ def _account(aws: Aws) -> str:
 
 
 def _client(aws: Aws, service: str) -> Any:
-    if aws.endpoint_url is None:
-        return boto3.client(service, region_name=aws.region, config=_RETRIES)
-    return boto3.client(
-        service,
-        region_name=aws.region,
-        endpoint_url=aws.endpoint_url,
-        **embedded_credentials(aws.endpoint_url),
-        config=_RETRIES,
-    )
+    key = {} if aws.endpoint_url is None else embedded_credentials(aws.endpoint_url)
+    # A session of its own: boto3's default one keeps the first credentials that it found in the environment.
+    session = boto3.Session(region_name=aws.region, **key)
+    return session.client(service, endpoint_url=aws.endpoint_url, config=_RETRIES)

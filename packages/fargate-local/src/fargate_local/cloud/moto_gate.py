@@ -16,6 +16,7 @@ from fargate_local.cloud.journal import Journal, Record
 from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.cloud.templates import hand_on_everything
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,8 @@ class MotoGate:
         if (request.service, request.region) not in self._touched:
             self._seed(seed)
             self._app.get_application(request.environ())
+            if request.service == "cloudformation":
+                hand_on_everything()
 
     def _call(self, request: CloudRequest) -> CloudResponse:
         head: list[Any] = []

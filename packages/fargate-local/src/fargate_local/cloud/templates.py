@@ -1,0 +1,84 @@
+"""What moto leaves out of the clusters and task definitions of a CloudFormation template, handed on to it.
+
+moto 5.2 takes a cluster's name and a task definition's family, containers, volumes and memory, and drops the rest
+without a word: tasks of a template would then run with other limits, or be refused for what the template did declare.
+"""
+
+from typing import Any
+
+_CLUSTER = {
+    "Tags": "tags",
+    "ClusterSettings": "cluster_settings",
+    "Configuration": "configuration",
+    "CapacityProviders": "capacity_providers",
+    "DefaultCapacityProviderStrategy": "default_capacity_provider_strategy",
+    "ServiceConnectDefaults": "service_connect_defaults",
+}
+_DEFINITION = {
+    "Family": "family",
+    "ContainerDefinitions": "container_definitions",
+    "Volumes": "volumes",
+    "NetworkMode": "network_mode",
+    "Tags": "tags",
+    "PlacementConstraints": "placement_constraints",
+    "RequiresCompatibilities": "requires_compatibilities",
+    "Cpu": "cpu",
+    "Memory": "memory",
+    "TaskRoleArn": "task_role_arn",
+    "ExecutionRoleArn": "execution_role_arn",
+    "ProxyConfiguration": "proxy_configuration",
+    "RuntimePlatform": "runtime_platform",
+    "IpcMode": "ipc_mode",
+    "PidMode": "pid_mode",
+    "EphemeralStorage": "ephemeral_storage",
+}
+"""Properties of AWS::ECS::Cluster and AWS::ECS::TaskDefinition, and moto's names for them."""
+
+
+def hand_on_everything() -> None:
+    """Let moto's CloudFormation make clusters and task definitions with all that the template says of them."""
+    from moto.ecs import models
+
+    def given(document: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+        properties = models.remap_nested_keys(document.get("Properties", {}), lambda name: name)
+        return {
+            argument: models.remap_nested_keys(properties[name], models.pascal_to_camelcase)
+            for name, argument in names.items()
+            if name in properties
+        }
+
+    def make_cluster(
+        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> Any:
+        backend = models.ecs_backends[account_id][region_name]
+        return backend.create_cluster(resource_name, **given(cloudformation_json, _CLUSTER))
+
+    def update_cluster(
+        cls: Any, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
+        region_name: str,
+    ) -> Any:  # fmt: skip
+        if original_resource.name != new_resource_name:
+            models.ecs_backends[account_id][region_name].delete_cluster(original_resource.arn)
+            return make_cluster(cls, new_resource_name, cloudformation_json, account_id, region_name)
+        for name, value in given(cloudformation_json, _CLUSTER).items():
+            setattr(original_resource, "settings" if name == "cluster_settings" else name, value)
+        return original_resource
+
+    def make_definition(
+        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> Any:
+        backend = models.ecs_backends[account_id][region_name]
+        arguments = {"family": resource_name, "container_definitions": [], **given(cloudformation_json, _DEFINITION)}
+        return backend.register_task_definition(**arguments)
+
+    def update_definition(
+        cls: Any, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
+        region_name: str,
+    ) -> Any:  # fmt: skip
+        models.ecs_backends[account_id][region_name].deregister_task_definition(original_resource.arn)
+        return make_definition(cls, new_resource_name, cloudformation_json, account_id, region_name)
+
+    models.Cluster.create_from_cloudformation_json = classmethod(make_cluster)
+    models.Cluster.update_from_cloudformation_json = classmethod(update_cluster)
+    models.TaskDefinition.create_from_cloudformation_json = classmethod(make_definition)
+    models.TaskDefinition.update_from_cloudformation_json = classmethod(update_definition)
