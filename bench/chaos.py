@@ -24,7 +24,7 @@ import httpx
 from airflow_rig import Rig, rig
 
 from datavision.airflow_api import AirflowError
-from datavision.fargate.edge.clients import Cloud
+from datavision.aws import Cloud
 from datavision.fargate.identity import read_tags
 from datavision.fargate.outcome.audit import read_audits
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import boto3
 
-from datavision.fargate.edge.clients import Cloud
+from datavision.aws import Cloud
 from datavision.fargate.edge.ecs_tasks import condensed
 from datavision.fargate.operator.trigger import FargateTrigger
 from datavision.fargate.outcome.classify import Wanted

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.e2e.conftest import Platform
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.identity import TaskKey, started_by, tags
@@ -156,7 +156,7 @@ def abandon(platform: Platform) -> str:
     """Launch a container in the name of a task instance that does not exist, and return its ARN."""
     config = platform.config
     key = TaskKey("local", "pipeline_suscripciones", "manual__never", "ingesta")
-    answer = client(config, "ecs").run_task(
+    answer = checked_client(config, "ecs").run_task(
         cluster=config.ecs.cluster,
         taskDefinition=config.task_family("ingesta"),
         launchType="FARGATE",
@@ -169,12 +169,12 @@ def abandon(platform: Platform) -> str:
 
 
 def _subnet(config: Config) -> str:
-    return str(client(config, "ec2").describe_subnets()["Subnets"][0]["SubnetId"])
+    return str(checked_client(config, "ec2").describe_subnets()["Subnets"][0]["SubnetId"])
 
 
 def described(platform: Platform, arn: str) -> dict[str, Any]:
     config = platform.config
-    answer = client(config, "ecs").describe_tasks(cluster=config.ecs.cluster, tasks=[arn])
+    answer = checked_client(config, "ecs").describe_tasks(cluster=config.ecs.cluster, tasks=[arn])
     task: dict[str, Any] = answer["tasks"][0]
     return task
 

@@ -25,11 +25,11 @@ from airflow.sdk.module_loading import import_string
 from airflow.triggers.base import BaseTrigger
 
 from datavision import config as configuration
+from datavision.aws import Cloud, client
 from datavision.config import Config
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.job import Job
 from datavision.fargate.attempt.steps import Step, Waiting
-from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.identity import TaskKey, read_tags
 from datavision.fargate.operator.decorator import _FargateDecoratedOperator
 from datavision.fargate.operator.operator import FargateOperator

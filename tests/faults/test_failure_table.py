@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from datavision.aws import client
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.attempt.steps import Finished, Waiting
-from datavision.fargate.edge.clients import client
 from datavision.fargate.outcome import errors
 from datavision.fargate.sizing.sizes import FargateSize
 

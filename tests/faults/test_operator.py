@@ -12,9 +12,9 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import TaskDeferred
 from tests.faults.conftest import fired
 
+from datavision.aws import Cloud
 from datavision.config import Ecs
 from datavision.errors import ConfigError
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.edge.logs import LogStream, read_on
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.operator.trigger import FargateTrigger, PauseTrigger

@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from datavision import infra
-from datavision.aws import AccountError, client
+from datavision.aws import AccountError, checked_client
 from datavision.config import Config, load
 from datavision.doctor import examine_environment
 from fargate_local import FargateLocal
@@ -36,7 +36,7 @@ def test_a_deploy_to_the_wrong_account_does_nothing_and_says_both_accounts(confi
 def test_no_client_is_handed_out_for_the_wrong_account(config: Config) -> None:
     for service in ("s3", "ecr", "ecs", "secretsmanager"):
         with pytest.raises(AccountError):
-            client(config, service)
+            checked_client(config, service)
 
 
 def test_doctor_reports_it_and_asks_the_wrong_account_nothing_else(config: Config) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from datavision.aws import Cloud
 from datavision.config import Launch
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.edge.ecs_tasks import StopReason, condensed
 from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.outcome.classify import Wanted

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config, load
 from datavision.images.errors import BuildError
 from datavision.images.run import build_images
@@ -157,7 +157,7 @@ def test_a_copy_between_registries_keeps_the_digest(
     monkeypatch.setenv("DATAVISION_AWS__REGION", "sa-east-1")  # an ECR of its own
     other = load("prod")
     image = released.images["ingesta"]
-    client(other, "ecr").create_repository(repositoryName=image.repository)
+    checked_client(other, "ecr").create_repository(repositoryName=image.repository)
     copy_image(containers, other, image, lambda _: None)
     answer = manifest(registries[1], image.repository, image.tag)
     assert answer.headers["Docker-Content-Digest"] == image.digest

@@ -9,8 +9,8 @@ import boto3
 import httpx
 import pytest
 
+from datavision.aws import Cloud
 from datavision.config import load
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.release_record import read_record
 from datavision.images.registry import Registry
 from datavision.pins import read_pin

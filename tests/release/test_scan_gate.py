@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.release.errors import GateError
 from datavision.release.gates.allowed import read_allowed
@@ -56,7 +56,7 @@ def test_the_gate_stops_a_finding_until_it_is_allowed(project: Any) -> None:
     config: Config = project.config.model_copy(
         update={"images": project.config.images.model_copy(update={"scan_gate": "HIGH"})}
     )
-    registry = client(config, "ecr")
+    registry = checked_client(config, "ecr")
     # moto answers every scan with one HIGH finding.
     media_type = "application/vnd.oci.image.manifest.v1+json"
     manifest = {"schemaVersion": 2, "mediaType": media_type, "config": {"digest": "sha256:1", "size": 1}, "layers": []}

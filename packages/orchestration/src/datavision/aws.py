@@ -1,34 +1,59 @@
-"""boto3 clients of one environment, which are for that environment's account or not at all."""
+"""The clients of AWS: one factory for DAGs, operators and commands.
 
+boto3 is imported inside the functions: DAG files import this module at parse time and need none of it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import boto3
-from botocore.config import Config as ClientConfig
-
-from datavision.config import Aws, Config
+from datavision.config import Config
 from datavision.errors import UserError
 from datavision.state import embedded_credentials
+
+TIMEOUT_SECONDS = 20
+"""Of one connect or read; ECS answers within a second or two."""
+ATTEMPTS = 3
+"""The default of the SDK's standard mode, which bridges a second or two. Longer waits belong above, where they are
+counted and logged: in the launch budget, the poll loop and the registration of task definitions. A command that fails
+can be run again."""
 
 
 class AccountError(UserError):
     """The credentials are for another account than the environment's."""
 
 
-_RETRIES = ClientConfig(retries={"mode": "standard", "total_max_attempts": 6})
+@dataclass(frozen=True)
+class Cloud:
+    """Where AWS is and who asks: region, endpoint (None: AWS itself) and Airflow connection (None: default chain)."""
+
+    region: str
+    endpoint_url: str | None = None
+    aws_conn_id: str | None = None
+
+    @classmethod
+    def of(cls, config: Config, aws_conn_id: str | None = None) -> "Cloud":
+        """Return the cloud of an environment."""
+        return cls(config.aws.region, config.aws.endpoint_url, aws_conn_id)
+
+    def key(self) -> dict[str, str]:
+        """Return the embedded cloud's own key, so that no AWS profile is needed and none is used by accident.
+
+        Empty where the connection or the standard chain (environment, profile, role) has the credentials.
+        """
+        return {} if self.aws_conn_id or not self.endpoint_url else embedded_credentials(self.endpoint_url)
 
 
-def client(config: Config, service: str) -> Any:
-    """Return a boto3 client for `service` in the environment's region.
-
-    On the embedded cloud (`aws.endpoint_url` is set) the credentials are its key, so that a user's own AWS profile is
-    neither needed nor used by accident.
+def checked_client(config: Config, service: str) -> Any:
+    """Return the boto3 client of `service` in the environment's account: what commands use.
 
     Raises:
         AccountError: the credentials are for another account than `aws.account_id`.
     """
     check_account(config)
-    return _client(config.aws, service)
+    return client(Cloud.of(config), service)
 
 
 def check_account(config: Config) -> str:
@@ -37,7 +62,7 @@ def check_account(config: Config) -> str:
     Raises:
         AccountError: it is not the environment's.
     """
-    found = _account(config.aws)
+    found = _account(Cloud.of(config))
     if found != config.aws.account_id:
         raise AccountError(
             f"The credentials are for account {found}, config/{config.env}.toml says {config.aws.account_id}. "
@@ -47,12 +72,59 @@ def check_account(config: Config) -> str:
 
 
 @cache
-def _account(aws: Aws) -> str:
-    return str(_client(aws, "sts").get_caller_identity()["Account"])
+def _account(cloud: Cloud) -> str:
+    return str(client(cloud, "sts").get_caller_identity()["Account"])
 
 
-def _client(aws: Aws, service: str) -> Any:
-    key = {} if aws.endpoint_url is None else embedded_credentials(aws.endpoint_url)
-    # A session of its own: boto3's default one keeps the first credentials that it found in the environment.
-    session = boto3.Session(region_name=aws.region, **key)
-    return session.client(service, endpoint_url=aws.endpoint_url, config=_RETRIES)
+def client(cloud: Cloud, service: str) -> Any:
+    """Return the boto3 client of `service`, one per process and key."""
+    return _client(cloud, service, tuple(cloud.key().items()))
+
+
+@cache
+def _client(cloud: Cloud, service: str, key: tuple[tuple[str, str], ...]) -> Any:
+    import boto3
+    from botocore.config import Config as BotoConfig
+
+    if cloud.aws_conn_id:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+
+        session = AwsBaseHook(cloud.aws_conn_id, client_type=service).get_session(region_name=cloud.region)
+    else:
+        # A session of its own: boto3's default one keeps the first credentials that it found in the environment.
+        session = boto3.Session(region_name=cloud.region, **dict(key))
+    return session.client(service, endpoint_url=cloud.endpoint_url, config=BotoConfig(**_options()))
+
+
+def forget_clients() -> None:
+    """Make every client anew at its next use: an Airflow connection may have got other credentials."""
+    _client.cache_clear()
+
+
+@asynccontextmanager
+async def async_client(cloud: Cloud, service: str) -> AsyncIterator[Any]:
+    """Open the aiobotocore client of `service`; credentials are looked up anew each time."""
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
+    if cloud.aws_conn_id:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+        from asgiref.sync import sync_to_async
+
+        hook = AwsBaseHook(cloud.aws_conn_id, client_type=service)
+        session = await sync_to_async(hook.get_session)(region_name=cloud.region, deferrable=True)
+    else:
+        session = get_session()
+    options = AioConfig(max_pool_connections=50, **_options())
+    async with session.create_client(
+        service, region_name=cloud.region, endpoint_url=cloud.endpoint_url, config=options, **cloud.key()
+    ) as opened:
+        yield opened
+
+
+def _options() -> dict[str, Any]:
+    return {
+        "connect_timeout": TIMEOUT_SECONDS,
+        "read_timeout": TIMEOUT_SECONDS,
+        "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+    }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from datavision.aws import check_account, client
+from datavision.aws import check_account, checked_client
 from datavision.config import Config
 from datavision.errors import UserError
 from datavision.infra.secrets import ASKED_FOR, BOOTSTRAPPED, GENERATED, has_value, secret_name
@@ -92,27 +92,27 @@ def _attempt(check: str, remedy: str, probe: Callable[[], str]) -> Finding:
 
 
 def _cluster(config: Config) -> str:
-    found = client(config, "ecs").describe_clusters(clusters=[config.ecs.cluster])["clusters"]
+    found = checked_client(config, "ecs").describe_clusters(clusters=[config.ecs.cluster])["clusters"]
     if not found or found[0]["status"] != "ACTIVE":
         raise UserError(f"cluster {config.ecs.cluster} does not exist")
     return config.ecs.cluster
 
 
 def _network(config: Config) -> str:
-    ec2 = client(config, "ec2")
+    ec2 = checked_client(config, "ec2")
     subnets = config.ecs.subnets or _stack_subnets(config)
     found = ec2.describe_subnets(SubnetIds=list(subnets))["Subnets"]
     return ", ".join(f"{subnet['SubnetId']} ({subnet['AvailabilityZone']})" for subnet in found)
 
 
 def _stack_subnets(config: Config) -> list[str]:
-    (stack,) = client(config, "cloudformation").describe_stacks(StackName=config.ecs.network_stack)["Stacks"]
+    (stack,) = checked_client(config, "cloudformation").describe_stacks(StackName=config.ecs.network_stack)["Stacks"]
     outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
     return str(outputs["PrivateSubnets"]).split(",")
 
 
 def _bucket(config: Config, name: str) -> str:
-    client(config, "s3").head_bucket(Bucket=name)
+    checked_client(config, "s3").head_bucket(Bucket=name)
     return "reachable"
 
 
@@ -133,7 +133,9 @@ def _secret(config: Config, key: str) -> str:
 
 
 def _mail(config: Config) -> str:
-    value = client(config, "secretsmanager").get_secret_value(SecretId=secret_name(config, "smtp"))["SecretString"]
+    value = checked_client(config, "secretsmanager").get_secret_value(SecretId=secret_name(config, "smtp"))[
+        "SecretString"
+    ]
     return check_mail(value)
 
 
@@ -141,7 +143,7 @@ def _quota(config: Config) -> str:
     """Compare the account's vCPUs with what Airflow and the two largest tasks at once take; a new account has 6."""
     largest = max(config.sizes[module.size].cpu for module in config.modules.values()) / 1024
     wanted = AIRFLOW_VCPU + 2 * largest
-    quotas = client(config, "service-quotas")
+    quotas = checked_client(config, "service-quotas")
     found = float(quotas.get_service_quota(ServiceCode="fargate", QuotaCode=FARGATE_VCPU_QUOTA)["Quota"]["Value"])
     if found < wanted:
         raise UserError(f"{found:g} vCPU on demand, Airflow and two tasks at once take {wanted:g}")
@@ -151,8 +153,10 @@ def _quota(config: Config) -> str:
 def _pin(config: Config, pipeline: str) -> str:
     pin = read_pin(_dags_folder(config), config.env, pipeline)
     for image in pin.images.values():
-        client(config, "ecr").describe_images(repositoryName=image.repository, imageIds=[{"imageDigest": image.digest}])
-        definition = client(config, "ecs").describe_task_definition(taskDefinition=image.task_definition)[
+        checked_client(config, "ecr").describe_images(
+            repositoryName=image.repository, imageIds=[{"imageDigest": image.digest}]
+        )
+        definition = checked_client(config, "ecs").describe_task_definition(taskDefinition=image.task_definition)[
             "taskDefinition"
         ]
         if definition["status"] != "ACTIVE":

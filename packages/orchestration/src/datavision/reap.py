@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from datavision import airflow_api
+from datavision.aws import Cloud, client
 from datavision.config import Config, Price
-from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.edge.ecs_tasks import StopReason, condensed, described, stop
 from datavision.fargate.identity import TaskKey, read_tags, started_by
 from datavision.fargate.outcome.cost import cost_usd, price_in

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from datavision.airflow_api import FINISHED, AirflowApi, TaskState
+from datavision.aws import Cloud
 from datavision.business_day import day_of
 from datavision.config import Config
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.outcome.audit import AuditRecord, read_audits
 
 POLL_SECONDS = 1.0

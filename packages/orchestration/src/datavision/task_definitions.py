@@ -7,7 +7,7 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.infra import secret_arns
 
@@ -81,7 +81,7 @@ class TaskDefinitions:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._ecs = client(config, "ecs")
+        self._ecs = checked_client(config, "ecs")
 
     def ensure(self, module: str, repository: str, digest: str) -> str:
         """Return `family:revision` of a revision that runs `digest` as configured.

@@ -151,12 +151,12 @@ def _embedded_s3() -> Iterator[None]:
 def _secret(env: str) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from datavision.aws import client
+    from datavision.aws import checked_client
 
     config = load(env)
     name = config.secrets.lakehouse_catalog_url
     try:
-        return str(client(config, "secretsmanager").get_secret_value(SecretId=name)["SecretString"])
+        return str(checked_client(config, "secretsmanager").get_secret_value(SecretId=name)["SecretString"])
     except (BotoCoreError, ClientError) as error:
         raise UserError(
             f"The secret {name} of environment {env} cannot be read ({error}). "

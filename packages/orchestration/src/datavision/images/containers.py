@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.error import HTTPError
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.images.errors import BuildError, ImageError, RegistryError
 from datavision.images.recipe import Invocation, Stamp
@@ -161,7 +161,7 @@ class ContainerBuilder:
     def _login(self, host: str) -> None:
         if self._logged_in or self._config.images.registry is not None:
             return
-        (data,) = client(self._config, "ecr").get_authorization_token()["authorizationData"]
+        (data,) = checked_client(self._config, "ecr").get_authorization_token()["authorizationData"]
         password = base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]
         self._engine("login", "--username", "AWS", "--password-stdin", host, stdin=password)
         self._logged_in = True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.images.errors import RegistryError
 
@@ -29,7 +29,7 @@ class Registry:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._ecr = client(config, "ecr")
+        self._ecr = checked_client(config, "ecr")
 
     def find(self, repository: str, *, tag: str | None = None, digest: str | None = None) -> RegisteredImage | None:
         """Return the image that `tag` or `digest` names, or None.

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from datavision.aws import client
+from datavision.aws import Cloud, checked_client
 from datavision.config import Config
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.network import network
 from datavision.infra.errors import InfraError
 
@@ -21,7 +20,7 @@ def run_bootstrap(config: Config, *, rotate: bool, report: Callable[[str], None]
     Raises:
         InfraError: its stack is not deployed, or it did not start, end in time, or succeed.
     """
-    ecs = client(config, "ecs")
+    ecs = checked_client(config, "ecs")
     family, place = config.task_family(_CONTAINER), network(Cloud.of(config), config.ecs)
     if not ecs.list_task_definitions(familyPrefix=family)["taskDefinitionArns"]:
         raise InfraError(
@@ -72,7 +71,7 @@ def _end(config: Config, ecs: Any, arn: str) -> dict[str, Any]:
 
 
 def _log(config: Config, arn: str) -> list[str]:
-    logs = client(config, "logs")
+    logs = checked_client(config, "logs")
     stream = f"{_CONTAINER}/{_CONTAINER}/{arn.rsplit('/', 1)[-1]}"
     try:
         events = logs.get_log_events(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config, load
 from datavision.infra.secrets import put_secret_values, secret_name
 
@@ -81,7 +81,7 @@ async def _ensure_database(admin: Any, name: str) -> bool:
 
 
 def _current_url(config: Config, database: Owned) -> str:
-    manager = client(config, "secretsmanager")
+    manager = checked_client(config, "secretsmanager")
     try:
         return str(manager.get_secret_value(SecretId=secret_name(config, database.url_secret))["SecretString"])
     except manager.exceptions.ResourceNotFoundException:  # also: it is there and has no value yet

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.infra.cloudformation import SETTLED, StackEdge
 from datavision.infra.errors import InfraError
@@ -28,7 +28,7 @@ def deploy(config: Config, *, report: Report = lambda _: None) -> dict[str, Acti
         InfraError: CloudFormation refused or failed, or a secret that the next stack needs has no value; the text says
             why and what to do.
     """
-    cloudformation = client(config, "cloudformation")
+    cloudformation = checked_client(config, "cloudformation")
     present = {
         stack["StackName"]: stack
         for page in cloudformation.get_paginator("describe_stacks").paginate()
@@ -97,14 +97,14 @@ def _deploy(
 
 def _ensure_ecs_role(config: Config) -> None:
     """Make the role that ECS works with, once per account: a cluster with capacity providers fails without it."""
-    iam = client(config, "iam")
+    iam = checked_client(config, "iam")
     with suppress(iam.exceptions.InvalidInputException, iam.exceptions.EntityAlreadyExistsException):  # it is there
         iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
 
 
 def _database(config: Config) -> dict[str, str]:
     """Return where the database is and which secret has its master password: RDS decides both when it makes it."""
-    rds, name = client(config, "rds"), f"datavision-{config.env}"
+    rds, name = checked_client(config, "rds"), f"datavision-{config.env}"
     (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
     if "MasterUserSecret" not in found:  # moto's CloudFormation leaves out ManageMasterUserPassword
         rds.modify_db_instance(DBInstanceIdentifier=name, ManageMasterUserPassword=True, ApplyImmediately=True)
@@ -118,7 +118,7 @@ def _s3_prefix_list(config: Config, network: Mapping[str, Any] | None) -> str:
         if parameter["ParameterKey"] == "S3PrefixList":
             return str(parameter["ParameterValue"])
     name = f"com.amazonaws.{config.aws.region}.s3"
-    lists = client(config, "ec2").describe_managed_prefix_lists(
+    lists = checked_client(config, "ec2").describe_managed_prefix_lists(
         Filters=[{"Name": "prefix-list-name", "Values": [name]}]
     )["PrefixLists"]
     if not lists:
@@ -129,7 +129,7 @@ def _s3_prefix_list(config: Config, network: Mapping[str, Any] | None) -> str:
 
 
 def _repositories_exist(config: Config) -> bool:
-    registry = client(config, "ecr")
+    registry = checked_client(config, "ecr")
     try:
         registry.describe_repositories(repositoryNames=[config.repository(module) for module in config.modules])
     except registry.exceptions.RepositoryNotFoundException:

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.infra.errors import InfraError
 
@@ -34,7 +34,7 @@ def put_secret_values(config: Config, values: Mapping[str, str]) -> list[str]:
 
     A secret that no stack made (moto's CloudFormation skips them) is created.
     """
-    manager = client(config, "secretsmanager")
+    manager = checked_client(config, "secretsmanager")
     changed = []
     for key, value in values.items():
         name = secret_name(config, key)
@@ -66,7 +66,7 @@ def secret_arns(config: Config, keys: tuple[str, ...]) -> dict[str, str]:
     Raises:
         InfraError: a secret does not exist.
     """
-    manager = client(config, "secretsmanager")
+    manager = checked_client(config, "secretsmanager")
     found = {}
     for key in keys:
         name = secret_name(config, key)
@@ -83,7 +83,7 @@ def secret_arns(config: Config, keys: tuple[str, ...]) -> dict[str, str]:
 
 def has_value(config: Config, key: str) -> bool:
     """Tell whether a secret has a value; the value itself stays where it is."""
-    manager = client(config, "secretsmanager")
+    manager = checked_client(config, "secretsmanager")
     try:
         stages = manager.describe_secret(SecretId=secret_name(config, key)).get("VersionIdsToStages", {})
     except manager.exceptions.ResourceNotFoundException:

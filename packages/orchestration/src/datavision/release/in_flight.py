@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from datavision.airflow_api import BegunRun
+from datavision.aws import Cloud
 from datavision.config import Config
 from datavision.errors import PinError
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.release_record import read_record
 from datavision.pins import parse_pin
 from datavision.release.pins.git import PinRepository

@@ -6,9 +6,8 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from datavision.aws import client
+from datavision.aws import Cloud, checked_client
 from datavision.config import Config
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, open_builder
 from datavision.images.errors import ImageError
@@ -130,7 +129,7 @@ def _copy_layers(source: Config, target: Config, image: PinnedImage) -> None:
 def _credentials(side: str, config: Config) -> list[str]:
     if config.images.registry is not None:
         return [f"--{side}-tls-verify=false"] if config.images.registry.startswith(("127.0.0.1", "localhost")) else []
-    (data,) = client(config, "ecr").get_authorization_token()["authorizationData"]
+    (data,) = checked_client(config, "ecr").get_authorization_token()["authorizationData"]
     return [f"--{side}-creds", base64.b64decode(data["authorizationToken"]).decode()]
 
 

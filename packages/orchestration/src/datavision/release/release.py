@@ -7,9 +7,9 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from datavision.aws import Cloud
 from datavision.config import Config
 from datavision.errors import UserError
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, EngineChoice, open_builder
 from datavision.images.registry import Registry

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from datavision.aws import Cloud
 from datavision.config import Config, Price
 from datavision.fargate.attempt.job import Job
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.launching.record import StateStore
 from datavision.fargate.outcome.cost import price_in
 

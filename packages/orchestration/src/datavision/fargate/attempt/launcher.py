@@ -7,13 +7,13 @@ between, the next attempt sends the same request with the same token and gets th
 from dataclasses import dataclass
 from typing import Any
 
+from datavision.aws import client
 from datavision.fargate import identity
 from datavision.fargate.attempt.accounting import account_launch
 from datavision.fargate.attempt.failure import failure
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.steps import Pausing
 from datavision.fargate.edge import ecs_tasks
-from datavision.fargate.edge.clients import client
 from datavision.fargate.launching import record
 from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.launching.network import network

@@ -6,13 +6,13 @@ Free of Airflow: the operator hands in the `Host` and carries out the `Step` it 
 from collections.abc import Mapping
 from typing import Any
 
+from datavision.aws import client
 from datavision.fargate.attempt.accounting import account_launch, close
 from datavision.fargate.attempt.failure import failure, log_stream
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.launcher import Launcher
 from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge import ecs_tasks
-from datavision.fargate.edge.clients import client
 from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.edge.logs import read_position
 from datavision.fargate.launching import record

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from datavision.fargate.edge.clients import Cloud, client
+from datavision.aws import Cloud, client
 
 
 def read_json(cloud: Cloud, bucket: str, key: str, max_bytes: int) -> Any:

@@ -6,7 +6,7 @@ A problem with logs never fails or delays a task, so every reader here answers w
 from dataclasses import dataclass
 from typing import Any
 
-from datavision.fargate.edge.clients import Cloud, client
+from datavision.aws import Cloud, client
 from datavision.fargate.edge.json_objects import read_json
 
 _MAX_PAGES = 50

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import cache
 
+from datavision.aws import Cloud, client
 from datavision.config import Ecs
 from datavision.errors import ConfigError
-from datavision.fargate.edge.clients import Cloud, client
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ A release writes it; a run that asks for another release than its pin reads it.
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from datavision.aws import Cloud
 from datavision.config import Config
 from datavision.errors import PinError
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.edge.json_objects import read_json, write_json
 from datavision.pins import PinnedImage
 

@@ -12,6 +12,7 @@ from airflow.sdk.definitions.context import Context
 from airflow.sdk.exceptions import AirflowTaskTimeout, TaskDeferralError, TaskDeferralTimeout
 
 from datavision import config as configuration
+from datavision.aws import Cloud
 from datavision.business_day import day_of
 from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
@@ -21,7 +22,6 @@ from datavision.fargate.attempt.job import Job
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge import logs
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.identity import TaskKey
 from datavision.fargate.launching.release_record import released_image
 from datavision.fargate.operator.assets import event_extra

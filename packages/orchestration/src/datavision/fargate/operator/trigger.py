@@ -9,10 +9,10 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from datavision.aws import Cloud, async_client
 from datavision.fargate.attempt.accounting import account_launch, close
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.steps import Waiting
-from datavision.fargate.edge.clients import Cloud, async_client
 from datavision.fargate.edge.ecs_tasks import StopReason, condensed
 from datavision.fargate.edge.logs import LogStream
 from datavision.fargate.outcome.audit import AuditRecord

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from datavision.aws import Cloud
 from datavision.config import Price
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.edge.json_objects import list_keys, read_json, write_json
 from datavision.fargate.identity import TaskKey
 

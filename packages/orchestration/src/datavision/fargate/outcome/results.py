@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from datavision.fargate.edge.clients import Cloud
+from datavision.aws import Cloud
 from datavision.fargate.edge.json_objects import read_json
 
 MAX_RESULT_BYTES = 48 * 1024

@@ -6,7 +6,7 @@ with exactly the right outlets, and a lost memory only costs one out-of-memory r
 
 from dataclasses import asdict
 
-from datavision.fargate.edge.clients import Cloud
+from datavision.aws import Cloud
 from datavision.fargate.edge.json_objects import read_json, write_json
 from datavision.fargate.identity import TaskKey
 from datavision.fargate.sizing.sizes import FargateSize, SizeMemory

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from datavision.aws import Cloud, client, forget_clients
 from datavision.fargate.edge import logs
-from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.edge.ecs_tasks import describe, stop
 from datavision.fargate.waiting.watch import Verdict, Watch
 
@@ -29,7 +29,7 @@ def wait_in_worker(
             failing_since = failing_since or time.monotonic()
             if time.monotonic() - failing_since > ERRORS_TOLERATED_SECONDS:
                 raise
-            client.cache_clear()
+            forget_clients()
             time.sleep(watch.max_interval)
             continue
         look = watch.see(task, time.time())

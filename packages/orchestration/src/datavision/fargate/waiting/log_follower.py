@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from aiolimiter import AsyncLimiter
 
-from datavision.fargate.edge.clients import Cloud, async_client
+from datavision.aws import Cloud, async_client
 from datavision.fargate.edge.logs import LogStream, lines_of
 from datavision.fargate.waiting.watch import Watch
 

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from aiolimiter import AsyncLimiter
 
-from datavision.fargate.edge.clients import Cloud, async_client
+from datavision.aws import Cloud, async_client
 from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, condensed
 from datavision.fargate.waiting.watch import Look, Verdict, Watch
 

@@ -5,9 +5,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from datavision.aws import Cloud, client
 from datavision.config import Config
 from datavision.fargate.edge import logs
-from datavision.fargate.edge.clients import Cloud, client
 from datavision.fargate.edge.ecs_tasks import StopReason, stop
 from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.launching.network import network

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.release.errors import GateError
 from datavision.release.gates.allowed import allowed_file, read_allowed
@@ -57,7 +57,7 @@ def check_scan(config: Config, repository: str, digest: str) -> None:
 
 
 def _findings(config: Config, repository: str, digest: str) -> dict[str, Any]:
-    registry = client(config, "ecr")
+    registry = checked_client(config, "ecr")
     image = {"repositoryName": repository, "imageId": {"imageDigest": digest}}
     deadline = time.monotonic() + WAIT_SECONDS
     pause = 0.1

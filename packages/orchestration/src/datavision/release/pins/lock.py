@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.release.errors import LockedError
 
@@ -48,7 +48,7 @@ class _Lease:
         self._config = config
         self._what = what
         self._started = datetime.now(UTC)
-        self._s3 = client(config, "s3")
+        self._s3 = checked_client(config, "s3")
         self._place = {"Bucket": config.storage.results_bucket, "Key": f"releases/{config.env}/lock.json"}
         self._etag = ""
 

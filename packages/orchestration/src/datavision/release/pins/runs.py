@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 
+from datavision.aws import Cloud
 from datavision.config import Config
-from datavision.fargate.edge.clients import Cloud
 from datavision.fargate.outcome.audit import AuditRecord, list_runs, read_audits
 
 _READERS = 8

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 
-from datavision.aws import client
+from datavision.aws import checked_client
 from datavision.config import ENVIRONMENTS, Config
 from datavision.fargate.edge.ecs_tasks import described
 from datavision.images.builders import open_builder
@@ -146,7 +146,7 @@ def _repositories(project: Path) -> Iterator[tuple[str, PinRepository]]:
 
 def _in_use(config: Config) -> dict[str, str]:
     found = {}
-    for task in described(client(config, "ecs"), config.ecs.cluster, desiredStatus="RUNNING"):
+    for task in described(checked_client(config, "ecs"), config.ecs.cluster, desiredStatus="RUNNING"):
         for container in task["containers"]:
             if digest := container.get("imageDigest"):
                 found[digest] = f"runs now ({task['taskArn'].rsplit('/', 1)[-1]})"

@@ -1,0 +1,50 @@
+"""One factory makes every client of AWS."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from datavision.aws import ATTEMPTS, Cloud, client
+from datavision.config import load
+
+SOURCES = Path(__file__).parents[2] / "packages" / "orchestration" / "src" / "datavision"
+FACTORIES = {"boto3", "aiobotocore"}
+
+
+def test_dag_files_may_import_it_without_loading_boto3() -> None:
+    script = "import sys, datavision.aws; print(sorted({'boto3', 'botocore', 'aiobotocore'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_other_module_of_the_orchestration_makes_clients() -> None:
+    makers = set()
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if {name.split(".")[0] for name in names} & FACTORIES:
+                makers.add(path.relative_to(SOURCES).as_posix())
+    assert makers == {"aws.py", "executor.py"}  # the executor only loads boto3 before it forks
+
+
+def test_operators_and_commands_share_a_client_and_its_retries() -> None:
+    cloud = Cloud("eu-west-1", "http://127.0.0.1:9")
+    made = client(cloud, "ecs")
+    assert made is client(cloud, "ecs")
+    assert made.meta.config.retries == {"mode": "standard", "total_max_attempts": ATTEMPTS}
+
+
+def test_a_new_key_of_the_embedded_cloud_gets_a_new_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAVISION_STATE_DIR", str(tmp_path))
+    cloud = Cloud(load("dev").aws.region, "http://127.0.0.1:9")
+    file = tmp_path / "cloud" / "key.json"
+    file.parent.mkdir()
+    signers = []
+    for identifier in ("FIRST", "SECOND"):
+        file.write_text(f'{{"url": "{cloud.endpoint_url}", "access_key_id": "{identifier}", "secret_access_key": "s"}}')
+        signers.append(client(cloud, "s3")._request_signer._credentials.access_key)
+    assert signers == ["FIRST", "SECOND"]
