@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.errors import UserError
 from datavision.state import embedded_credentials
 
@@ -36,7 +37,7 @@ class Cloud:
     @classmethod
     def of(cls, config: Config, aws_conn_id: str | None = None) -> "Cloud":
         """Return the cloud of an environment."""
-        return cls(config.aws.region, config.aws.endpoint_url, aws_conn_id)
+        return cls(config.aws.region, Environment(config).embedded_url, aws_conn_id)
 
     def key(self) -> dict[str, str]:
         """Return the embedded cloud's own key, so that no AWS profile is needed and none is used by accident.

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from datavision.aws import check_account, checked_client
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.errors import UserError
 from datavision.infra.secrets import ASKED_FOR, BOOTSTRAPPED, GENERATED, has_value, secret_name
 from datavision.mail import check_mail
@@ -69,7 +70,7 @@ def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Findin
         yield _attempt(f"bucket {bucket}", deploy, partial(_bucket, config, bucket))
     for key, verb in _secrets_of(config).items():
         yield _attempt(f"secret {key}", f"Run `datavision {verb} --env {config.env}`.", partial(_secret, config, key))
-    if config.env != "local":
+    if Environment(config).has_airflow_stacks:
         remedy = f"Correct it with `datavision infra secret smtp --env {config.env}`."
         yield _attempt("mail", remedy, partial(_mail, config))
         remedy = f"Ask for more in Service Quotas, service Fargate, in {config.aws.region}."
@@ -119,7 +120,7 @@ def _bucket(config: Config, name: str) -> str:
 def _secrets_of(config: Config) -> dict[str, str]:
     """Return the secrets that must have values, each with the command that gives it one."""
     keys = {"source_url": "infra secret source_url", "lakehouse_catalog_url": "infra secret lakehouse_catalog_url"}
-    if config.env == "local":
+    if not Environment(config).has_airflow_stacks:
         return keys
     asked = {key: f"infra secret {key}" for key in ASKED_FOR}
     return asked | dict.fromkeys(BOOTSTRAPPED, "infra bootstrap") | dict.fromkeys(GENERATED, "infra deploy")

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from datavision.airflow_api import AirflowApi
 from datavision.cli.output import step
 from datavision.config import Config, load
+from datavision.environment import Environment, runs_here
 from datavision.errors import ConfigError
 from datavision.release.in_flight import images_of
 from datavision.release.pins.places import repository
@@ -17,7 +18,7 @@ def environment(env: str) -> Iterator[Config]:
 
     For `local` that is the running stack's, or else the embedded cloud is started for the time of the block.
     """
-    if env != "local":
+    if not runs_here(env):
         yield load(env)
         return
     from datavision.local.stack import local_stack, running_stack
@@ -36,7 +37,7 @@ def images_in_flight(config: Config) -> Mapping[str, str]:
         AirflowError: there is one, but it does not answer.
     """
     with ExitStack() as stack:
-        if config.env == "local":
+        if Environment(config).runs_here:
             from datavision.local.stack import running_stack
 
             running = running_stack()

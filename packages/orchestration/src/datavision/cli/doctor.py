@@ -12,6 +12,7 @@ from datavision.cli.options import Env
 from datavision.cli.output import out
 from datavision.cli.tables import show_table
 from datavision.doctor import Finding, examine_environment, examine_machine, pipelines_of
+from datavision.environment import runs_here
 from datavision.state import project_root
 
 
@@ -23,7 +24,7 @@ def doctor(
 
     Example: datavision doctor --env dev
     """
-    findings: list[Finding] = list(examine_machine()) if env == "local" else []
+    findings: list[Finding] = list(examine_machine()) if runs_here(env) else []
     with environment(env) as config:
         findings += examine_environment(config, pipelines_of(project_root() / "dags"))
     if as_json:

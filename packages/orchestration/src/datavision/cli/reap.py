@@ -12,6 +12,7 @@ from datavision.cli.options import Env
 from datavision.cli.output import out, step
 from datavision.cli.tables import show_table
 from datavision.config import Config, load
+from datavision.environment import runs_here
 from datavision.errors import UserError
 from datavision.reap import GRACE_SECONDS, NamedStates, Reaped
 from datavision.reap import reap as stop_leftovers
@@ -40,7 +41,7 @@ def reap(
 
 
 def _airflow(env: str) -> tuple[Config, AirflowApi]:
-    if env != "local":
+    if not runs_here(env):
         config = load(env)
         return config, remote_airflow(config)
     from datavision.local.stack import running_stack

@@ -15,6 +15,7 @@ from datavision.cli.options import Env
 from datavision.cli.output import out, step
 from datavision.cli.progress import RunProgress, print_outcome
 from datavision.config import Config, load
+from datavision.environment import runs_here
 from datavision.errors import UserError
 from datavision.params import own_params
 from datavision.release.pins.places import repository
@@ -94,7 +95,7 @@ class _Session:
 
 @contextmanager
 def _session(env: str, *, build: bool) -> Iterator[_Session]:
-    if env != "local":
+    if not runs_here(env):
         config = load(env)
         with remote_airflow(config) as api:
             yield _Session(api, config, None)

@@ -13,6 +13,7 @@ import typer
 from datavision.cli.output import err, fail
 from datavision.cli.tables import show_table
 from datavision.config import current_env, load
+from datavision.environment import Environment, runs_here
 from datavision.errors import UserError
 from datavision.state import state_dir
 
@@ -118,7 +119,7 @@ def _settings(env: str) -> Iterator["LakehouseSettings"]:
     config = load(env)
     path = config.storage.lakehouse_path
     with ExitStack() as stack:
-        if env == "local":
+        if runs_here(env):
             url = stack.enter_context(_embedded_catalog())
             if path.startswith("s3://"):
                 stack.enter_context(_embedded_s3())
@@ -140,11 +141,15 @@ def _embedded_catalog() -> Iterator[str]:
 
 @contextmanager
 def _embedded_s3() -> Iterator[None]:
+    """Send DuckDB to the embedded cloud for the time of the block; it takes its key from the process's variables."""
     from datavision.cli.connect import environment
     from datavision.local.cloud import aws_environment
+    from datavision.local.variables import variables
 
-    with environment("local") as config:
-        os.environ.update(aws_environment(str(config.aws.endpoint_url), config.aws.region))
+    with (
+        environment("local") as config,
+        variables(aws_environment(str(Environment(config).embedded_url), config.aws.region)),
+    ):
         yield
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.images.containers import ContainerBuilder
 from datavision.images.errors import ImageError
 from datavision.images.process import ProcessBuilder
@@ -66,7 +67,7 @@ def open_builder(
     engine = _resolve(config, choice or config.images.engine)
     registry = Registry(config)
     if engine == "process":
-        if config.aws.endpoint_url is None:
+        if not Environment(config).runs_folders:
             raise ImageError(
                 f"The process engine makes images for the embedded cloud only; {config.env} runs on AWS. "
                 "Use --engine docker or --engine podman."
@@ -82,7 +83,7 @@ def _resolve(config: Config, choice: EngineChoice) -> Literal["docker", "podman"
     for engine in candidates:
         if _answers(engine):
             return engine
-    if choice == "auto" and config.aws.endpoint_url is not None:
+    if choice == "auto" and Environment(config).runs_folders:
         return "process"
     raise ImageError(
         f"No container engine answers (tried: {', '.join(candidates)}). Start Docker or install podman, "

@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 
 from datavision.aws import checked_client
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.images.errors import BuildError, ImageError, RegistryError
 from datavision.images.recipe import Invocation, Stamp
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
@@ -38,7 +39,7 @@ class ContainerBuilder:
         Raises:
             ImageError: the environment's registry keeps no layers (the embedded cloud's ECR).
         """
-        if config.aws.endpoint_url is not None and config.images.registry is None:
+        if not Environment(config).registry_keeps_layers:
             raise ImageError(
                 "The embedded cloud's ECR keeps records of images, not their layers. Set images.registry (or "
                 "DATAVISION_IMAGES__REGISTRY) to an OCI registry such as 127.0.0.1:5000, or use --engine process."

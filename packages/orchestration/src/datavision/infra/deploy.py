@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from datavision.aws import checked_client
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.infra.cloudformation import SETTLED, StackEdge
 from datavision.infra.errors import InfraError
 from datavision.infra.secrets import fill_in_generated, missing_secrets
@@ -42,7 +43,7 @@ def deploy(config: Config, *, report: Report = lambda _: None) -> dict[str, Acti
             stack = replace(stack, parameters={**stack.parameters, **_database(config)})
         done[stack.name] = _deploy(config, cloudformation, stack, present.get(stack.name), report)
         report(f"{stack.name}: {done[stack.name]}")
-        if stack.part == "secrets" and config.env != "local":
+        if stack.part == "secrets" and Environment(config).has_airflow_stacks:
             fill_in_generated(config)
     return done
 
@@ -144,7 +145,7 @@ def _tag(stack: Mapping[str, Any], key: str) -> str | None:
 def _explain(config: Config, stack: Stack, verb: str, why: str) -> str:
     remedy = (
         "Start from an empty embedded cloud with `make clean`."
-        if config.aws.endpoint_url
+        if Environment(config).embedded_url
         else "Correct it and run `datavision infra deploy` again; CloudFormation has rolled the stack back."
     )
     return f"CloudFormation could not {verb} {stack.name}: {why}. {remedy}"

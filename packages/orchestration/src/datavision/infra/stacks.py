@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.state import project_root
 
 FINGERPRINT_TAG = "datavision:fingerprint"
@@ -80,7 +81,7 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "ResultsBucket": config.storage.results_bucket,
         },
     }
-    if config.env != "local":
+    if Environment(config).has_airflow_stacks:
         parameters |= _beyond_the_laptop(config, names, roles)
     stack_names = {part: f"datavision-{config.env}-{part}" for part in parameters} | {
         "network": config.ecs.network_stack
@@ -101,7 +102,7 @@ def _network(config: Config) -> dict[str, str]:
         "OfficeCidr": network.office_cidr,
         "OfficeGateway": network.office_gateway,
         "Nat": _yes(network.nat),
-        "MailZones": "".join(network.mail_zones) if config.env != "local" else "",
+        "MailZones": "".join(network.mail_zones) if Environment(config).has_airflow_stacks else "",
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from datavision.config import Config, load
+from datavision.environment import Environment
 from datavision.errors import UserError
 from datavision.images.builders import EngineChoice
 from datavision.infra import deploy, put_secret_values
@@ -48,8 +49,7 @@ class RunningStack:
     @property
     def config(self) -> Config:
         """The `local` configuration with the embedded cloud's address in it."""
-        config = load("local")
-        return config.model_copy(update={"aws": config.aws.model_copy(update={"endpoint_url": self.cloud_url})})
+        return Environment(load("local")).at(self.cloud_url)
 
 
 def running_stack() -> RunningStack | None:

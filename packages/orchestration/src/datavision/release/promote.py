@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from datavision.aws import Cloud, checked_client
 from datavision.config import Config
+from datavision.environment import runs_here
 from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, open_builder
 from datavision.images.errors import ImageError
@@ -51,7 +52,7 @@ def promote(source: Config, target: Config, *, report: Report = lambda _: None) 
         LockedError: a release, promotion or rollback of `target` is under way.
         UserError: a step failed; what runs in `target` is as before.
     """
-    if "local" in {source.env, target.env} or source.env == target.env:
+    if runs_here(source.env) or runs_here(target.env) or source.env == target.env:
         raise ReleaseError(f"Nothing can be promoted from {source.env} to {target.env}. Promote from dev to prod.")
     project = project_root()
     repo = repository(target)

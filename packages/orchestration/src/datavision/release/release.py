@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from datavision.aws import Cloud
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.errors import UserError
 from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, EngineChoice, open_builder
@@ -85,7 +86,7 @@ def release(
     """
     work = _work(config, engine, report)
     finish_checkout(work.repo)
-    if config.env != "local":
+    if Environment(config).demands_clean_tree:
         refuse_dirty_tree(work.repo)
     with locked(config, "A release"):
         done = _release(work, bump)
@@ -234,7 +235,7 @@ def _pin(work: _Work, version: str, commit: str, images: Mapping[str, PinnedImag
 
 
 def _write(work: _Work, built: Plan, change: PinChange) -> str:
-    if work.repo.work_tree is None:
+    if Environment(work.config).pins_in_bundle:
         return commit_pins(work.repo, change, _mirror(work, built))
     if not change.pins:
         return str(work.repo.head())
@@ -255,7 +256,7 @@ def _mirror(work: _Work, built: Plan) -> dict[str, str | None]:
 
 
 def _changelog(work: _Work, version: str, images: Mapping[str, PinnedImage]) -> dict[str, str]:
-    if work.repo.work_tree is None:
+    if Environment(work.config).pins_in_bundle:
         return {}
     return {_CHANGELOG: with_release(work.repo, version, images)}
 

@@ -37,7 +37,7 @@ def _state(config: Config, repo: PinRepository, pipeline: str) -> PinState:
     text = repo.read("HEAD", path) if repo.head() else None
     if text is None:
         return PinState(config.env, pipeline, None, "", "", ())
-    edited = repo.work_tree is not None and path in repo.dirty_files()
+    edited = path in repo.dirty_files()
     drift = (
         ["the file was edited by hand and not committed: `git checkout` it, or roll back properly"] if edited else []
     )

@@ -109,9 +109,16 @@ class PinRepository:
         return ident[: ident.rindex(">") + 1]
 
     def dirty_files(self) -> list[str]:
-        """Return the files of the working tree that differ from HEAD or are untracked."""
+        """Return the files of the working tree that differ from HEAD or are untracked; a bare repository has none."""
+        if self.work_tree is None:
+            return []
         entries = self.git("status", "--porcelain", "--untracked-files=all", "-z").split("\0")
         return [entry[3:] for entry in entries if len(entry) > 3]
+
+    def working_text(self, path: str) -> str | None:
+        """Return a file of the working tree as it is now; None: it is not there."""
+        file = self.work_tree / path if self.work_tree is not None else None
+        return file.read_text(encoding="utf-8") if file is not None and file.exists() else None
 
     def store(self, files: Sequence[Path]) -> list[str]:
         """Store the contents of `files` and return their object ids."""

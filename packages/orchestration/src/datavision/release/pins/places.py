@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.pins import pin_path
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.git import PinRepository
@@ -19,7 +20,7 @@ def bundle_path(state: Path) -> Path:
 
 def repository(config: Config) -> PinRepository:
     """Return the repository that keeps the pins of `config`'s environment."""
-    if config.env == "local":
+    if Environment(config).pins_in_bundle:
         return PinRepository.bare(bundle_path(state_dir()))
     return PinRepository.of_project(project_root())
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from datavision.pins import Pin, PinnedImage, render_pin
 from datavision.release.pins.git import PinRepository
@@ -53,13 +52,13 @@ def finish_checkout(repo: PinRepository) -> None:
     Only files that still are exactly as before that commit are touched; anything else is somebody's edit.
     """
     head = repo.head()
-    if repo.work_tree is None or head is None:
+    if head is None:
         return
     dirty = set(repo.dirty_files())
     stale = [
         path
         for path in repo.changed_paths(head)
-        if path in dirty and _is_pin_or_changelog(path) and _text(repo.work_tree / path) == repo.read(f"{head}~1", path)
+        if path in dirty and _is_pin_or_changelog(path) and repo.working_text(path) == repo.read(f"{head}~1", path)
     ]
     repo.check_out(stale)
 
@@ -83,7 +82,3 @@ def _message(change: PinChange) -> str:
 
 def _is_pin_or_changelog(path: str) -> bool:
     return path == "CHANGELOG.md" or re.fullmatch(r"dags/pins/\w+/\w+\.toml", path) is not None
-
-
-def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None

@@ -11,6 +11,7 @@ from croniter import croniter
 
 from datavision.aws import checked_client
 from datavision.config import ENVIRONMENTS, Config
+from datavision.environment import runs_here
 from datavision.fargate.edge.ecs_tasks import described
 from datavision.images.builders import open_builder
 from datavision.images.registry import RegisteredImage, Registry
@@ -138,7 +139,7 @@ def _periods(project: Path) -> Iterator[PinPeriod]:
 
 def _repositories(project: Path) -> Iterator[tuple[str, PinRepository]]:
     for env in ENVIRONMENTS:
-        if env != "local":
+        if not runs_here(env):
             yield env, PinRepository.of_project(project)
         elif (bundle_path(state_dir()) / "HEAD").exists():
             yield env, PinRepository.bare(bundle_path(state_dir()))
