@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import datavision.exit_codes
+import datavision_runtime.exit_codes
+from datavision.dags import SOURCE_TABLES
+from datavision.fargate.outcome import results
+from datavision.local.source import TABLES as GENERATED_TABLES
 from datavision.local.variables import variables
+from datavision_runtime import result
+from ingesta.tables import TABLES as LOADED_TABLES
 
 ROOT = Path(__file__).parents[2]
 ORCHESTRATION = ROOT / "packages" / "orchestration" / "src" / "datavision"
@@ -93,3 +100,30 @@ def test_variables_set_for_a_block_are_as_before_when_it_fails(monkeypatch: pyte
         fail_inside()
     assert os.environ["HOMES_KEPT"] == "before"
     assert "HOMES_NEW" not in os.environ
+
+
+def codes(module: object) -> dict[str, int]:
+    return {name: value for name, value in vars(module).items() if name.isupper()}
+
+
+def test_commands_operators_and_modules_mean_the_same_by_an_exit_code() -> None:
+    ours = codes(datavision.exit_codes)
+    assert sorted(ours) == ["FAILURE", "QUALITY", "SUCCESS", "USAGE"]
+    assert ours == codes(datavision_runtime.exit_codes)
+
+
+def test_the_operator_reads_a_result_where_and_as_large_as_the_entry_point_writes_it() -> None:
+    assert results.RESULT_URI_VARIABLE == result.RESULT_URI_VARIABLE
+    assert results.MAX_RESULT_BYTES == result.MAX_RESULT_BYTES
+
+
+def test_the_dags_announce_the_tables_that_the_ingestion_loads_and_the_sample_source_has() -> None:
+    assert len(set(SOURCE_TABLES)) == len(SOURCE_TABLES)
+    assert set(SOURCE_TABLES) == set(LOADED_TABLES) == set(GENERATED_TABLES)
+
+
+@pytest.mark.parametrize("fact", ["DATAVISION_RESULT_URI", "DATAVISION_RESULT_FILE"])
+def test_a_variable_of_the_image_contract_is_spelled_once_in_each_package(fact: str) -> None:
+    spelled = [path.relative_to(ROOT).parts[1] for path in python_files() if f"'{fact}'" in code(path)]
+    assert spelled
+    assert len(set(spelled)) == len(spelled)

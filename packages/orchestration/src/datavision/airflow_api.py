@@ -12,6 +12,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE
 
 USER = "admin"
 """The one user of the local Airflow."""
@@ -23,7 +24,7 @@ FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "remove
 class AirflowError(UserError):
     """Airflow is out of reach, or answered with an error."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 class RefusedRunError(UserError):

@@ -29,6 +29,7 @@ SOURCE_TABLES = (
     "premium_features",
     "account_premium_features",
 )
+"""What the ingestion loads; `ingesta.tables` says how. Neither imports the other, so a test compares the two."""
 MARTS = (
     "dim_cuentas_base",
     "dim_cuentas",

@@ -6,11 +6,13 @@ UserError                one clear sentence with the next step; exit code 2, no 
 └── …                    each layer adds its own below, in its own module
 """
 
+from datavision.exit_codes import USAGE
+
 
 class UserError(Exception):
     """Something the user can put right; its text says what was found and what to do next."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class ConfigError(UserError):

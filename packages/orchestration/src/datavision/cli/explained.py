@@ -4,8 +4,8 @@ import os
 import traceback
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE, USAGE
 
-FAILURE, USAGE = 1, 2
 _LASTING = (FileExistsError, IsADirectoryError, NotADirectoryError, UnicodeError)
 """What is found again by every other try."""
 

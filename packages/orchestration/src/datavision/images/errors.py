@@ -6,6 +6,7 @@ ImageError
 """
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE
 
 
 class ImageError(UserError):
@@ -15,7 +16,7 @@ class ImageError(UserError):
 class BuildError(ImageError):
     """A build step failed; the text is the step, its output, and nothing else."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 class RegistryError(ImageError):

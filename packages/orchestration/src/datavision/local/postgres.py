@@ -26,6 +26,7 @@ import psycopg
 from psycopg import sql
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE
 from datavision.local.locks import take
 from datavision.local.unprivileged import command_prefix
 
@@ -58,7 +59,7 @@ _NO_PROCESS: Final = 2**22
 class PostgresError(UserError):
     """The embedded PostgreSQL cannot be made, started or stopped."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 class EmbeddedPostgres:

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE
 
 STOP_SECONDS = 20
 _PR_SET_PDEATHSIG = 1
@@ -22,7 +23,7 @@ _PR_SET_PDEATHSIG = 1
 class StartError(UserError):
     """A part of the local stack did not start; the text ends with the last lines of its log."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 class Service:

@@ -14,6 +14,7 @@ from typing import Any, Final, Self, TextIO
 import duckdb
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE
 from datavision_lakehouse import LakehouseError, LakehouseSettings, Unavailable, connect
 
 TABLE_ROWS: Final = 1000
@@ -30,7 +31,7 @@ class QueryError(UserError):
 class LakehouseUnavailable(UserError):  # noqa: N818 - reads as the state that it reports
     """The lakehouse does not answer."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ ReleaseError
 """
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE
 
 
 class ReleaseError(UserError):
@@ -22,19 +23,19 @@ class DirtyTreeError(ReleaseError):
 class LockedError(ReleaseError):
     """Somebody else is changing this environment's pins."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 class GateError(ReleaseError):
     """The registry's scan found what the configuration forbids."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 class CanaryError(ReleaseError):
     """A new image did not pass its own doctor."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 class UnknownRelease(ReleaseError):  # noqa: N818 - reads as the sentence it stands for

@@ -29,6 +29,7 @@ from datavision.fargate.launching.request import (
 )
 from datavision.fargate.outcome.audit import write_audit
 from datavision.fargate.outcome.classify import Ending, Outcome
+from datavision.fargate.outcome.results import RESULT_URI_VARIABLE
 from datavision.fargate.sizing.memory import recall
 from datavision.fargate.sizing.sizes import Choice, FargateSize, choose
 
@@ -134,7 +135,7 @@ class Launcher:
         where = network(self.host.cloud, ecs)
         environment = {
             **job.environment,
-            "DATAVISION_RESULT_URI": f"s3://{self.host.bucket}/{result_key}",
+            RESULT_URI_VARIABLE: f"s3://{self.host.bucket}/{result_key}",
             "DATAVISION_RUN_ID": job.key.run_id,
         }
         size: FargateSize = choice.size

@@ -22,7 +22,7 @@ from datavision.fargate.outcome import results
 from datavision.fargate.outcome.audit import AuditRecord, write_audit
 from datavision.fargate.outcome.classify import Ending, Outcome, Wanted, classify
 from datavision.fargate.outcome.errors import FargateError, Report, ResultError
-from datavision.fargate.outcome.results import BadDelivery, Delivered, Delivery
+from datavision.fargate.outcome.results import MAX_RESULT_BYTES, BadDelivery, Delivered, Delivery
 from datavision.fargate.sizing import memory
 from datavision.fargate.sizing.sizes import learn, next_size
 from datavision.fargate.waiting.watch import Watch
@@ -200,7 +200,8 @@ class Lifecycle:
             raise ResultError(
                 Report(
                     what=f"{self.host.job.name} succeeded, but its result cannot be used: {delivery.problem}.",
-                    next_step="Write one JSON object of at most 48 KiB with datavision_runtime.write_result.",
+                    next_step=f"Write one JSON object of at most {MAX_RESULT_BYTES // 1024} KiB with "
+                    "datavision_runtime.write_result.",
                     image=self.host.job.image_text,
                     task_arn=last.arn or "",
                 )

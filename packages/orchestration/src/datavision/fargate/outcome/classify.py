@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from datavision import exit_codes
 from datavision.fargate.edge.ecs_tasks import StopReason
 
 
@@ -49,7 +50,11 @@ _STOPPED_BY_US = {
     StopReason.DIGEST: Outcome.DIGEST,
     StopReason.RELEASE: Outcome.KILLED,
 }
-_EXIT_CODES = {0: Outcome.SUCCESS, 2: Outcome.USAGE, 3: Outcome.QUALITY}
+_EXIT_CODES = {
+    exit_codes.SUCCESS: Outcome.SUCCESS,
+    exit_codes.USAGE: Outcome.USAGE,
+    exit_codes.QUALITY: Outcome.QUALITY,
+}
 _PERMANENT = (
     "not found",
     "does not exist",
@@ -108,7 +113,7 @@ def classify(task: Mapping[str, Any], container: str, pinned_digest: str) -> End
 
 
 def _outcome(task: Mapping[str, Any], stop_code: str, reason: str, exit_code: int | None) -> Outcome:
-    if exit_code == 0:
+    if exit_code == exit_codes.SUCCESS:
         return Outcome.SUCCESS
     if "OutOfMemory" in reason:
         return Outcome.MEMORY

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import sql
 
 from datavision.errors import UserError
+from datavision.exit_codes import FAILURE
 from datavision.local.source import business
 from datavision.local.source.copying import copy_table
 from datavision.local.source.day import Changes, Today, one_day
@@ -45,7 +46,7 @@ class SourceError(UserError):
 class SourceUnreachable(SourceError):  # noqa: N818 - reads as the state that it reports
     """No connection to the source database."""
 
-    exit_code = 1
+    exit_code = FAILURE
 
 
 @dataclass(frozen=True)
