@@ -164,11 +164,56 @@ def test_a_deleted_account_that_comes_back_opens_one_version_under_a_key_of_its_
         ("Cuenta 6", today, FOREVER, True),
     ]
     assert account(changed, 7) == [
-        ("Cuenta 7", date(2025, 1, 10), date(2099, 4, 30), False),
-        ("Cambió", date(2099, 5, 1), FOREVER, True),
+        ("Cuenta 7", date(2025, 1, 10), today - timedelta(days=1), False),
+        ("Cambió", today, FOREVER, True),
     ]
     assert account(changed, 8) == [("Cuenta 8", date(2025, 1, 10), today, False)]
     check_invariants(changed)
+
+
+UNUSABLE = ("null", "timestamp '200000-01-01'", "timestamp '9999-12-31'", "timestamp '0044-03-15 (BC)'", "'2099-05-01'")
+"""Dates that ingesta lets through and that say nothing about when a row changed."""
+
+
+def test_a_date_that_says_nothing_leaves_intervals_whole_and_is_replaced_by_when_it_was_seen(changed: Any) -> None:
+    accounts = "lake.raw_datavision.accounts"
+    moment = "timestamp '2025-01-10 09:00'"
+    new = {101 + number: when for number, when in enumerate(UNUSABLE)}
+    old = {11 + number: when for number, when in enumerate(UNUSABLE)}
+    unborn = {201 + number: when for number, when in enumerate(UNUSABLE[:-1])}
+    rows = [f"({key}, 'Primera', 'x', {moment}, {when}, now(), 'x')" for key, when in new.items() if when != "null"]
+    rows += [f"({key}, 'Primera', 'x', {when}, {when}, now(), 'x')" for key, when in unborn.items()]
+    changed.execute(
+        f"insert into {accounts} values {', '.join(rows)}",
+        *(
+            f"update {accounts} set updated_at = {when}, account_name = 'Otra' where account_id = {key}"
+            for key, when in old.items()
+            if when != "null"
+        ),
+    )
+    history(changed)
+    check_invariants(changed)
+    (today,) = changed.rows(f"select {TODAY}")[0]
+    for key in set(old) - {11}:
+        assert account(changed, key) == [
+            (f"Cuenta {key}", date(2025, 1, 10), today - timedelta(days=1), False),
+            ("Otra", today, FOREVER, True),
+        ]
+    for key in set(new) - {101}:
+        assert account(changed, key) == [("Primera", date(2025, 1, 10), FOREVER, True)]
+    assert account(changed, 201) == account(changed, 202) == [("Primera", today, FOREVER, True)]
+    versions = "select count(*), count(distinct dbt_scd_id) from snapshots.snp_cuentas"
+    before = changed.rows(versions)
+    history(changed)
+    assert changed.rows(versions) == before, "a row without a change makes no version"
+    corrected = ", ".join(map(str, [*new, *old, *unborn]))
+    changed.execute(
+        f"update {accounts} set account_name = 'Corregida', updated_at = {moment} where account_id in ({corrected})"
+    )
+    history(changed)
+    check_invariants(changed)
+    for key in (*(set(new) - {101}), *old, *unborn):
+        assert account(changed, key)[-1] == ("Corregida", today, FOREVER, True)
 
 
 def check_invariants(lake: Any) -> None:
@@ -188,9 +233,11 @@ def check_invariants(lake: Any) -> None:
                 "and b.dbt_valid_from < coalesce(a.dbt_valid_to, timestamp '9999-12-31')",
                 "intervals overlap or leave a gap": f"select {key} from (select *, lead(valido_desde) over "
                 f"(partition by {key} order by valido_desde) as next from {intervals}) "
-                "where valido_hasta < valido_desde or next <> valido_hasta + 1",
+                "where valido_hasta < valido_desde or next <> valido_hasta + 1 "
+                "or valido_desde is null or valido_hasta is null",
                 "the first version does not begin with its entity": f"select {key} from {intervals} group by 1 "
-                "having min(valido_desde) <> min(cast(fecha_creacion as date))",
+                "having min(valido_desde) <> min(cast(fecha_creacion as date)) "
+                "and min(fecha_creacion) between timestamp '0001-01-01' and timestamp '9999-12-30'",
                 "a current version is not in staging": f"({current}) except all ({now})",
                 "a row of staging has no current version": f"({now}) except all ({current})",
             }

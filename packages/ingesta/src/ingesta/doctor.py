@@ -4,7 +4,7 @@ import duckdb
 
 from datavision_lakehouse import NotInitialized, connect
 from datavision_lakehouse.extensions import OFFLINE, load_extensions
-from ingesta.landing import landing_at
+from ingesta.landings import landing_at
 from ingesta.load import explaining
 from ingesta.progress import Reporter
 from ingesta.settings import Settings

@@ -16,7 +16,8 @@ from datavision_lakehouse.postgres import sql_text
 from datavision_lakehouse.storage import allow_s3, is_s3
 from ingesta.errors import IngestaError, LoadError, UsageError
 from ingesta.extract import Extract, Extractor, Load
-from ingesta.landing import Landing, landing_at
+from ingesta.landing import Landing
+from ingesta.landings import landing_at
 from ingesta.lock import load_lock
 from ingesta.merge import Merged, Merger
 from ingesta.progress import Reporter, size

@@ -57,7 +57,7 @@ def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
     if source_type.startswith("numeric") and element == "DOUBLE":
         return Column(name, FREE_DECIMAL + brackets, f"{quoted(name)}::{_FREE_NUMERIC}{brackets}")
     if element == "VARCHAR" and not source_type.startswith(_TEXTS):
-        # A query's result has a domain's base type, whose NaN would be a 0: PostgreSQL writes what the table scan shows.
+        # A query's result has a domain's base type, whose NaN would be 0: PostgreSQL writes what the table scan shows.
         return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
     if element in ("TIME WITH TIME ZONE", "INTERVAL"):
         return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")

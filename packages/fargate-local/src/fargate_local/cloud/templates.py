@@ -48,13 +48,13 @@ def hand_on_everything() -> None:
         }
 
     def make_cluster(
-        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+        cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
     ) -> Any:
         backend = models.ecs_backends[account_id][region_name]
         return backend.create_cluster(resource_name, **given(cloudformation_json, _CLUSTER))
 
     def update_cluster(
-        cls: Any, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
+        cls: Any, /, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
         region_name: str,
     ) -> Any:  # fmt: skip
         if original_resource.name != new_resource_name:
@@ -65,20 +65,22 @@ def hand_on_everything() -> None:
         return original_resource
 
     def make_definition(
-        cls: Any, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+        cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
     ) -> Any:
         backend = models.ecs_backends[account_id][region_name]
         arguments = {"family": resource_name, "container_definitions": [], **given(cloudformation_json, _DEFINITION)}
         return backend.register_task_definition(**arguments)
 
     def update_definition(
-        cls: Any, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
+        cls: Any, /, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
         region_name: str,
     ) -> Any:  # fmt: skip
         models.ecs_backends[account_id][region_name].deregister_task_definition(original_resource.arn)
         return make_definition(cls, new_resource_name, cloudformation_json, account_id, region_name)
 
-    models.Cluster.create_from_cloudformation_json = classmethod(make_cluster)
-    models.Cluster.update_from_cloudformation_json = classmethod(update_cluster)
-    models.TaskDefinition.create_from_cloudformation_json = classmethod(make_definition)
-    models.TaskDefinition.update_from_cloudformation_json = classmethod(update_definition)
+    for kind, make, update in (
+        (models.Cluster, make_cluster, update_cluster),
+        (models.TaskDefinition, make_definition, update_definition),
+    ):
+        setattr(kind, "create_from_cloudformation_json", classmethod(make))  # noqa: B010 - mypy knows moto's methods
+        setattr(kind, "update_from_cloudformation_json", classmethod(update))  # noqa: B010 - and does not let them change

@@ -1,7 +1,21 @@
 {% macro con_fecha_version(relacion, clave, columnas) -%}
+    {#- What the source says counts as a date from year 1 until a day after now: clocks
+        differ. What does not count (NULL, year 200000, before Christ) says nothing. #}
+    {%- set fecha_util %}
+        case
+            when
+                origen.fecha_actualizacion
+                between timestamp '0001-01-01 00:00:00'
+                and {{ dbt.dateadd("day", 1, snapshot_get_time()) }}
+            then origen.fecha_actualizacion
+        end
+    {%- endset %}
     {%- if execute and load_relation(this) is not none %}
         with
-            origen as (select * from {{ relacion }}),
+            origen as (
+                select origen.*, {{ fecha_util }} as fecha_util
+                from {{ relacion }} as origen
+            ),
 
             historia as (
                 select
@@ -23,10 +37,12 @@
                     -- Deleted at the source, and back: its date is older than the
                     -- deletion.
                     ultimas.dbt_valid_to is not null
-                    and origen.fecha_actualizacion < ultimas.dbt_valid_to as ha_vuelto,
+                    and coalesce(origen.fecha_util < ultimas.dbt_valid_to, true) as ha_vuelto,
                     -- Corrected without moving the date; dbt would not see it.
                     ultimas.dbt_valid_to is null
-                    and origen.fecha_actualizacion <= ultimas.dbt_valid_from
+                    and coalesce(
+                        origen.fecha_util <= ultimas.dbt_valid_from, true
+                    )
                     and (
                         {%- for columna in columnas %}
                             origen.{{ columna }} is distinct from ultimas.{{ columna }}
@@ -50,7 +66,12 @@
                                 {{ dbt.dateadd("second", 1, "ultima_desde") }},
                                 coalesce(ultima_hasta, ultima_desde)
                             )
-                        else fecha_actualizacion
+                        -- Without a date: unchanged since its last version, or new and
+                        -- first seen now.
+                        else
+                            coalesce(
+                                fecha_util, ultima_desde, {{ snapshot_get_time() }}
+                            )
                     end as fecha_version
                 from comparadas
             )
@@ -62,7 +83,9 @@
             fecha_version
         from con_fecha
     {%- else %}
-        select origen.*, origen.fecha_actualizacion as fecha_version
+        select
+            origen.*,
+            coalesce({{ fecha_util }}, {{ snapshot_get_time() }}) as fecha_version
         from {{ relacion }} as origen
     {%- endif %}
 {%- endmacro %}

@@ -9,12 +9,16 @@
             from {{ versiones }}
         ),
 
-        -- The first version reaches back to the day on which the entity was made.
+        -- The first version reaches back to the day on which the entity was made, where
+        -- the source knows it: not NULL, nor on or after the day that means no end.
         fechadas as (
             select
                 *,
                 case
-                    when orden = 1
+                    when
+                        orden = 1
+                        and fecha_creacion >= timestamp '0001-01-01 00:00:00'
+                        and fecha_creacion < timestamp '9999-12-31 00:00:00'
                     then cast(fecha_creacion as date)
                     else cast(dbt_valid_from as date)
                 end as valido_desde
