@@ -3,6 +3,7 @@ UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
 WORKERS ?= 3
+PYTEST ?= pytest
 # Where bytecode may not be written, every process of a run or a test would compile Airflow and dbt anew.
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.uv/bin:$(PATH)
@@ -20,7 +21,7 @@ install: .uv-ready
 
 test: .uv-ready
 	$(UV) sync --frozen --quiet
-	$(RUN) pytest -n $(WORKERS) --dist loadfile --durations 15 $(PYTEST_ARGS)
+	$(RUN) $(PYTEST) -n $(WORKERS) --dist loadfile --durations 15 $(PYTEST_ARGS)
 
 lint: .uv-ready
 	$(UV) sync --frozen --quiet
@@ -32,7 +33,7 @@ bench: .uv-ready
 
 clean: .uv-ready
 	[ ! -x .venv/bin/datavision ] || $(RUN) datavision clean
-	rm -rf .datavision .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .datavision .venv .uv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 
 .PHONY: .uv-ready
 .uv-ready:

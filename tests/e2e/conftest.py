@@ -89,6 +89,8 @@ def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             time.sleep(0.2)
         yield found
     finally:
+        # psutil.NoSuchProcess would say nothing of why it ended.
+        assert up.poll() is None, f"datavision up ended by itself, exit code {up.returncode}:\n{log.read_text()}"
         started = _tree(up.pid)
         up.send_signal(signal.SIGINT)
         assert up.wait(90) == 0, log.read_text()

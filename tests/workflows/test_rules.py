@@ -1,15 +1,19 @@
 """What the workflows promise, and what the linters of workflows say."""
 
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-WORKFLOWS = sorted((Path(__file__).resolve().parents[2] / ".github" / "workflows").glob("*.yml"))
+REPOSITORY = Path(__file__).resolve().parents[2]
+WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
+PARTS = ("lint", "fast", "slow-release", "slow-e2e", "slow-rest", "containers")
 
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
@@ -24,8 +28,8 @@ def workflow(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def run_lines(workflow: dict[str, Any]) -> list[str]:
-    return [step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step]
+def run_lines(jobs: Iterable[dict[str, Any]]) -> list[str]:
+    return [step["run"] for job in jobs for step in job.get("steps", []) if "run" in step]
 
 
 def test_actionlint_finds_nothing(path: Path) -> None:
@@ -36,15 +40,50 @@ def test_zizmor_finds_nothing(path: Path) -> None:
     _lint("zizmor", "--offline", "--no-progress", "--persona", "pedantic", str(path))
 
 
-def test_every_line_is_a_call_of_make_or_of_datavision(workflow: dict[str, Any]) -> None:
-    for line in run_lines(workflow):
-        assert re.match(r"(make|\.venv/bin/datavision) [^;&|\n]+$", line), line
+def test_every_line_is_a_call_of_make_of_datavision_or_of_ci_run(workflow: dict[str, Any]) -> None:
+    for line in run_lines(workflow["jobs"].values()):
+        assert re.match(r"(make|\.venv/bin/datavision|bash \.ci/run) [^;&|\n]+$", line), line
+
+
+def test_each_part_of_ci_is_a_job_that_ends_within_20_minutes() -> None:
+    jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    assert {name: run_lines([job]) for name, job in jobs.items()} == {name: [f"bash .ci/run {name}"] for name in PARTS}
+    assert max(job["timeout-minutes"] for job in jobs.values()) <= 20
+
+
+def test_ci_run_without_a_name_runs_every_part_in_order(tmp_path: Path) -> None:
+    """A make of our own writes down what it is asked for; nothing is installed where there is no apt-get."""
+    asked = _ci_run(tmp_path).splitlines()
+    assert [line.split()[0] for line in asked] == ["lint", "test", "test", "test", "test", "test"]
+    assert "PYTEST=coverage run -m pytest" in asked[1]
+    assert all("-m 'slow and not containers'" in line for line in asked[2:5])
+    assert "-m containers" in asked[5]
+
+
+def test_the_slow_parts_share_the_folders_of_tests_between_them(tmp_path: Path) -> None:
+    """A new folder belongs to the rest; none is in two parts, none in no part."""
+    asked = _ci_run(tmp_path, "slow-release", "slow-e2e", "slow-rest").split()
+    folders = [word for word in asked if word.startswith("tests/")]
+    assert sorted(folders) == sorted(f"tests/{path.name}" for path in _folders(REPOSITORY))
+
+
+def test_ci_run_knows_no_other_part(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as error:
+        _ci_run(tmp_path, "quick")
+    assert error.value.returncode == 2
+    assert "Name any of: lint, fast, slow-release, slow-e2e, slow-rest, containers." in error.value.stderr
+
+
+def test_nothing_is_released_that_ci_has_not_passed() -> None:
+    jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+    assert jobs["ci"]["uses"] == "$/.github/workflows/ci.yml"
+    assert (jobs["dev"]["needs"], jobs["prod"]["needs"]) == ("ci", "dev")
 
 
 def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
     used = re.findall(r"uses: (\S+)(.*)", path.read_text())
     assert used
-    for action, comment in used:
+    for action, comment in (item for item in used if not item[0].startswith("$/.github/")):
         assert re.search(r"@[0-9a-f]{40}$", action), action
         assert re.match(r" # v\d+\.\d+\.\d+$", comment), f"{action} does not say its version"
 
@@ -61,17 +100,47 @@ def test_a_rollback_waits_neither_for_a_release_nor_for_the_approval_of_a_promot
         yaml.safe_load((WORKFLOWS[0].parent / f"{name}.yml").read_text()) for name in ("release", "rollback")
     )
     assert rollback["concurrency"]["group"] != release["concurrency"]["group"]
-    approved = {job["environment"] for job in release["jobs"].values()}
+    approved = {job["environment"] for job in release["jobs"].values() if "environment" in job}
     (job,) = rollback["jobs"].values()
     assert job["environment"] not in approved
     assert job["environment"].endswith("-rollback")
 
 
 def test_a_workflow_that_writes_pins_is_never_cut_off_half_way(workflow: dict[str, Any]) -> None:
-    if any("--push" in line for line in run_lines(workflow)):
+    if any("--push" in line for line in run_lines(workflow["jobs"].values())):
         assert workflow["concurrency"]["cancel-in-progress"] is False
     else:
         assert workflow["concurrency"]["cancel-in-progress"] is True
+
+
+def _folders(repository: Path) -> list[Path]:
+    """The folders of tests."""
+    return [path for path in (repository / "tests").iterdir() if path.is_dir() and not path.name.startswith("__")]
+
+
+def _ci_run(folder: Path, *parts: str) -> str:
+    """Run a copy of `.ci/run` beside tools that only say what they are asked; returns what make was asked."""
+    (folder / ".ci").mkdir()
+    for path in _folders(REPOSITORY):
+        (folder / "tests" / path.name).mkdir(parents=True)
+    shutil.copy2(REPOSITORY / ".ci" / "run", folder / ".ci" / "run")
+    said = folder / "said"
+    said.touch()
+    for tool in ("bin/make", ".venv/bin/coverage"):
+        (folder / tool).parent.mkdir(parents=True)
+        (folder / tool).write_text('#!/bin/sh\n[ "${0##*/}" != make ] || echo "$@" >> "$SAID"\n')
+        (folder / tool).chmod(0o755)
+    for tool in ("bash", "dirname", "id", "rm", "find", "sort", "sh"):
+        (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    subprocess.run(
+        ["bash", ".ci/run", *parts],
+        cwd=folder,
+        env={"PATH": str(folder / "bin"), "SAID": str(said)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return said.read_text()
 
 
 def _lint(tool: str, *arguments: str) -> None:

@@ -1,5 +1,6 @@
 """The dbt project as installed, and a private folder for what dbt writes."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -55,23 +56,30 @@ def workspace() -> Iterator[Workspace]:
         space.target.mkdir()
         profile = {"datavision": {"target": "lago", "outputs": {"lago": dbt_profile()}}}
         (space.folder / "profiles.yml").write_text(json.dumps(profile), encoding="utf-8")
-        kept = _parse_cache()
+        kept = parse_cache(PROJECT)
         if kept.is_file():
             shutil.copyfile(kept, space.target / _PARTIAL_PARSE)
         yield space
         _keep(space.target / _PARTIAL_PARSE, kept)
 
 
-def _parse_cache() -> Path:
-    return Path(tempfile.gettempdir()) / f"transformacion-parse-{os.getuid()}" / _PARTIAL_PARSE
+def parse_cache(project: Path) -> Path:
+    """Return where what dbt parsed of the project in this place is kept.
+
+    Images of several releases share a temporary folder on a laptop. dbt would go on from what a newer release's project
+    said, and after a rollback refuse the older model for columns that only the newer one has.
+    """
+    place = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"transformacion-parse-{os.getuid()}" / place / _PARTIAL_PARSE
 
 
 def _keep(parsed: Path, kept: Path) -> None:
     if not parsed.is_file():
         return
-    kept.parent.mkdir(mode=0o700, exist_ok=True)
-    if kept.parent.stat().st_uid != os.getuid():
+    kept.parent.parent.mkdir(mode=0o700, exist_ok=True)
+    if kept.parent.parent.stat().st_uid != os.getuid():
         return
+    kept.parent.mkdir(exist_ok=True)
     arriving = kept.with_suffix(f".{os.getpid()}")
     shutil.copyfile(parsed, arriving)
     arriving.replace(kept)
