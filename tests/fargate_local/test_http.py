@@ -11,6 +11,9 @@ import aiobotocore.session
 import duckdb
 import duckdb_extensions
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 
@@ -113,10 +116,16 @@ FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\nContent-Lengt
     ids=["negative length", "length -1", "no chunk size", "chunk too long", "form"],
 )
 def test_a_malformed_request_is_the_senders_fault(ecs, s3, request_bytes, reason):
-    address = urllib.parse.urlsplit(ecs.cloud.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+    address, key = urllib.parse.urlsplit(ecs.cloud.url), ecs.cloud.key
+    link = AWSRequest("POST", "http://localhost/wire/key")
+    S3SigV4QueryAuth(Credentials(key.access_key_id, key.secret_access_key), "s3", "us-east-1").add_auth(link)
+    signed = urllib.parse.urlsplit(link.url)
+    request_bytes = request_bytes.replace(b"/wire/key", f"{signed.path}?{signed.query}".encode())
+    with (
+        socket.create_connection((address.hostname, address.port), timeout=10) as connection,
+        closing(http.client.HTTPResponse(connection)) as answer,
+    ):
         connection.sendall(request_bytes)
-        answer = http.client.HTTPResponse(connection)
         answer.begin()
         assert answer.status == 400
         assert reason in answer.read()

@@ -25,7 +25,7 @@ def test_that_comes_after(fargate):
 
 
 def test_the_public_names_are_these():
-    assert fargate_local.__all__ == ["FargateLocal", "ImageStore", "StoredImage"]
+    assert fargate_local.__all__ == ["FargateLocal", "ImageStore", "ServerKey", "StoredImage"]
     assert all(hasattr(fargate_local, name) for name in fargate_local.__all__)
     with pytest.raises(AttributeError):
         fargate_local.nothing  # noqa: B018 - the access is the test

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,15 @@ def readme(request):
 
 
 @pytest.mark.skipif(not (BIN / "aws").exists(), reason="needs the AWS CLI: uv sync --group dev")
-def test_the_thirty_second_example_does_what_it_says(readme, fargate):
+def test_the_thirty_second_example_does_what_it_says(readme, tmp_path):
     section = readme.split("## Thirty seconds with the AWS CLI")[1]
     (script,) = re.findall(r"```\n(fargate-local serve.*?)```", section, re.DOTALL)
-    script = script.replace("fargate-local serve --port 5555 &", "").replace("http://127.0.0.1:5555", fargate.url)
-    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": "/nonexistent"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    script = "trap 'kill %1; wait' EXIT\n" + script.replace("5555", port)
+    address = {"FARGATE_LOCAL_URL": f"http://127.0.0.1:{port}"}
+    environment = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(tmp_path), **address}
     done = subprocess.run(
         ["bash", "-euc", script], env=environment, capture_output=True, text=True, check=False, timeout=200
     )

@@ -10,7 +10,7 @@ from fargate_local.cli.client import DEFAULT_URL
 from fargate_local.cli.output import AsJson, Region, Url, UserError, say, say_json
 from fargate_local.keys import ServerKey, shared_key_file
 
-EXAMPLE = 'Example: eval "$(fargate-local env)"'
+EXAMPLE = "Example: fargate-local env --wait 60"
 POLL_SECONDS = 0.1
 
 
