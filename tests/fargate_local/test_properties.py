@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 
 import psutil
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -95,10 +98,11 @@ def post(ecs, action, body):
         headers = {
             "X-Amz-Target": f"AmazonEC2ContainerServiceV20141113.{action}",
             "Content-Type": "application/x-amz-json-1.1",
-            "Authorization": "AWS4-HMAC-SHA256 Credential=a/20261123/us-east-1/ecs/aws4_request, SignedHeaders=a,"
-            " Signature=a",
         }
-        connection.request("POST", "/", body=body, headers=headers)
+        signed = AWSRequest("POST", f"{ecs.cloud.url}/", headers, body)
+        key = Credentials(ecs.cloud.key.access_key_id, ecs.cloud.key.secret_access_key)
+        SigV4Auth(key, "ecs", "us-east-1").add_auth(signed)
+        connection.request("POST", "/", body=body, headers=dict(signed.headers.items()))
         answer = connection.getresponse()
         return answer.status, answer.read()
 

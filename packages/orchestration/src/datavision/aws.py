@@ -19,10 +19,6 @@ def client(config: Config, service: str) -> Any:
     """
     if config.aws.endpoint_url is None:
         return boto3.client(service, region_name=config.aws.region, config=_RETRIES)
-    return boto3.client(
-        service,
-        region_name=config.aws.region,
-        endpoint_url=config.aws.endpoint_url,
-        **embedded_credentials(config.aws.endpoint_url),
-        config=_RETRIES,
-    )
+    # Not boto3's default session: it keeps the first credentials it finds, and a process may meet more than one cloud.
+    session = boto3.Session(region_name=config.aws.region, **embedded_credentials(config.aws.endpoint_url))
+    return session.client(service, endpoint_url=config.aws.endpoint_url, config=_RETRIES)
