@@ -138,8 +138,8 @@ def test_no_route_but_health_answers_without_a_key(fargate, method, path):
     address = urllib.parse.urlsplit(fargate.url)
     with closing(http.client.HTTPConnection(address.hostname, address.port)) as connection:
         connection.request(method, path, b"[]" if method == "POST" else None)
-        assert connection.getresponse().status == 403
-        connection.close()
+        with connection.getresponse() as answer:
+            assert answer.status == 403
         connection.request("GET", "/_fargate/health")
         assert connection.getresponse().read() == b'{"status": "ok"}'
 
@@ -163,7 +163,8 @@ def test_a_presigned_url_works_for_what_it_was_signed_for_and_as_long(fargate, v
     time.sleep(2.1)
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(short)
-    assert b"Request has expired" in caught.value.read()
+    with caught.value as answer:
+        assert b"Request has expired" in answer.read()
 
 
 def test_an_iam_users_key_and_an_assumed_role_are_accepted(fargate):

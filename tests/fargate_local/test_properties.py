@@ -84,7 +84,7 @@ class Calls(RuleBasedStateMachine):
 
 def test_any_sequence_of_calls_keeps_order_and_leaks_nothing(ecs):
     Calls.ecs = ecs
-    Calls.families = [ecs.define({"command": ["sh", "-c", script], "stopTimeout": 2}) for script in SCRIPTS]
+    Calls.families = [ecs.define({"command": ["sh", "-c", script], "stopTimeout": 1}) for script in SCRIPTS]
     few = settings(max_examples=6, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Calls, settings=few)
     left = psutil.Process(ecs.cloud.pid).children(recursive=True)
@@ -99,10 +99,10 @@ def post(ecs, action, body):
             "X-Amz-Target": f"AmazonEC2ContainerServiceV20141113.{action}",
             "Content-Type": "application/x-amz-json-1.1",
         }
-        request = AWSRequest("POST", f"{ecs.cloud.url}/", headers, body)
+        signed = AWSRequest("POST", f"{ecs.cloud.url}/", headers, body)
         key = Credentials(ecs.cloud.key.access_key_id, ecs.cloud.key.secret_access_key)
-        SigV4Auth(key, "ecs", "us-east-1").add_auth(request)
-        connection.request("POST", "/", body=body, headers=dict(request.headers))
+        SigV4Auth(key, "ecs", "us-east-1").add_auth(signed)
+        connection.request("POST", "/", body=body, headers=dict(signed.headers.items()))
         answer = connection.getresponse()
         return answer.status, answer.read()
 

@@ -26,11 +26,10 @@ def waiting_by_attribute(sqs, url):
 def waiting_by_form(sqs, url):
     """The query protocol, as older SDKs speak it."""
     form = {"Action": "ReceiveMessage", "WaitTimeSeconds": "20", "QueueUrl": url, "Version": "2012-11-05"}
-    signed = AWSRequest(
-        "POST", url, {"Content-Type": "application/x-www-form-urlencoded"}, urllib.parse.urlencode(form)
-    )
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    signed = AWSRequest("POST", url, kind, urllib.parse.urlencode(form).encode())
     SigV4Auth(sqs._request_signer._credentials, "sqs", "us-east-1").add_auth(signed)
-    request = urllib.request.Request(url, data=signed.body.encode(), headers=dict(signed.headers), method="POST")
+    request = urllib.request.Request(url, signed.data, dict(signed.headers.items()), method="POST")
     with urllib.request.urlopen(request, timeout=30) as answer:
         found = answer.read().decode()
     return {"Messages": [{"Body": found.split("<Body>")[1].split("</Body>")[0]}]} if "<Body>" in found else {}
