@@ -84,7 +84,7 @@ class Calls(RuleBasedStateMachine):
 
 def test_any_sequence_of_calls_keeps_order_and_leaks_nothing(ecs):
     Calls.ecs = ecs
-    Calls.families = [ecs.define({"command": ["sh", "-c", script], "stopTimeout": 1}) for script in SCRIPTS]
+    Calls.families = [ecs.define({"command": ["sh", "-c", script], "stopTimeout": 2}) for script in SCRIPTS]
     few = settings(max_examples=6, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
     run_state_machine_as_test(Calls, settings=few)
     left = psutil.Process(ecs.cloud.pid).children(recursive=True)

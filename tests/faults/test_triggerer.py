@@ -127,9 +127,16 @@ async def test_clearing_or_failing_a_deferred_task_stops_its_container_and_accou
 async def test_a_cancelled_trigger_leaves_the_poll_loop(airflow: Make, platform: Any) -> None:
     (trigger,) = await asyncio.to_thread(triggers, airflow("sleep 60"), 1)
     waiting = asyncio.create_task(fired(trigger))
-    await asyncio.sleep(1)
+    name = f"ecs-poll-{platform.config.ecs.cluster}"
+
+    def polling() -> bool:
+        return any(task.get_name() == name for task in asyncio.all_tasks())
+
+    async with asyncio.timeout(30):
+        while not polling():  # noqa: ASYNC110 - a task that begins sets no event
+            await asyncio.sleep(0.1)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
-    name = f"ecs-poll-{platform.config.ecs.cluster}"
-    (polling_task,) = [task for task in asyncio.all_tasks() if task.get_name() == name]
-    await asyncio.wait_for(polling_task, 5)
+    async with asyncio.timeout(5):
+        while polling():  # noqa: ASYNC110 - a task that ends sets no event
+            await asyncio.sleep(0.1)

@@ -22,6 +22,8 @@ def cloud() -> Iterator[FargateLocal]:
 @pytest.fixture
 def config(cloud: FargateLocal, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """The dev environment of account 210987654321, with credentials for 123456789012."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATAVISION_CONFIG_DIR", f"{repository}/config")
     monkeypatch.setenv("DATAVISION_AWS__ENDPOINT_URL", cloud.url)
     return load("dev")

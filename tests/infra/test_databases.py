@@ -32,6 +32,7 @@ def cloud() -> Iterator[FargateLocal]:
 def config(cloud: FargateLocal, server: EmbeddedPostgres, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     address = urlsplit(server.url("postgres"))
     for name, value in {
+        **cloud.environment,
         "DATAVISION_ENV": "dev",
         "DATAVISION_CONFIG_DIR": f"{repository}/config",
         "DATAVISION_AWS__ENDPOINT_URL": cloud.url,

@@ -59,7 +59,7 @@ def test_the_quota_of_a_new_account_is_too_small(
 ) -> None:
     # moto knows the quotas of VPC only, so the answer is botocore's own stub, which checks the request.
     quotas = boto3.client("service-quotas", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-    monkeypatch.setattr(doctor, "client", lambda *_: quotas)
+    monkeypatch.setattr(doctor, "checked_client", lambda *_: quotas)
     with Stubber(quotas) as stub:
         asked = {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
         stub.add_response("get_service_quota", {"Quota": {"Value": value}}, asked)

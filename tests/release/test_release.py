@@ -1,3 +1,5 @@
+import json
+
 """Releases of a real project to an embedded account."""
 
 import subprocess
@@ -8,6 +10,9 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from datavision.aws import Cloud
 from datavision.config import load
@@ -132,7 +137,9 @@ def test_a_finding_above_the_gate_stops_the_release_before_the_pins(project: Any
         ],
         "region": "us-east-1",
     }
-    httpx.post(f"{cloud.url}/moto-api/static/ecr/scan-finding-results", json=result).raise_for_status()
+    call = AWSRequest("POST", f"{cloud.url}/moto-api/static/ecr/scan-finding-results", {}, json.dumps(result))
+    SigV4Auth(Credentials(cloud.key.access_key_id, cloud.key.secret_access_key), "ecr", "us-east-1").add_auth(call)
+    httpx.post(str(call.url), content=call.body, headers=dict(call.headers)).raise_for_status()
     with pytest.raises(GateError, match=r"1 CRITICAL.*CVE-2026-0001"):
         release(project.config)
     assert project.git("rev-parse", "HEAD~1") == head

@@ -37,12 +37,13 @@ _DEFINITION = {
 
 def hand_on_everything() -> None:
     """Let moto's CloudFormation make clusters and task definitions with all that the template says of them."""
+    from moto.core.utils import pascal_to_camelcase, remap_nested_keys
     from moto.ecs import models
 
     def given(document: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
-        properties = models.remap_nested_keys(document.get("Properties", {}), lambda name: name)
+        properties = document.get("Properties", {})
         return {
-            argument: models.remap_nested_keys(properties[name], models.pascal_to_camelcase)
+            argument: remap_nested_keys(properties[name], pascal_to_camelcase)
             for name, argument in names.items()
             if name in properties
         }

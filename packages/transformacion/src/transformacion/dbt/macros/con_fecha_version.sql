@@ -37,12 +37,12 @@
                     -- Deleted at the source, and back: its date is older than the
                     -- deletion.
                     ultimas.dbt_valid_to is not null
-                    and coalesce(origen.fecha_util < ultimas.dbt_valid_to, true) as ha_vuelto,
+                    and coalesce(
+                        origen.fecha_util < ultimas.dbt_valid_to, true
+                    ) as ha_vuelto,
                     -- Corrected without moving the date; dbt would not see it.
                     ultimas.dbt_valid_to is null
-                    and coalesce(
-                        origen.fecha_util <= ultimas.dbt_valid_from, true
-                    )
+                    and coalesce(origen.fecha_util <= ultimas.dbt_valid_from, true)
                     and (
                         {%- for columna in columnas %}
                             origen.{{ columna }} is distinct from ultimas.{{ columna }}
