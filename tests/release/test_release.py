@@ -1,7 +1,6 @@
-import json
-
 """Releases of a real project to an embedded account."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
