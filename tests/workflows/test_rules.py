@@ -55,9 +55,13 @@ def test_ci_run_without_a_name_runs_every_part_in_order(tmp_path: Path) -> None:
     """A make of our own writes down what it is asked for; nothing is installed where there is no apt-get."""
     asked = _ci_run(tmp_path).splitlines()
     assert [line.split()[0] for line in asked] == ["lint", "test", "test", "test", "test", "test"]
-    assert "PYTEST=coverage run -m pytest" in asked[1]
+    assert "coverage" not in asked[1]
     assert all("-m 'slow and not containers'" in line for line in asked[2:5])
     assert "-m containers" in asked[5]
+
+
+def test_coverage_is_measured_when_it_is_asked_for_by_name(tmp_path: Path) -> None:
+    assert "PYTEST=coverage run -m pytest" in _ci_run(tmp_path, "coverage")
 
 
 def test_the_slow_parts_share_the_folders_of_tests_between_them(tmp_path: Path) -> None:
@@ -71,7 +75,7 @@ def test_ci_run_knows_no_other_part(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as error:
         _ci_run(tmp_path, "quick")
     assert error.value.returncode == 2
-    assert "Name any of: lint, fast, slow-release, slow-e2e, slow-rest, containers." in error.value.stderr
+    assert "Name any of: lint, fast, coverage, slow-release, slow-e2e, slow-rest, containers." in error.value.stderr
 
 
 def test_nothing_is_released_that_ci_has_not_passed() -> None:
