@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from datavision.errors import ConfigError
 from datavision.state import project_root, state_dir
@@ -31,7 +31,7 @@ class Aws(_Section):
 
     region: str
     account_id: str = Field(pattern=r"^\d{12}$")
-    endpoint_url: str | None = None
+    endpoint_url: str | None = Field(None, pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/\S*)?$")
     """The embedded cloud's address; unset on AWS."""
 
 
@@ -319,6 +319,9 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
         return Config(**{**values, "env": name}).model_copy(update={"env": name})
     except ValidationError as error:
         raise ConfigError(_explain(path, error)) from None
+    except SettingsError as error:
+        # Sections, lists and tables in a variable must be JSON. The cause would show the value, which may be a secret.
+        raise ConfigError(f"A DATAVISION_ variable is not valid JSON: {error}. Correct or unset it.") from None
 
 
 _MODULE_SECTIONS = frozenset(

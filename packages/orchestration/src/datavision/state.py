@@ -33,8 +33,8 @@ def embedded_credentials(endpoint_url: str) -> dict[str, str]:
     """
     try:
         key = json.loads((state_dir() / "cloud" / "key.json").read_text())
-    except (OSError, ValueError, ConfigError):
+        if key["url"] != endpoint_url:
+            return {}
+        return {"aws_access_key_id": key["access_key_id"], "aws_secret_access_key": key["secret_access_key"]}
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):  # no key, or no longer one
         return {}
-    if key.get("url") != endpoint_url:
-        return {}
-    return {"aws_access_key_id": key["access_key_id"], "aws_secret_access_key": key["secret_access_key"]}

@@ -5,7 +5,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from fargate_local.cli.output import UserError
 from fargate_local.keys import ServerKey, shared_key_file
@@ -47,6 +47,9 @@ class asking:  # noqa: N801 - reads as a phrase: with asking(url)
             message = (
                 f"no server answers at {self._url}: start one with `fargate-local serve`, or name another with --url"
             )
+            raise UserError(message) from error
+        if isinstance(error, BotoCoreError | ValueError):
+            message = f"{str(error).rstrip('.')}: correct --url {self._url!r} or --region"
             raise UserError(message) from error
         if isinstance(error, ClientError):
             detail = error.response["Error"]

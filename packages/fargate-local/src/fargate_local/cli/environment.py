@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fargate_local.cli.client import DEFAULT_URL
+from fargate_local.cli.client import DEFAULT_URL, asking
 from fargate_local.cli.output import AsJson, Region, Url, UserError, say, say_json
 from fargate_local.keys import ServerKey, shared_key_file
 
@@ -22,7 +22,9 @@ def env(
 ) -> None:
     """Print the exports that point a shell, the AWS CLI and any SDK at a server of yours, with its key."""
     deadline = time.monotonic() + wait
-    while (key := ServerKey.read(shared_key_file(url))) is None:
+    with asking(url):
+        file = shared_key_file(url)
+    while (key := ServerKey.read(file)) is None:
         if time.monotonic() >= deadline:
             message = (
                 f"no server of yours serves {url}: start one with `fargate-local serve`, or name another with --url"

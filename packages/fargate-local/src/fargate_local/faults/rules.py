@@ -139,9 +139,9 @@ def load_rules(path: Path) -> list[FaultRule]:
     try:
         document = tomllib.loads(path.read_text())
     except OSError as error:
-        message = f"cannot read fault rules: {error.strerror}: {path}"
+        message = f"cannot read fault rules: {error.strerror}: {path}: name a TOML file of [[rule]] tables"
         raise RuleError(message) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"{path} is not TOML: {error}"
         raise RuleError(message) from error
     unknown = document.keys() - {"rule"}

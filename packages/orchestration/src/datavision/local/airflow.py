@@ -177,7 +177,13 @@ def _keys(path: Path) -> dict[str, str]:
         fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
         path.touch(mode=0o600)
         path.write_text(json.dumps({"fernet": fernet, "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}))
-    keys: dict[str, str] = json.loads(path.read_text())
+    try:
+        keys: dict[str, str] = json.loads(path.read_text())
+        whole = {"fernet", "jwt", "api"} <= set(keys)
+    except (ValueError, TypeError):
+        whole = False
+    if not whole:
+        raise StartError(f"{path} no longer holds the local Airflow's keys. Remove it; the next start makes new ones.")
     if "password" not in keys:  # a state folder of version 0.1
         keys["password"] = secrets.token_urlsafe(12)
         path.write_text(json.dumps(keys))

@@ -82,7 +82,12 @@ class EmbeddedPostgres:
     @property
     def port(self) -> int:
         """The port, the same from start to start unless something else took it meanwhile."""
-        return int((self._folder / "port").read_text())
+        try:
+            return int((self._folder / "port").read_text())
+        except ValueError:
+            raise PostgresError(
+                f"{self._folder / 'port'} holds no port. Remove it, and start again: datavision up."
+            ) from None
 
     def start(self) -> bool:
         """Start the server, making its folder at first; returns whether it was down.
@@ -213,8 +218,9 @@ class EmbeddedPostgres:
 
     def _pick_port(self) -> int:
         kept = self._folder / "port"
-        if kept.exists() and _is_free(int(kept.read_text())):
-            return int(kept.read_text())
+        with suppress(ValueError, OverflowError):  # a damaged file is written anew
+            if kept.exists() and _is_free(int(kept.read_text())):
+                return int(kept.read_text())
         with socket.socket() as probe:
             probe.bind((HOST, 0))
             port: int = probe.getsockname()[1]
