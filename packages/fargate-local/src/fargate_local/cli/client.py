@@ -40,7 +40,9 @@ class asking:  # noqa: N801 - reads as a phrase: with asking(url)
         self._url = url
 
     def __enter__(self) -> None:
-        pass
+        if not self._url.startswith(("http://", "https://")):
+            message = f"{self._url!r} is no address of a server: write --url {DEFAULT_URL}, as `serve` printed it"
+            raise UserError(message)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, EndpointConnectionError | OSError):
