@@ -23,7 +23,6 @@ from typing import Any, Union, get_args, get_origin
 import pytest
 import tomli_w
 import typer
-from botocore.config import Config as ClientConfig
 from pydantic import BaseModel
 
 import datavision.cli.app as datavision_cli
@@ -55,7 +54,7 @@ GARBAGE = tuple(
 )
 NEXT_STEP = re.compile(
     r"\b(add|allow|ask|check|choose|copy|correct|free|give|install|look|make|name|put|remove|restore|run|say|see|set|"
-    r"sign|start|stop|try|unset|use|write)\b|README|says what is missing|What goes to dbt|does not take a value",
+    r"sign|start|stop|try|unset|use|write)\b|README|says what is missing|Release first|What goes to dbt|does not take a value",
     re.IGNORECASE,
 )
 
@@ -115,13 +114,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         shutil.copy(dag, project / "dags")
     monkeypatch.chdir(project)
     monkeypatch.setattr(local_stack_module, "local_stack", _no_stack)
-    monkeypatch.setattr(aws, "_RETRIES", ClientConfig(retries={"total_max_attempts": 1}, connect_timeout=1))
+    monkeypatch.setattr(aws, "ATTEMPTS", 1)
     monkeypatch.setattr(
         EmbeddedPostgres,
         "_pg",
         lambda _, command: subprocess.CompletedProcess(command, 0, stderr="nothing was started"),
     )
     aws._account.cache_clear()
+    aws.forget_clients()
     configuration._load.cache_clear()
     for name, value in {
         "AWS_ACCESS_KEY_ID": "nobody",
