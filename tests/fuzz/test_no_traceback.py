@@ -54,7 +54,8 @@ GARBAGE = tuple(
 )
 NEXT_STEP = re.compile(
     r"\b(add|allow|ask|check|choose|copy|correct|free|give|install|look|make|name|put|remove|restore|run|say|see|set|"
-    r"sign|start|stop|try|unset|use|write)\b|README|says what is missing|Release first|What goes to dbt|does not take a value",
+    r"sign|start|stop|try|unset|use|write)\b|README|says what is missing|"
+    r"Release first|What goes to dbt|does not take a value",
     re.IGNORECASE,
 )
 
