@@ -287,7 +287,10 @@ KEYS = list(_keys(Config))
 
 
 @pytest.mark.parametrize("key", KEYS, ids=".".join)
-def test_a_value_of_the_wrong_type_in_the_file(key: tuple[str, ...], project: Path, invoke: Invoke) -> None:
+def test_a_value_of_the_wrong_type_in_the_file(
+    key: tuple[str, ...], project: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATAVISION_" + "__".join(key).upper(), raising=False)  # it would win over the file
     path = project / "config" / "local.toml"
     values: dict[str, Any] = configuration.tomllib.loads(path.read_text(encoding="utf-8"))
     section = values
