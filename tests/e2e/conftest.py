@@ -87,7 +87,10 @@ def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
             assert up.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.2)
-        yield found
+        with pytest.MonkeyPatch.context() as patch:
+            # Calls from this process find the cloud's key there.
+            patch.setenv("DATAVISION_STATE_DIR", str(found.state))
+            yield found
     finally:
         # psutil.NoSuchProcess would say nothing of why it ended.
         assert up.poll() is None, f"datavision up ended by itself, exit code {up.returncode}:\n{log.read_text()}"
