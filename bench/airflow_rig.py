@@ -27,7 +27,7 @@ from datavision.local.airflow import AirflowSettings, airflow_environment, migra
 from datavision.local.cloud import console_script
 from datavision.local.postgres import EmbeddedPostgres
 from datavision.local.processes import Service, free_port, session_members
-from datavision.pins import Pin, PinnedImage, write_pin
+from datavision.pins import Pin, PinnedImage, pin_path, render_pin
 from datavision.task_definitions import TaskDefinitions
 from fargate_local import FargateLocal, ImageStore
 
@@ -214,7 +214,9 @@ def publish(state: Path, dags: dict[str, str], image: PinnedImage) -> Path:
     )
     for name, text in dags.items():
         (folder / f"{name}.py").write_text(text)
-        write_pin(folder, "local", name, pin)
+        path = pin_path(folder, "local", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(render_pin(pin))
     git = ["git", "-C", str(work), "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
     for arguments in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "DAGs"]):
         subprocess.run([*git, *arguments], check=True)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from datavision.pins import Pin, PinnedImage, write_pin
+from datavision.pins import Pin, PinnedImage, pin_path, render_pin
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REPEATS = 5
@@ -92,7 +92,9 @@ def main() -> int:
             folder = Path(state) / name
             folder.mkdir()
             (folder / f"{name}.py").write_text(text)
-            write_pin(folder, "local", name, pin)
+            path = pin_path(folder, "local", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(render_pin(pin))
             seconds = [parse(folder, Path(state) / "home") for _ in range(REPEATS)]
             results[name] = {"median_seconds": round(statistics.median(seconds), 3), "tasks": TASKS, "parses": REPEATS}
     sys.stdout.write(json.dumps(results, indent=1) + "\n")
