@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import psutil
+
 PREFIX = "fargate-local-volumes-"
 
 
@@ -37,16 +39,5 @@ class Volumes:
         """Remove the folders of servers that are no more."""
         for root in self._root.parent.glob(f"{PREFIX}*"):
             pid = root.name.removeprefix(PREFIX)
-            if pid.isdigit() and root.stat().st_uid == os.geteuid() and not running(int(pid)):
+            if pid.isdigit() and root.stat().st_uid == os.geteuid() and not psutil.pid_exists(int(pid)):
                 shutil.rmtree(root, ignore_errors=True)
-
-
-def running(pid: int) -> bool:
-    """Whether there is such a process."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

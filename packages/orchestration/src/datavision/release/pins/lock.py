@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psutil
 from botocore.exceptions import ClientError
 
 from datavision.aws import checked_client
@@ -107,17 +108,7 @@ class _Lease:
 def _abandoned(holder: dict[str, Any]) -> bool:
     if datetime.fromisoformat(holder["expires_at"]) < datetime.now(UTC):
         return True
-    return holder["host"] == socket.gethostname() and not _alive(holder["pid"])
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    return holder["host"] == socket.gethostname() and not psutil.pid_exists(holder["pid"])
 
 
 def _code(error: ClientError) -> str:
