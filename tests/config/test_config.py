@@ -7,6 +7,7 @@ import pytest
 
 from datavision.config import ENVIRONMENTS, load
 from datavision.errors import ConfigError
+from datavision.process_environment import ProcessEnvironment
 
 
 @pytest.fixture
@@ -37,6 +38,34 @@ def test_a_variable_overrides_one_value_and_leaves_its_neighbours(
     assert after.ecs.launch.attempts == 9
     assert after.ecs.launch.total_seconds == before.ecs.launch.total_seconds
     assert after.ecs.cluster == before.ecs.cluster
+
+
+def test_a_configuration_comes_from_the_variables_that_are_handed_in_and_no_others(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"DATAVISION_ENV": "prod", "DATAVISION_CONFIG_DIR": "/nowhere"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATAVISION_ECS__LAUNCH__ATTEMPTS", "9")
+    variables = {
+        "DATAVISION_CONFIG_DIR": str(repository / "config"),
+        "DATAVISION_STATE_DIR": str(tmp_path),
+        "DATAVISION_ECS__LAUNCH__TOTAL_SECONDS": "7",
+        "DATAVISION_MODULES__INGESTA__SIZE": "large",
+    }
+    config = load(process=ProcessEnvironment.of(variables))
+    assert config.env == "local"
+    assert (config.ecs.launch.attempts, config.ecs.launch.total_seconds) == (6, 7)
+    assert config.modules["ingesta"].size == "large"
+    assert config.modules["ingesta"].secrets  # the neighbours of what a variable sets are the file's
+    assert config.storage.landing_path == str(tmp_path / "landing")
+
+
+def test_the_state_folder_of_a_configuration_is_the_one_that_holds_when_it_is_asked_for(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load("local")
+    monkeypatch.setenv("DATAVISION_STATE_DIR", str(tmp_path / "other"))
+    assert load("local").storage.reports_path == str(tmp_path / "other" / "reports")
 
 
 def test_an_environment_asked_for_by_name_wins_over_the_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

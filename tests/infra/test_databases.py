@@ -47,9 +47,14 @@ def config(cloud: FargateLocal, server: EmbeddedPostgres, repository: Path, monk
     return load()
 
 
+def bootstrap(*arguments: str) -> None:
+    """Run the task's command line."""
+    databases.app(list(arguments), standalone_mode=False)
+
+
 @pytest.fixture
 def urls(config: Config, cloud: FargateLocal) -> dict[str, str]:
-    databases.main([])
+    bootstrap()
     return current(cloud)
 
 
@@ -87,7 +92,7 @@ def test_the_users_may_make_neither_databases_nor_users(urls: dict[str, str]) ->
 
 
 def test_a_second_run_changes_nothing(urls: dict[str, str], cloud: FargateLocal) -> None:
-    databases.main([])
+    bootstrap()
     assert current(cloud) == urls
 
 
@@ -96,12 +101,12 @@ def test_a_password_that_somebody_changed_is_the_one_in_the_url_again(
 ) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("ALTER ROLE airflow PASSWORD 'other'")
-    databases.main([])
+    bootstrap()
     psycopg.connect(dsn(urls["airflow"])).close()
 
 
 def test_rotation_gives_new_passwords_in_urls_that_work(urls: dict[str, str], cloud: FargateLocal) -> None:
-    databases.main(["--rotate"])
+    bootstrap("--rotate")
     after = current(cloud)
     for name, url in after.items():
         assert url != urls[name]
@@ -114,3 +119,13 @@ def test_the_lakehouse_asks_for_tls_and_airflows_url_suits_both_of_its_drivers(u
     assert urls["lakehouse"].endswith("/lakehouse?sslmode=require")
     assert urls["airflow"].startswith("postgresql+psycopg2://airflow:")
     assert "?" not in urls["airflow"]
+
+
+def test_outside_its_task_it_says_who_starts_it(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PGHOST")
+    with pytest.raises(SystemExit) as ended:
+        databases.app([])
+    assert ended.value.code == 2
+    assert "`datavision infra bootstrap`" in capsys.readouterr().err

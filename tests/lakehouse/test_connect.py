@@ -22,6 +22,7 @@ from datavision_lakehouse import (
 )
 from datavision_lakehouse.connection import instance_options
 from datavision_lakehouse.extensions import EXTENSIONS, extension_file
+from datavision_lakehouse.process_environment import ProcessEnvironment
 from datavision_lakehouse.resources import memory_available
 from datavision_lakehouse.storage import s3_secret_sql
 
@@ -171,16 +172,15 @@ def test_buffers_are_bounded_by_the_task_and_spill_to_tmp(
     settings: LakehouseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with _answering({"Limits": {"CPU": 0.5, "Memory": 512}}) as address:
+        assert memory_available(ProcessEnvironment(task_metadata_url=address)) == 512 * 2**20
         monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", address)
-        assert memory_available() == 512 * 2**20
         options = instance_options(settings)
     assert options["memory_limit"] == f"{int(512 * 2**20 * 0.6)}B"
     assert str(options["temp_directory"]).startswith("/tmp/")
 
 
-def test_a_metadata_endpoint_that_is_away_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ECS_CONTAINER_METADATA_URI_V4", "http://127.0.0.1:1")
-    assert memory_available() > 2**27
+def test_a_metadata_endpoint_that_is_away_does_no_harm() -> None:
+    assert memory_available(ProcessEnvironment(task_metadata_url="http://127.0.0.1:1")) > 2**27
 
 
 def test_memory_and_threads_can_be_set(make_settings: Make) -> None:
@@ -205,7 +205,7 @@ def test_memory_and_threads_can_be_set(make_settings: Make) -> None:
     ],
 )
 def test_s3_follows_the_standard_aws_variables(environment: dict[str, str], expected: list[str]) -> None:
-    statement = s3_secret_sql(environment)
+    statement = s3_secret_sql(ProcessEnvironment.of(environment))
     assert all(part in statement for part in expected)
     assert ("USE_SSL false" in statement) == ("USE_SSL false" in expected)
 

@@ -13,8 +13,8 @@ import datavision_runtime.exit_codes
 from datavision.dags import SOURCE_TABLES
 from datavision.fargate.outcome import results
 from datavision.local.source import TABLES as GENERATED_TABLES
-from datavision.local.variables import variables
-from datavision_runtime import result
+from datavision_lakehouse.process_environment import variables_set
+from datavision_runtime import process_environment, result
 from ingesta.tables import TABLES as LOADED_TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +25,8 @@ WHICH_ENVIRONMENT = re.compile(
 )
 ANSWERS = {"environment.py", "release/pins/git.py"}
 """Who may ask: the object that answers for everybody, and git's edge about its own repository."""
-WRITERS = {
-    "packages/orchestration/src/datavision/local/variables.py",
-    "packages/transformacion/src/transformacion/runner.py",
-}
-"""Both set variables for the time of a block, for DuckDB and dbt, which read them in our process."""
+WRITERS = {"packages/lakehouse/src/datavision_lakehouse/process_environment.py"}
+"""It sets variables for the time of a block, for DuckDB and dbt, which read them in our process."""
 
 
 def python_files() -> Iterator[Path]:
@@ -92,12 +89,20 @@ def test_variables_set_for_a_block_are_as_before_when_it_fails(monkeypatch: pyte
     monkeypatch.delenv("HOMES_NEW", raising=False)
 
     def fail_inside() -> None:
-        with variables({"HOMES_KEPT": "inside", "HOMES_NEW": "inside"}):
+        with variables_set({"HOMES_KEPT": "inside", "HOMES_NEW": "inside"}):
             assert (os.environ["HOMES_KEPT"], os.environ["HOMES_NEW"]) == ("inside", "inside")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail_inside()
+    assert os.environ["HOMES_KEPT"] == "before"
+    assert "HOMES_NEW" not in os.environ
+
+
+def test_a_value_that_the_system_refuses_leaves_nothing_of_the_others_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMES_KEPT", "before")
+    with pytest.raises(ValueError, match="null byte"), variables_set({"HOMES_KEPT": "inside", "HOMES_NEW": "a\0b"}):
+        pass
     assert os.environ["HOMES_KEPT"] == "before"
     assert "HOMES_NEW" not in os.environ
 
@@ -113,7 +118,7 @@ def test_commands_operators_and_modules_mean_the_same_by_an_exit_code() -> None:
 
 
 def test_the_operator_reads_a_result_where_and_as_large_as_the_entry_point_writes_it() -> None:
-    assert results.RESULT_URI_VARIABLE == result.RESULT_URI_VARIABLE
+    assert results.RESULT_URI_VARIABLE == process_environment.RESULT_URI_VARIABLE
     assert results.MAX_RESULT_BYTES == result.MAX_RESULT_BYTES
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from fargate_local.process_environment import ProcessEnvironment
+
 LETTERS: Final = string.ascii_uppercase + string.digits
 KEY_FILE: Final = "key.json"
 
@@ -78,10 +80,10 @@ class ServerKey:
         }
 
 
-def shared_key_file(url: str) -> Path:
+def shared_key_file(url: str, process: ProcessEnvironment | None = None) -> Path:
     """Where a server leaves its key for its owner's ``fargate-local`` commands: one file for each port."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "fargate-local" / f"{urlsplit(url).port}.json"
+    base = (process or ProcessEnvironment.current()).state_home or Path.home() / ".local" / "state"
+    return base / "fargate-local" / f"{urlsplit(url).port}.json"
 
 
 def access_key_id(prefix: str) -> str:

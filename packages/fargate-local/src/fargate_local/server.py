@@ -24,6 +24,7 @@ from fargate_local.guard import Guard
 from fargate_local.http import HttpServer
 from fargate_local.images import ImageStore
 from fargate_local.keys import KEY_FILE, ServerKey, TaskKeys
+from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
@@ -52,6 +53,7 @@ class Settings:
     record_life: float = RECORD_LIFE
     allow_hosts: tuple[str, ...] = ()
     open: bool = False
+    process: ProcessEnvironment = field(default_factory=ProcessEnvironment.current)
 
 
 class Server:
@@ -116,9 +118,9 @@ class Server:
 def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
     """The runtime that the settings name."""
     if settings.runtime == "process":
-        return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None)
+        return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
-    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server)
+    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process)
 
 
 class StateInUseError(RuntimeError):

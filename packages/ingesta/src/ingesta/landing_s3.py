@@ -1,6 +1,5 @@
 """The landing on S3."""
 
-import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,11 +14,11 @@ from ingesta.landing import MANIFEST, Landing, manifest_text
 class S3Landing(Landing):
     """Load folders under an s3:// prefix; the standard AWS variables say where S3 is and who we are."""
 
-    def __init__(self, root: str, setting: str) -> None:
+    def __init__(self, root: str, setting: str, region: str | None) -> None:
         super().__init__(root, setting)
         parts = urlsplit(root)
         self._bucket, self._prefix = parts.netloc, parts.path.strip("/")
-        self._s3 = boto3.client("s3", region_name=os.environ.get("AWS_REGION"))
+        self._s3 = boto3.client("s3", region_name=region)
 
     def check(self) -> None:
         """Ask for the bucket's head."""

@@ -1,12 +1,12 @@
 """S3 access for DuckDB: the standard AWS variables, and the container's own credentials."""
 
-import os
 from urllib.parse import urlsplit
 
 import duckdb
 
 from datavision_lakehouse.errors import Unavailable
 from datavision_lakehouse.postgres import sql_text
+from datavision_lakehouse.process_environment import ProcessEnvironment
 
 
 def is_s3(location: str) -> bool:
@@ -14,13 +14,13 @@ def is_s3(location: str) -> bool:
     return location.startswith("s3://")
 
 
-def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
+def allow_s3(connection: duckdb.DuckDBPyConnection, process: ProcessEnvironment | None = None) -> None:
     """Give the connection's instance S3 credentials that refresh themselves.
 
     Raises Unavailable when the AWS credential chain finds none.
     """
     try:
-        connection.execute(s3_secret_sql(dict(os.environ)))
+        connection.execute(s3_secret_sql(process or ProcessEnvironment.current()))
     except duckdb.Error as error:
         raise Unavailable(
             f"No AWS credentials for S3 ({str(error).splitlines()[0]}). "
@@ -28,13 +28,13 @@ def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
         ) from None
 
 
-def s3_secret_sql(environment: dict[str, str]) -> str:
-    """The statement for DuckDB's S3 secret under these AWS variables; holds no credentials itself."""
+def s3_secret_sql(process: ProcessEnvironment) -> str:
+    """The statement for DuckDB's S3 secret in this region and at this endpoint; holds no credentials itself."""
     options = ["TYPE s3", "PROVIDER credential_chain", "REFRESH auto"]
-    if region := environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"):
-        options.append(f"REGION {sql_text(region)}")
-    if endpoint := environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"):
-        parts = urlsplit(endpoint)
+    if process.region:
+        options.append(f"REGION {sql_text(process.region)}")
+    if process.s3_endpoint:
+        parts = urlsplit(process.s3_endpoint)
         # An endpoint of one's own has no DNS name per bucket.
         options += [f"ENDPOINT {sql_text(parts.netloc)}", "URL_STYLE 'path'"]
         if parts.scheme == "http":

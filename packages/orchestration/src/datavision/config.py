@@ -3,16 +3,23 @@
 Every infrastructure parameter lives there and nowhere else: DAGs and modules know none of them.
 """
 
-import os
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from datavision.errors import ConfigError
+from datavision.process_environment import ProcessEnvironment
 from datavision.state import project_root, state_dir
 
 ENVIRONMENTS = ("local", "dev", "prod")
@@ -146,11 +153,6 @@ class Storage(_Section):
     reports_path: str
     lakehouse_path: str
 
-    @field_validator("landing_path", "reports_path", "lakehouse_path")
-    @classmethod
-    def _absolute(cls, path: str) -> str:
-        return path if "://" in path else str(state_dir() / path)
-
 
 class Secrets(_Section):
     """References into Secrets Manager (name or ARN), never values."""
@@ -246,8 +248,8 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file (whose values come in as init arguments)."""
-        return env_settings, init_settings
+        """Take what `load` hands in, and nothing from the process behind its back."""
+        return (init_settings,)
 
     def registry(self) -> str:
         """Return the registry host: `images.registry`, else ECR of this environment's account."""
@@ -266,32 +268,54 @@ class Config(BaseSettings):
         return f"{self.images.repository_prefix}-{self.env}-{module}"
 
 
-def config_dir() -> Path:
+def config_dir(process: ProcessEnvironment | None = None) -> Path:
     """Return the folder of the configuration files: `DATAVISION_CONFIG_DIR`, or `config/` of the repository."""
-    named = os.environ.get("DATAVISION_CONFIG_DIR")
-    return Path(named) if named else project_root() / "config"
+    return (process or ProcessEnvironment.current()).config_dir or project_root() / "config"
 
 
 def current_env() -> str:
     """Return the environment's name: `DATAVISION_ENV`, or `local`."""
-    return os.environ.get("DATAVISION_ENV") or "local"
+    return ProcessEnvironment.current().env
 
 
-def load(env: str | None = None) -> Config:
-    """Read and validate the configuration of `env` (default: `current_env()`).
+def load(env: str | None = None, process: ProcessEnvironment | None = None) -> Config:
+    """Read and validate the configuration of `env` (default: `DATAVISION_ENV`), under the variables of `process`.
 
     Raises:
         ConfigError: the file is missing, is not TOML, or has an unknown, missing or invalid value; it names the file,
             the key and what was expected.
     """
-    name = env or current_env()
+    process = process or ProcessEnvironment.current()
+    name = env or process.env
     if name not in ENVIRONMENTS:
         raise ConfigError(f"There is no environment {name!r}. Use one of: {', '.join(ENVIRONMENTS)}.")
-    return _load(name, config_dir() / f"{name}.toml", _overrides())
+    config = _load(name, config_dir(process) / f"{name}.toml", tuple(sorted(process.overrides.items())))
+    folders = {key: path for key in _FOLDERS if "://" not in (path := str(getattr(config.storage, key)))}
+    if not folders:  # nothing of it lies here, and there may be no state folder
+        return config
+    state = state_dir(process)
+    storage = config.storage.model_copy(update={key: str(state / path) for key, path in folders.items()})
+    return config.model_copy(update={"storage": storage})
 
 
-def _overrides() -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((k, v) for k, v in os.environ.items() if k.startswith("DATAVISION_")))
+_FOLDERS = ("landing_path", "reports_path", "lakehouse_path")
+
+
+class _Overrides(EnvSettingsSource):
+    """The keys that `DATAVISION_<SECTION>__<KEY>` sets, of the variables that are handed in."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(Config)
+        self.env_vars = {name.lower(): value for name, value in variables.items()}
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both, section by section; where both have a value, that of `above`."""
+    found = dict(below)
+    for key, value in above.items():
+        section = found.get(key)
+        found[key] = _merged(section, value) if isinstance(section, dict) and isinstance(value, dict) else value
+    return found
 
 
 @cache
@@ -316,7 +340,7 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
         )
     try:
         # The name wins: DATAVISION_ENV is only the default of whoever asks for no environment by name.
-        return Config(**{**values, "env": name}).model_copy(update={"env": name})
+        return Config(**{**_merged(values, _Overrides(dict(overrides))()), "env": name})
     except ValidationError as error:
         raise ConfigError(_explain(path, error)) from None
     except SettingsError as error:

@@ -1,9 +1,10 @@
 """Runs git."""
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from datavision.process_environment import ProcessEnvironment
 
 _KEPT = ("GIT_AUTHOR_", "GIT_COMMITTER_", "GIT_CONFIG", "GIT_SSL", "GIT_SSH", "GIT_ASKPASS", "GIT_TERMINAL")
 
@@ -13,7 +14,8 @@ def run_git(
 ) -> "subprocess.CompletedProcess[str]":
     """Run `git` in `cwd` and return what it did, whatever its exit code."""
     # A hook or a rebase that calls us sets GIT_DIR and the like; they would send these commands elsewhere.
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(_KEPT)}
+    ours = ProcessEnvironment.current().inherited
+    inherited = {k: v for k, v in ours.items() if not k.startswith("GIT_") or k.startswith(_KEPT)}
     return subprocess.run(
         ["git", *arguments],
         cwd=cwd,

@@ -1,10 +1,10 @@
 """The one folder that holds all local state."""
 
 import json
-import os
 from pathlib import Path
 
 from datavision.errors import ConfigError
+from datavision.process_environment import ProcessEnvironment
 
 
 def project_root() -> Path:
@@ -20,10 +20,10 @@ def project_root() -> Path:
     raise ConfigError(f"{here} is not inside the DataVision repository. Change into it, or set DATAVISION_CONFIG_DIR.")
 
 
-def state_dir() -> Path:
+def state_dir(process: ProcessEnvironment | None = None) -> Path:
     """Return the state folder: `DATAVISION_STATE_DIR`, or `.datavision/` of the repository."""
-    named = os.environ.get("DATAVISION_STATE_DIR")
-    return Path(named).resolve() if named else project_root() / ".datavision"
+    named = (process or ProcessEnvironment.current()).state_dir
+    return named.resolve() if named else project_root() / ".datavision"
 
 
 def embedded_credentials(endpoint_url: str) -> dict[str, str]:

@@ -22,7 +22,8 @@ from typing import Any, Self
 
 from datavision_runtime import exit_codes
 from datavision_runtime.deliver import DeliveryError, deliver
-from datavision_runtime.result import RESULT_FILE_VARIABLE, RESULT_URI_VARIABLE, ResultError, read_result
+from datavision_runtime.process_environment import RESULT_FILE_VARIABLE, ProcessEnvironment
+from datavision_runtime.result import ResultError, read_result
 from datavision_runtime.usage import UsageSampler
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
@@ -59,18 +60,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(f"there is no folder for temporary files ({error.strerror}). Give the container a writable /tmp.")
         raise SystemExit(exit_codes.USAGE) from None
     with place as folder:
-        raise SystemExit(run(command, Path(folder) / "result.json", os.environ.get(RESULT_URI_VARIABLE) or None))
+        raise SystemExit(run(command, Path(folder) / "result.json", ProcessEnvironment.current()))
 
 
-def run(command: Sequence[str], result_file: Path, uri: str | None) -> int:
-    """Run `command`, deliver its report to `uri` (if any), and return the exit code to leave with."""
+def run(command: Sequence[str], result_file: Path, process: ProcessEnvironment) -> int:
+    """Run `command` with our variables, deliver its report if `process` says where to, and return its exit code."""
     started_at, start = _now(), time.monotonic()
     sampler = UsageSampler()
     with SignalForwarder() as signals:
         try:
-            child = subprocess.Popen(
-                command, env={**os.environ, RESULT_FILE_VARIABLE: str(result_file)}, process_group=0
-            )
+            child = subprocess.Popen(command, env=process.for_command(result_file), process_group=0)
         except OSError as error:
             _say(f"cannot start {command[0]!r}: {error.strerror}. Check the command that the DAG returns.")
             return exit_codes.USAGE
@@ -94,7 +93,7 @@ def run(command: Sequence[str], result_file: Path, uri: str | None) -> int:
         started_at=started_at,
         finished_at=_now(),
     )
-    return _deliver(report, uri)
+    return _deliver(report, process.result_uri)
 
 
 def _deliver(report: Report, uri: str | None) -> int:

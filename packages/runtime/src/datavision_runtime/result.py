@@ -1,13 +1,12 @@
 """The result a command hands to the entry point, and from there to Airflow's XCom."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-RESULT_FILE_VARIABLE = "DATAVISION_RESULT_FILE"
-RESULT_URI_VARIABLE = "DATAVISION_RESULT_URI"
+from datavision_runtime.process_environment import RESULT_FILE_VARIABLE, ProcessEnvironment
+
 MAX_RESULT_BYTES = 48 * 1024
 """Size limit of a result: it ends in Airflow's database, so it stays small (the image contract)."""
 
@@ -16,16 +15,17 @@ class ResultError(ValueError):
     """The result is not a JSON object of at most 48 KiB."""
 
 
-def write_result(result: Mapping[str, Any]) -> None:
+def write_result(result: Mapping[str, Any], process: ProcessEnvironment | None = None) -> None:
     """Leave `result` where `datavision-run` collects it; nothing happens outside a container.
 
-    Writing again replaces the earlier result. The file appears complete or not at all.
+    Writing again replaces the earlier result. The file appears complete or not at all. `process` says where it is to
+    be; None means as this process was told.
 
     Raises:
         ResultError: `result` cannot be written as a JSON object of at most 48 KiB, or not to that file.
     """
-    target = os.environ.get(RESULT_FILE_VARIABLE)
-    if not target:
+    target = (process or ProcessEnvironment.current()).result_file
+    if target is None:
         return
     try:
         text = json.dumps(dict(result), ensure_ascii=False, allow_nan=False)

@@ -1,17 +1,17 @@
 """dbt in this process, on the lakehouse."""
 
-import os
 import random
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import duckdb
 import typer
 
+from datavision_lakehouse.process_environment import variables_set
 from transformacion.errors import RunError, TransformacionError, UsageError
 from transformacion.outcome import Step, cause, needs_another_try, step_from_dbt
 from transformacion.workspace import Workspace, workspace
@@ -43,7 +43,7 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
         RunError: something else stopped dbt before its end.
     """
     started = time.monotonic()
-    with workspace() as space, _environment(variables or {}):
+    with workspace() as space, variables_set(variables or {}):
         steps = _invoke(command, space)
         if not steps:
             raise UsageError(
@@ -71,20 +71,6 @@ def list_nodes(arguments: Sequence[str]) -> list[str]:
     with workspace() as space:
         names = _result(["list", "--quiet", *arguments], space)
     return [str(name) for name in names]
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 def _invoke(command: Sequence[str], space: Workspace) -> list[Step]:

@@ -1,6 +1,5 @@
 """boto3 clients of a running server."""
 
-import os
 from typing import Any
 
 import boto3
@@ -9,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from fargate_local.cli.output import UserError
 from fargate_local.keys import ServerKey, shared_key_file
+from fargate_local.process_environment import ProcessEnvironment
 
 DEFAULT_URL = "http://127.0.0.1:5555"
 WRONG_KEY = ("UnrecognizedClientException", "InvalidSignatureException")
@@ -23,13 +23,12 @@ def client(service: str, url: str, region: str) -> Any:
     )
 
 
-def key_for(url: str) -> ServerKey:
+def key_for(url: str, process: ProcessEnvironment | None = None) -> ServerKey:
     """The key of a server: what it left for its owner, or else the credentials of the environment."""
-    kept = ServerKey.read(shared_key_file(url))
+    process = process or ProcessEnvironment.current()
+    kept = ServerKey.read(shared_key_file(url, process))
     if kept is None:
-        # An open server takes these too.
-        identifier = os.environ.get("AWS_ACCESS_KEY_ID", "none")
-        kept = ServerKey(identifier, os.environ.get("AWS_SECRET_ACCESS_KEY", "none"))
+        kept = ServerKey(process.access_key_id, process.secret_access_key)
     return kept.at(url)
 
 

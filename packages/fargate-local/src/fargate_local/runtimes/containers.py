@@ -12,12 +12,12 @@ import subprocess
 import threading
 
 from fargate_local.cloud.catalog import Catalog
+from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.protocol import reasons
 from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
 from fargate_local.runtimes.names import RuntimeName
-from fargate_local.runtimes.process import engine_environment
 from fargate_local.runtimes.references import Reference, parse_reference
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,16 @@ class ContainerRuntime:
 
     judges_slowly = True
 
-    def __init__(self, engine: RuntimeName, catalog: Catalog, registry_map: dict[str, str], server: str) -> None:
+    def __init__(
+        self,
+        engine: RuntimeName,
+        catalog: Catalog,
+        registry_map: dict[str, str],
+        server: str,
+        process: ProcessEnvironment,
+    ) -> None:
         self._engine = engine
+        self._own = process.engine
         self._catalog = catalog
         self._registry_map = registry_map
         self._label = f"{LABEL}={server}"
@@ -88,15 +96,14 @@ class ContainerRuntime:
             argv += ["--workdir", container.working_directory]
         if container.entry_point is not None:
             argv += ["--entrypoint", json.dumps(list(container.entry_point)) if self._engine == "podman" else ""]
-        own = engine_environment()
         # Values travel in the client's environment, for arguments are for everyone to read in the process table; only
         # the few names that the client needs for itself cannot.
         for name, value in environment.items():
-            argv += ["--env", f"{name}={value}" if name in own else name]
+            argv += ["--env", f"{name}={value}" if name in self._own else name]
         words = list(container.command or ())
         if container.entry_point is not None and self._engine == "docker":
             words = [*container.entry_point, *words]
-        return Spawn([*argv, image.place, *words], {**environment, **own}, "/")
+        return Spawn([*argv, image.place, *words], {**environment, **self._own}, "/")
 
     def _mounts(self, task: TaskPlan, container: ContainerPlan) -> list[str]:
         """Named volumes, as the task's containers share them, and a writable ``/tmp`` where none is mounted."""

@@ -6,7 +6,6 @@ stored image, ``/app`` means the image's own folder; so does the path of a mount
 """
 
 import errno
-import os
 import re
 import signal
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.images import ImageStore
+from fargate_local.process_environment import SYSTEM_PATH, ProcessEnvironment
 from fargate_local.protocol import reasons
 from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
@@ -23,7 +23,6 @@ from fargate_local.runtimes.references import parse_reference
 from fargate_local.runtimes.volumes import Volumes
 
 HOST_IMAGE = "host"
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TEMPORARY = "/tmp"  # noqa: S108 - the container's
 BEFORE_PATH = r"(?<![^\s=:,;'\"(\[<>|&])"
 AFTER_PATH = r"(?=$|[/\s:,;'\")\]<>|&])"
@@ -34,9 +33,10 @@ class ProcessRuntime:
 
     judges_slowly = False
 
-    def __init__(self, catalog: Catalog, store: ImageStore | None) -> None:
+    def __init__(self, catalog: Catalog, store: ImageStore | None, process: ProcessEnvironment) -> None:
         self._catalog = catalog
         self._store = store
+        self._process = process
         self._volumes = Volumes()
 
     def pull(self, region: str, reference: str) -> Image:
@@ -66,7 +66,7 @@ class ProcessRuntime:
             # /tmp stays the machine's: arguments may name files there that are no business of the container's.
             if path and path != TEMPORARY:
                 places[path] = str(self._volumes.folder(task.task_id, mount.volume))
-        merged = {**base_environment(image), **environment}
+        merged = {**base_environment(image, self._process), **environment}
         if places:
             argv = [moved(word, places) for word in argv]
             directory = moved(directory, places)
@@ -125,17 +125,10 @@ def command_line(container: ContainerPlan, image: Image) -> list[str]:
     return argv
 
 
-def engine_environment() -> dict[str, str]:
-    """What a container engine's command line needs of this process's environment."""
-    wanted = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "CONTAINER_HOST", "CONTAINERS_CONF", "TMPDIR")
-    prefixes = ("CONTAINERS_", "DOCKER_", "BUILDAH_", "REGISTRY_")
-    return {name: value for name, value in os.environ.items() if name in wanted or name.startswith(prefixes)}
-
-
-def base_environment(image: Image) -> dict[str, str]:
+def base_environment(image: Image, process: ProcessEnvironment) -> dict[str, str]:
     """What every container of the image has before the task's own variables."""
     if not image.place:
-        return {"PATH": os.environ.get("PATH", SYSTEM_PATH), "HOME": str(Path.home())}
+        return {"PATH": process.path, "HOME": str(Path.home())}
     declared = dict(pair.partition("=")[::2] for pair in image.config.get("Env") or ())
     own = "/app/.venv/bin"
     path = declared.pop("PATH", SYSTEM_PATH)

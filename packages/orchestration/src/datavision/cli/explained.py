@@ -1,10 +1,10 @@
 """From any exception to one sentence with the next step, and the exit code of the contract."""
 
-import os
 import traceback
 
 from datavision.errors import UserError
 from datavision.exit_codes import FAILURE, USAGE
+from datavision.process_environment import ProcessEnvironment
 
 _LASTING = (FileExistsError, IsADirectoryError, NotADirectoryError, UnicodeError)
 """What is found again by every other try."""
@@ -28,7 +28,7 @@ def sentence(error: Exception) -> str:
         return f"A file or an argument is not UTF-8 text ({text}). Restore or correct it, then run again."
     if isinstance(error, OSError):
         return f"The system refused a file, a folder or a connection: {text}. Put it right, then run again."
-    if os.environ.get("DATAVISION_TRACEBACK"):
+    if ProcessEnvironment.current().traceback:
         traceback.print_exception(error)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"

@@ -1,7 +1,6 @@
 """`datavision image`: build, run and prune module images."""
 
 import json
-import os
 import subprocess
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from datavision.cli.output import out, step
 from datavision.cli.tables import Digest, show_table
 from datavision.images.builders import EngineChoice
 from datavision.images.run import build_images, push_image, run_command
+from datavision.process_environment import ProcessEnvironment
 from datavision.release.registry.prune import prune as prune_registry
 
 app = typer.Typer(help="Module images: build, run, prune.", **PLAIN)
@@ -61,7 +61,9 @@ def run(
     """
     with environment(env) as config:
         how = run_command(config, module, command, engine, step)
-        done = subprocess.run(how.arguments, env={**os.environ, **how.variables}, cwd=how.folder, check=False)
+        done = subprocess.run(
+            how.arguments, env={**ProcessEnvironment.current().inherited, **how.variables}, cwd=how.folder, check=False
+        )
     raise typer.Exit(done.returncode)
 
 

@@ -1,6 +1,5 @@
 """`datavision source`: the business in the source database."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -12,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from datavision.cli.options import PLAIN
 from datavision.cli.output import err, step
 from datavision.cli.tables import show_table
+from datavision.process_environment import ProcessEnvironment
 from datavision.state import state_dir
 
 app = typer.Typer(help="The source database: load a business into it, move it on by days.", **PLAIN)
@@ -60,12 +60,13 @@ def advance(days: Annotated[int, typer.Option(help="How many days the business m
 
 @contextmanager
 def _url() -> Iterator[str]:
-    if named := os.environ.get("DATAVISION_SOURCE__URL"):
-        yield named
+    process = ProcessEnvironment.current()
+    if process.source_url:
+        yield process.source_url
         return
     from datavision.local.postgres import EmbeddedPostgres
 
-    with EmbeddedPostgres(state_dir() / "postgres") as server:
+    with EmbeddedPostgres(state_dir(process) / "postgres") as server:
         yield server.url("source")
 
 

@@ -144,11 +144,11 @@ def _embedded_s3() -> Iterator[None]:
     """Send DuckDB to the embedded cloud for the time of the block; it takes its key from the process's variables."""
     from datavision.cli.connect import environment
     from datavision.local.cloud import aws_environment
-    from datavision.local.variables import variables
+    from datavision_lakehouse.process_environment import variables_set
 
     with (
         environment("local") as config,
-        variables(aws_environment(str(Environment(config).embedded_url), config.aws.region)),
+        variables_set(aws_environment(str(Environment(config).embedded_url), config.aws.region)),
     ):
         yield
 

@@ -1,7 +1,6 @@
 """Builds the Dockerfiles with docker or podman and pushes them to the registry."""
 
 import base64
-import os
 import platform
 import re
 import subprocess
@@ -18,6 +17,7 @@ from datavision.images.errors import BuildError, ImageError, RegistryError
 from datavision.images.recipe import Invocation, Stamp
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
 from datavision.images.source import ModuleSource
+from datavision.process_environment import ProcessEnvironment
 
 _STEP = re.compile(r"^(\[\d+/\d+\] )?STEP \d+/\d+: |^#\d+ \[")
 _MANIFEST_TYPES = ", ".join(
@@ -184,7 +184,7 @@ class ContainerBuilder:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env={**os.environ, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
+            env={**ProcessEnvironment.current().inherited, "DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"},
         ) as build:
             for line in build.stdout or ():
                 lines.append(line.rstrip("\n"))
@@ -202,7 +202,7 @@ def failing_step(lines: Sequence[str]) -> list[str]:
 
 def _certificates() -> list[str]:
     """Behind a company's proxy its certificates are needed to build; as a secret they stay out of every layer."""
-    path = os.environ.get("SSL_CERT_FILE")
+    path = ProcessEnvironment.current().certificates
     return ["--secret", f"id=ca,src={path}"] if path and Path(path).is_file() else []
 
 

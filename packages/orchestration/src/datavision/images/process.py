@@ -15,6 +15,7 @@ from datavision.images.recipe import ENTRYPOINT, Invocation, Stamp, labels, sour
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
 from datavision.images.source import ModuleSource
 from datavision.images.uv import compile_bytecode, create_environment, install_dependencies, install_members
+from datavision.process_environment import ProcessEnvironment
 
 
 class ProcessBuilder:
@@ -74,7 +75,8 @@ class ProcessBuilder:
         """Return the command line with `/app` mapped to the image's folder, as fargate-local maps it."""
         app = self.folder(manifest_digest(built)) / "app"
         mapped = [str(app) + part.removeprefix("/app") if part.startswith("/app/") else part for part in command]
-        variables = {"PATH": f"{app / '.venv' / 'bin'}:{os.environ.get('PATH', '')}", "PYTHONDONTWRITEBYTECODE": "1"}
+        path = f"{app / '.venv' / 'bin'}:{ProcessEnvironment.current().path}"
+        variables = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
         return Invocation((str(app / ".venv" / "bin" / ENTRYPOINT[0]), *mapped), variables, app)
 
     def available(self, image: RegisteredImage) -> bool:

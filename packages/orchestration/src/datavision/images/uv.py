@@ -9,15 +9,17 @@ from functools import cache
 from pathlib import Path
 
 from datavision.images.errors import BuildError, ImageError
+from datavision.process_environment import ProcessEnvironment
 
 
-def uv_binary(project: Path) -> str:
+def uv_binary(project: Path, process: ProcessEnvironment | None = None) -> str:
     """Return the uv to use: `UV` (set by `uv run`), else the one on PATH, else `.uv/bin/uv` of the project.
 
     Raises:
         ImageError: there is none.
     """
-    candidates = (os.environ.get("UV"), shutil.which("uv"), str(project / ".uv" / "bin" / "uv"))
+    process = process or ProcessEnvironment.current()
+    candidates = (process.uv, shutil.which("uv", path=process.path), str(project / ".uv" / "bin" / "uv"))
     for candidate in candidates:
         if candidate and os.access(candidate, os.X_OK):
             return candidate
@@ -87,9 +89,10 @@ def _sync(project: Path, environment: Path, step: str, package: str, arguments: 
 
 
 def _run(project: Path, step: str, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> str:
-    environment = {k: v for k, v in os.environ.items() if k not in {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"}}
+    process = ProcessEnvironment.current()
+    environment = {k: v for k, v in process.inherited.items() if k not in {"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT"}}
     done = subprocess.run(
-        [uv_binary(project), *arguments, "--quiet"],
+        [uv_binary(project, process), *arguments, "--quiet"],
         cwd=project,
         env={**environment, **(variables or {})},
         capture_output=True,

@@ -6,20 +6,21 @@ URLs in Secrets Manager. Run again it changes nothing; with `--rotate` every use
 The server and its master user come as PGHOST, PGPORT, PGUSER, PGPASSWORD and PGSSLMODE, which the driver reads itself.
 """
 
-import argparse
 import asyncio
-import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import asyncpg
+import typer
 
 from datavision.aws import checked_client
 from datavision.config import Config, load
+from datavision.exit_codes import USAGE
 from datavision.infra.secrets import put_secret_values, secret_name
+from datavision.process_environment import ProcessEnvironment
 
 
 @dataclass(frozen=True)
@@ -40,19 +41,18 @@ DATABASES = (
 )
 
 
-async def bootstrap(config: Config, *, rotate: bool, report: Callable[[str], None]) -> None:
-    """Make what is missing of `DATABASES` and write the URLs.
+async def bootstrap(config: Config, server: str, *, rotate: bool, report: Callable[[str], None]) -> None:
+    """Make what is missing of `DATABASES` on `server` (`host:port`) and write the URLs.
 
     Killed at any moment and run again, it ends as if it was never started before: a URL is written in the transaction
     that gives its user the password, and a password that is in a URL is given to the user again.
     """
-    host, port = os.environ["PGHOST"], os.environ.get("PGPORT", "5432")
     admin = await asyncpg.connect(database="postgres")
     try:
         for database in DATABASES:
             known = None if rotate else _password_in(_current_url(config, database))
             password = known or secrets.token_hex(32)
-            url = f"{database.scheme}://{database.name}:{password}@{host}:{port}/{database.name}{database.query}"
+            url = f"{database.scheme}://{database.name}:{password}@{server}/{database.name}{database.query}"
             async with admin.transaction():
                 await _ensure_user(admin, database.name, password)
                 written = put_secret_values(config, {database.url_secret: url})
@@ -92,13 +92,22 @@ def _password_in(url: str) -> str | None:
     return urlsplit(url).password if url else None
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the task."""
-    parser = argparse.ArgumentParser(prog="python -m datavision.infra.databases", description=__doc__)
-    parser.add_argument("--rotate", action="store_true", help="give every user a new password")
-    chosen = parser.parse_args(arguments)
-    asyncio.run(bootstrap(load(), rotate=chosen.rotate, report=lambda line: print(line, flush=True)))  # noqa: T201
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.command(epilog="Example: python -m datavision.infra.databases --rotate")
+def main(rotate: Annotated[bool, typer.Option("--rotate", help="Give every user a new password.")] = False) -> None:
+    """Make the databases of lakehouse and Airflow, each with a user that owns it and may connect to no other.
+
+    PGHOST, PGPORT, PGUSER, PGPASSWORD and PGSSLMODE name the server and its master user.
+    """
+    process = ProcessEnvironment.current()
+    if process.postgres_host is None:
+        typer.echo("PGHOST is not set. Start this with `datavision infra bootstrap`: its task has it.", err=True)
+        raise typer.Exit(USAGE)
+    server = f"{process.postgres_host}:{process.postgres_port}"
+    asyncio.run(bootstrap(load(process=process), server, rotate=rotate, report=typer.echo))
 
 
 if __name__ == "__main__":
-    main()
+    app()

@@ -1,6 +1,5 @@
 """The embedded cloud as a child process: `fargate-local serve` with its state in the state folder."""
 
-import os
 import shutil
 import sys
 import urllib.request
@@ -9,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from datavision.local.processes import Service, free_port
+from datavision.process_environment import ProcessEnvironment
 from datavision.state import embedded_credentials
 from fargate_local import ServerKey
 
@@ -66,9 +66,9 @@ def _answers(url: str) -> bool:
     return False
 
 
-def aws_environment(url: str, region: str) -> dict[str, str]:
+def aws_environment(url: str, region: str, process: ProcessEnvironment | None = None) -> dict[str, str]:
     """Return the variables that send every AWS client to the embedded cloud, with its key."""
-    bypass = ",".join(filter(None, (os.environ.get("NO_PROXY"), "127.0.0.1,localhost")))
+    bypass = ",".join(filter(None, ((process or ProcessEnvironment.current()).no_proxy, "127.0.0.1,localhost")))
     return {
         **{name.upper(): value for name, value in embedded_credentials(url).items()},
         "AWS_ENDPOINT_URL": url,

@@ -6,7 +6,6 @@ its folder, readable by its owner only.
 
 import fcntl
 import importlib.util
-import os
 import re
 import secrets
 import shutil
@@ -29,6 +28,7 @@ from datavision.errors import UserError
 from datavision.exit_codes import FAILURE
 from datavision.local.locks import take
 from datavision.local.unprivileged import command_prefix
+from datavision.process_environment import ProcessEnvironment
 
 HOST: Final = "127.0.0.1"
 USER: Final = "datavision"
@@ -277,7 +277,7 @@ class EmbeddedPostgres:
                 stderr=subprocess.STDOUT,
                 text=True,
                 check=False,
-                env={**os.environ, "LC_ALL": "C"},
+                env={**ProcessEnvironment.current().inherited, "LC_ALL": "C"},
                 cwd=self._folder,
             )
             output.seek(0)

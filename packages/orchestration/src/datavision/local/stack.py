@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from datavision.config import Config, load
+from datavision.config import Config, config_dir, load
 from datavision.environment import Environment
 from datavision.errors import UserError
 from datavision.images.builders import EngineChoice
@@ -22,8 +22,9 @@ from datavision.local.locks import take
 from datavision.local.mail import Mailbox
 from datavision.local.postgres import EmbeddedPostgres
 from datavision.local.source.upkeep import load_if_empty
+from datavision.process_environment import ProcessEnvironment
 from datavision.release.local import bundle_is_ready, bundle_repository, release_local
-from datavision.state import project_root, state_dir
+from datavision.state import state_dir
 
 Report = Callable[[str], None]
 
@@ -98,21 +99,24 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
     with ExitStack() as cleanup:
         report("starting PostgreSQL and the embedded cloud")
         postgres = cleanup.enter_context(EmbeddedPostgres(state / "postgres"))
-        env = child_environment(state)
+        process = ProcessEnvironment.current()
+        env = child_environment(state, process)
         cloud = Cloud(state, env, _runtime(load("local").images.engine))
         cleanup.callback(cloud.stop)
-        stack = RunningStack(os.getpid(), cloud.url, source_url(postgres))
+        stack = RunningStack(os.getpid(), cloud.url, source_url(postgres, process))
         services: Airflow | None = None
         if airflow:
             mailbox = _mailbox(state, cleanup)
             settings = _airflow_settings(state, postgres, scheduled=scheduled, mailbox=mailbox)
-            env |= aws_environment(cloud.url, stack.config.aws.region) | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}
+            env |= aws_environment(cloud.url, stack.config.aws.region, process) | {
+                "DATAVISION_AWS__ENDPOINT_URL": cloud.url
+            }
             if is_migrated(settings) and bundle_is_ready(state):
                 services = _launch_airflow(settings, env, cleanup, report)
         cloud.wait()
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             # No long-lived process is started in these threads: the kernel ends a child with its thread.
-            loading = pool.submit(_load_source, postgres, report)
+            loading = pool.submit(_load_source, postgres, process, report)
             _prepare(stack, postgres, report)
             releasing = pool.submit(release_local, stack.config, report) if release else None
             if airflow and services is None:
@@ -160,8 +164,8 @@ def _mailbox(state: Path, cleanup: ExitStack) -> Mailbox:
     return mailbox
 
 
-def _load_source(postgres: EmbeddedPostgres, report: Report) -> None:
-    if "DATAVISION_SOURCE__URL" not in os.environ:
+def _load_source(postgres: EmbeddedPostgres, process: ProcessEnvironment, report: Report) -> None:
+    if process.source_url is None:
         load_if_empty(postgres.url("source"), report)
 
 
@@ -179,21 +183,21 @@ def _runtime(engine: EngineChoice) -> str:
     return engine if engine in ("podman", "docker") else "process"
 
 
-def source_url(postgres: EmbeddedPostgres) -> str:
+def source_url(postgres: EmbeddedPostgres, process: ProcessEnvironment) -> str:
     """Return the URL of the source: `DATAVISION_SOURCE__URL`, or the embedded server's database."""
-    return os.environ.get("DATAVISION_SOURCE__URL") or postgres.url("source")
+    return process.source_url or postgres.url("source")
 
 
-def child_environment(state: Path) -> dict[str, str]:
+def child_environment(state: Path, process: ProcessEnvironment) -> dict[str, str]:
     """Return what child processes see of our environment: nothing of the user's AWS or Airflow settings."""
     kept = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in process.inherited.items()
         if name in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES) or name.lower().endswith("_proxy")
     }
     return {
         **kept,
         "DATAVISION_ENV": "local",
-        "DATAVISION_CONFIG_DIR": os.environ.get("DATAVISION_CONFIG_DIR") or str(project_root() / "config"),
+        "DATAVISION_CONFIG_DIR": str(config_dir(process)),
         "DATAVISION_STATE_DIR": str(state),
     }

@@ -16,7 +16,7 @@ from datavision.fargate.edge.json_objects import read_json
 
 RESULT_URI_VARIABLE = "DATAVISION_RESULT_URI"
 MAX_RESULT_BYTES = 48 * 1024
-"""The module's part (the image contract). `datavision_runtime.result` has both facts too; a test compares the two."""
+"""The module's part (the image contract). `datavision_runtime` has both facts too; a test compares the two."""
 _ENVELOPE_BYTES = 4 * 1024
 
 

@@ -4,7 +4,6 @@ Commits are made beside the index and the working tree, and a commit and its tag
 release that is killed has either written all of its pins or none.
 """
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from datavision.git_command import run_git
+from datavision.process_environment import ProcessEnvironment
 from datavision.release.errors import ReleaseError
 
 _NOTHING = "0" * 40
@@ -181,7 +181,7 @@ class PinRepository:
         if not remotes:
             raise ReleaseError("There is no remote to push to. Add one (`git remote add origin URL`), then `git push`.")
         branch = self.git("symbolic-ref", "--short", "HEAD").strip()
-        helper = ("-c", f"credential.helper={_TOKEN_HELPER}") if os.environ.get("DATAVISION_GIT_TOKEN") else ()
+        helper = ("-c", f"credential.helper={_TOKEN_HELPER}") if ProcessEnvironment.current().git_token else ()
         references = (f"HEAD:refs/heads/{branch}", *(f"refs/tags/{tag}" for tag in tags))
         try:
             self.git(*helper, "push", "--atomic", "--quiet", remotes[0], *references)
