@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import typer
 
 from datavision_runtime import exit_codes
-from ingesta.cli import main
+from ingesta.cli import app
 from ingesta.tables import TABLES, select
 
 Place = Any
@@ -192,15 +193,49 @@ def test_a_misspelt_setting_is_named(place: Place) -> None:
 @pytest.mark.parametrize("arguments", [[], ["--env", "test"], ["--env", "local", "--tabla", "x"]])
 def test_a_wrong_command_line_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(arguments)
+        app(arguments, prog_name="ingesta")
     assert caught.value.code == exit_codes.USAGE
-    assert "usage: ingesta" in capsys.readouterr().err
+    assert "Usage: ingesta" in capsys.readouterr().err
+
+
+def parsed(*arguments: str) -> dict[str, Any]:
+    """What the command line makes of these arguments."""
+    with typer.main.get_command(app).make_context("ingesta", list(arguments)) as context:
+        return context.params
 
 
 def test_help_ends_in_an_example_that_the_parser_accepts(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    assert capsys.readouterr().out.strip().splitlines()[-1].startswith("example: ingesta --env dev --tables")
+    with pytest.raises(SystemExit) as ended:
+        app(["--help"], prog_name="ingesta")
+    assert ended.value.code == 0
+    (example,) = re.findall(r"Example: ingesta (.+)", " ".join(capsys.readouterr().out.split()))
+    chosen = parsed(*example.split())
+    assert (chosen["env"], chosen["tables"]) == ("dev", ["accounts", "contents"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "tables"),
+    [
+        ("--env dev", None),
+        ("--env dev --tables a", ["a"]),
+        ("--tables a b c --env dev", ["a", "b", "c"]),
+        ("--tables a --env dev --tables b c", ["a", "b", "c"]),
+        ("doctor --tables=a --env dev", ["a"]),
+    ],
+)
+def test_every_word_after_tables_is_one_up_to_the_next_option(arguments: str, tables: list[str] | None) -> None:
+    chosen = parsed(*arguments.split())
+    assert (chosen["tables"] or None, chosen["env"]) == (tables, "dev")
+
+
+@pytest.mark.parametrize("arguments", ["--env dev --tables", "--env dev --tables --solo-validar", "accounts --env dev"])
+def test_tables_without_a_name_and_a_word_that_is_no_action_are_refused(
+    arguments: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        app(arguments.split(), prog_name="ingesta")
+    assert caught.value.code == exit_codes.USAGE
+    assert re.search("name at least one table|is not one of 'load', 'doctor'", capsys.readouterr().err)
 
 
 def test_tables_come_in_the_order_of_their_declaration() -> None:

@@ -10,7 +10,11 @@ import resource, sys
 from ingesta import tables
 from ingesta.cli import main
 tables.TABLES["big"] = tables.Table("big", key=("id",), cursor="updated_at")
-code = main(["--env", "local", "--tables", "big", "--validar-calidad-datos"])
+sys.argv = ["ingesta", "--env", "local", "--tables", "big", "--validar-calidad-datos"]
+try:
+    main()
+except SystemExit as ended:
+    code = ended.code
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 sys.exit(code)
 """
