@@ -20,7 +20,8 @@ from datetime import timedelta
 from airflow.sdk import chain, dag, task
 
 from datavision.alerts import late_alert
-from datavision.dags import MARTS, SOURCE_TABLES, cron, dag_defaults, ingesta_command, tables, transformacion_command
+from datavision.dags import MARTS, cron, dag_defaults, ingesta_command, tables, transformacion_command
+from datavision.source_tables import SOURCE_TABLES
 
 
 @dag(

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import datavision.exit_codes
 import datavision_runtime.exit_codes
-from datavision.dags import SOURCE_TABLES
 from datavision.fargate.outcome import results
-from datavision.local.source import TABLES as GENERATED_TABLES
+from datavision.source_tables import SOURCE_TABLES
 from datavision_lakehouse.process_environment import variables_set
 from datavision_runtime import process_environment, result
 from ingesta.tables import TABLES as LOADED_TABLES
 
 ROOT = Path(__file__).parents[2]
+MODELS = ROOT / "packages" / "transformacion" / "src" / "transformacion" / "dbt" / "models"
 ORCHESTRATION = ROOT / "packages" / "orchestration" / "src" / "datavision"
 WHICH_ENVIRONMENT = re.compile(
     r"""[!=]=\s*["']local["']|["']local["']\s*[!=]=|["']local["']\s+(not\s+)?in\b|\bin\s+[({\[]["']local["']"""
@@ -122,9 +123,24 @@ def test_the_operator_reads_a_result_where_and_as_large_as_the_entry_point_write
     assert results.MAX_RESULT_BYTES == result.MAX_RESULT_BYTES
 
 
-def test_the_dags_announce_the_tables_that_the_ingestion_loads_and_the_sample_source_has() -> None:
+def test_what_the_dags_announce_is_what_ingesta_loads_the_sample_source_makes_and_dbt_reads() -> None:
     assert len(set(SOURCE_TABLES)) == len(SOURCE_TABLES)
-    assert set(SOURCE_TABLES) == set(LOADED_TABLES) == set(GENERATED_TABLES)
+    script = (ORCHESTRATION / "local" / "source" / "tables.sql").read_text(encoding="utf-8")
+    (raw,) = yaml.safe_load((MODELS / "staging" / "fuentes.yml").read_text(encoding="utf-8"))["sources"]
+    assert (
+        set(SOURCE_TABLES)
+        == set(LOADED_TABLES)
+        == set(re.findall(r"CREATE TABLE (\w+)", script))
+        == {table["name"] for table in raw["tables"] if not table["name"].startswith("_")}
+    )
+
+
+CALLS = re.compile(r"""\.(?:describe_tasks|list_tasks|stop_task)\(|["'](?:describe|list|stop)_tasks?["']""")
+
+
+def test_ecs_tasks_are_described_listed_and_stopped_in_one_place() -> None:
+    calling = {path for path in ORCHESTRATION.rglob("*.py") if CALLS.search(code(path))}
+    assert calling == {ORCHESTRATION / "fargate" / "edge" / "ecs_tasks.py"}
 
 
 @pytest.mark.parametrize("fact", ["DATAVISION_RESULT_URI", "DATAVISION_RESULT_FILE"])

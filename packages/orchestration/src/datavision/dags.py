@@ -19,17 +19,6 @@ SELECTION = rf"^ *{_SELECTOR}( +{_SELECTOR})* *$"
 line; neither imports the other, so a test compares the two."""
 _RELEASE = r"^$|^v?(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$"
 _DAY = r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}$"
-SOURCE_TABLES = (
-    "accounts",
-    "subscriptions",
-    "accounts_subscription",
-    "contents",
-    "content_attributes",
-    "subscription_payments",
-    "premium_features",
-    "account_premium_features",
-)
-"""What the ingestion loads; `ingesta.tables` says how. Neither imports the other, so a test compares the two."""
 MARTS = (
     "dim_cuentas_base",
     "dim_cuentas",

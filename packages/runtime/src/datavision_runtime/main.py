@@ -1,7 +1,9 @@
 """`datavision-run COMMAND…`: PID 1 of every image.
 
 It starts the command, passes signals on, reaps orphans, measures, and delivers the result to `DATAVISION_RESULT_URI`.
-Its exit code is the command's (128 + N when signal N ended it), or 2 when there is nothing it could start.
+Its exit code is the command's (128 + N when signal N ended it), or 2 when there is nothing it could start. It has no
+options of its own, since every word belongs to the command: hence no command-line framework, which each task of each
+image would wait for at its start.
 """
 
 import json

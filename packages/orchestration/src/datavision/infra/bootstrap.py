@@ -6,6 +6,7 @@ from typing import Any
 
 from datavision.aws import Cloud, checked_client
 from datavision.config import Config
+from datavision.fargate.edge.ecs_tasks import StopReason, describe, stop
 from datavision.fargate.launching.network import network
 from datavision.infra.errors import InfraError
 
@@ -59,11 +60,11 @@ def run_bootstrap(config: Config, *, rotate: bool, report: Callable[[str], None]
 def _end(config: Config, ecs: Any, arn: str) -> dict[str, Any]:
     deadline = time.monotonic() + config.ecs.launch.start_deadline_seconds + _RUN_SECONDS
     while True:
-        tasks: list[dict[str, Any]] = ecs.describe_tasks(cluster=config.ecs.cluster, tasks=[arn])["tasks"]
-        if tasks and tasks[0]["lastStatus"] == "STOPPED":
-            return tasks[0]
+        task = describe(ecs, config.ecs.cluster, arn)
+        if task and task["lastStatus"] == "STOPPED":
+            return task
         if time.monotonic() > deadline:
-            ecs.stop_task(cluster=config.ecs.cluster, task=arn, reason="the bootstrap did not end in time")
+            stop(ecs, config.ecs.cluster, arn, StopReason.BOOTSTRAP)
             raise InfraError(
                 f"{arn} did not end in time and was stopped. Its log is in {config.observability.log_group}."
             )

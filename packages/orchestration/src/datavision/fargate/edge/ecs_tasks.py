@@ -1,7 +1,7 @@
-"""DescribeTasks, ListTasks and StopTask, as the worker and the command line use them."""
+"""DescribeTasks, ListTasks and StopTask: for worker and command line, and for the triggerer, which must not block."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -22,12 +22,19 @@ class StopReason(StrEnum):
     REPLACED = "datavision: replaced after its task was cleared"
     REAPED = "datavision: its Airflow task is no longer alive"
     RELEASE = "datavision: the release was interrupted, or its canary took too long"
+    BOOTSTRAP = "datavision: the bootstrap did not end in time"
 
 
 def describe(ecs: Any, cluster: str, arn: str) -> dict[str, Any] | None:
     """Return the condensed task, or None when ECS says MISSING."""
     answer = ecs.describe_tasks(cluster=cluster, tasks=[arn])
     return condensed(answer["tasks"][0]) if answer.get("tasks") else None
+
+
+async def describe_async(ecs: Any, cluster: str, arns: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return the condensed tasks by ARN, of at most `DESCRIBE_LIMIT`; those that ECS calls MISSING are left out."""
+    answer = await ecs.describe_tasks(cluster=cluster, tasks=list(arns))
+    return {task["taskArn"]: condensed(task) for task in answer.get("tasks", [])}
 
 
 def described(ecs: Any, cluster: str, **filters: str) -> Iterator[dict[str, Any]]:
@@ -43,6 +50,11 @@ def described(ecs: Any, cluster: str, **filters: str) -> Iterator[dict[str, Any]
 def stop(ecs: Any, cluster: str, arn: str, reason: StopReason) -> None:
     """Ask ECS to stop a task; one that has stopped stays as it is."""
     ecs.stop_task(cluster=cluster, task=arn, reason=reason.value)
+
+
+async def stop_async(ecs: Any, cluster: str, arn: str, reason: StopReason) -> None:
+    """As `stop`, with an asynchronous client."""
+    await ecs.stop_task(cluster=cluster, task=arn, reason=reason.value)
 
 
 def find_by_token(ecs: Any, cluster: str, family: str, token: str) -> str | None:

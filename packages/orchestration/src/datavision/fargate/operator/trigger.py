@@ -13,7 +13,7 @@ from datavision.aws import Cloud, async_client
 from datavision.fargate.attempt.accounting import account_launch, close
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.steps import Waiting
-from datavision.fargate.edge.ecs_tasks import StopReason, condensed
+from datavision.fargate.edge.ecs_tasks import StopReason, describe_async, stop_async
 from datavision.fargate.edge.logs import LogStream
 from datavision.fargate.outcome.audit import AuditRecord
 from datavision.fargate.outcome.classify import Wanted, classify
@@ -110,13 +110,13 @@ class FargateTrigger(BaseTrigger):
         """Stop the container, and wait as long as Airflow allows for ECS to say so."""
         cloud, arn = Cloud(**self.cloud), self.watch["arn"]
         async with asyncio.timeout(KILL_SECONDS), async_client(cloud, "ecs") as ecs:
-            await ecs.stop_task(cluster=self.cluster, task=arn, reason=StopReason.KILLED.value)
+            await stop_async(ecs, self.cluster, arn, StopReason.KILLED)
             self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
             task = await self._stopped(ecs, arn)
         self.log.info("%s has stopped", arn)
         await self._follower(cloud, Watch.of(self.watch)).finish()
         if task:
-            await self._close_audit(cloud, condensed(task))
+            await self._close_audit(cloud, task)
 
     def _follower(self, cloud: Cloud, watch: Watch) -> Follower:
         settings = self.log_settings
@@ -134,8 +134,7 @@ class FargateTrigger(BaseTrigger):
 
     async def _stopped(self, ecs: Any, arn: str) -> dict[str, Any] | None:
         while True:
-            answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[arn])
-            task: dict[str, Any] | None = answer["tasks"][0] if answer["tasks"] else None
+            task = (await describe_async(ecs, self.cluster, [arn])).get(arn)
             if task is None or task["lastStatus"] == "STOPPED":
                 return task
             await asyncio.sleep(1)

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,7 +16,7 @@ from weakref import WeakKeyDictionary
 from aiolimiter import AsyncLimiter
 
 from datavision.aws import Cloud, async_client
-from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, condensed
+from datavision.fargate.edge.ecs_tasks import DESCRIBE_LIMIT, describe_async, stop_async
 from datavision.fargate.waiting.watch import Look, Verdict, Watch
 
 log = logging.getLogger(__name__)
@@ -111,21 +110,19 @@ class PollLoop:
     async def _ask(self, ecs: Any, batch: list[_Waiting]) -> None:
         await self.limiter.acquire()
         self.calls += 1
-        answer = await ecs.describe_tasks(cluster=self.cluster, tasks=[entry.watch.arn for entry in batch])
-        found = {task["taskArn"]: task for task in answer.get("tasks", [])}
+        found = await describe_async(ecs, self.cluster, [entry.watch.arn for entry in batch])
         for entry in batch:
             await self._tell(ecs, entry, found.get(entry.watch.arn))
 
-    async def _tell(self, ecs: Any, entry: _Waiting, task: Mapping[str, Any] | None) -> None:
-        small = None if task is None else condensed(task)
-        look: Look = entry.watch.see(small, time.time())
+    async def _tell(self, ecs: Any, entry: _Waiting, task: dict[str, Any] | None) -> None:
+        look: Look = entry.watch.see(task, time.time())
         entry.due = asyncio.get_running_loop().time() + look.next_in
         if look.verdict in (Verdict.STOPPED, Verdict.MISSING):
             self._waiting.pop(entry.watch.arn, None)
             if not entry.answer.done():
-                entry.answer.set_result(small)
+                entry.answer.set_result(task)
         elif look.verdict is Verdict.STOP and look.reason:
-            await ecs.stop_task(cluster=self.cluster, task=entry.watch.arn, reason=look.reason.value)
+            await stop_async(ecs, self.cluster, entry.watch.arn, look.reason)
 
 
 _loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Cloud, str], PollLoop]]" = WeakKeyDictionary()

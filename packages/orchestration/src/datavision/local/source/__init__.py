@@ -1,7 +1,6 @@
 """The source database of a laptop: a believable business, made from a seed and moved on day by day."""
 
 from datavision.local.source.database import (
-    TABLES,
     SourceError,
     SourceUnreachable,
     Standing,
@@ -11,4 +10,4 @@ from datavision.local.source.database import (
     standing,
 )
 
-__all__ = ["TABLES", "SourceError", "SourceUnreachable", "Standing", "advance", "counts", "load", "standing"]
+__all__ = ["SourceError", "SourceUnreachable", "Standing", "advance", "counts", "load", "standing"]

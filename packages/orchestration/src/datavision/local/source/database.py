@@ -17,17 +17,8 @@ from datavision.local.source import business
 from datavision.local.source.copying import copy_table
 from datavision.local.source.day import Changes, Today, one_day
 from datavision.local.source.generate import generate
+from datavision.source_tables import SOURCE_TABLES
 
-TABLES: Final = (
-    "accounts",
-    "subscriptions",
-    "accounts_subscription",
-    "contents",
-    "content_attributes",
-    "subscription_payments",
-    "premium_features",
-    "account_premium_features",
-)
 _KEYS: Final = {
     "accounts": "account_id",
     "accounts_subscription": "account_subscription_id",
@@ -90,7 +81,7 @@ def load(
             )
         tables = generate(accounts, seed, until)
         connection.execute("SET LOCAL synchronous_commit = off")
-        for name in reversed(TABLES):
+        for name in reversed(SOURCE_TABLES):
             connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(name)))
         _run_script(connection, "tables.sql")
         total = sum(rows.num_rows for rows in tables.values())
@@ -101,12 +92,12 @@ def load(
             done += number
             progress(name, done, total)
 
-        for name in TABLES:
+        for name in SOURCE_TABLES:
             copy_table(connection, name, tables[name], sent)
         progress("keys and indexes", total, total)
         _run_script(connection, "constraints.sql")
         _stand(connection, Standing(seed, until))
-    return {name: tables[name].num_rows for name in TABLES}
+    return {name: tables[name].num_rows for name in SOURCE_TABLES}
 
 
 def standing(url: str) -> Standing | None:
@@ -166,12 +157,12 @@ def _run_script(connection: psycopg.Connection, name: str) -> None:
 
 def _counts(connection: psycopg.Connection) -> dict[str, int] | None:
     found = connection.execute(
-        "SELECT count(*) FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL", [list(TABLES)]
+        "SELECT count(*) FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL", [list(SOURCE_TABLES)]
     ).fetchone()
-    if found is None or found[0] < len(TABLES):
+    if found is None or found[0] < len(SOURCE_TABLES):
         return None
     rows = {}
-    for name in TABLES:
+    for name in SOURCE_TABLES:
         query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(name))
         rows[name] = int(_one(connection, query))
     return rows
@@ -256,7 +247,7 @@ def _ids(connection: psycopg.Connection, query: str, day: date) -> np.ndarray[tu
 
 
 def _apply(connection: psycopg.Connection, changes: Changes) -> None:
-    for name in TABLES:
+    for name in SOURCE_TABLES:
         if name in changes.new:
             copy_table(connection, name, changes.new[name])
     for change in changes.changed:
