@@ -100,6 +100,15 @@ def test_variables_set_for_a_block_are_as_before_when_it_fails(monkeypatch: pyte
     assert "HOMES_NEW" not in os.environ
 
 
+@pytest.mark.parametrize("member", ["runtime", "lakehouse", "orchestration"])
+def test_every_variable_that_a_process_reads_is_in_the_one_table(member: str) -> None:
+    (module,) = (ROOT / "packages" / member / "src").glob("*/process_environment.py")
+    named = set(re.findall(r"'([A-Z][A-Z0-9_]*[A-Z0-9])'", code(module)))
+    assert len(named) > 1
+    table = re.findall(r"^\| (`[A-Z].*?) \|", (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8"), re.M)
+    assert named - set(re.findall(r"`(\w+)`", " ".join(table))) == set()
+
+
 def test_a_value_that_the_system_refuses_leaves_nothing_of_the_others_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOMES_KEPT", "before")
     with pytest.raises(ValueError, match="null byte"), variables_set({"HOMES_KEPT": "inside", "HOMES_NEW": "a\0b"}):
