@@ -255,6 +255,27 @@ def test_a_row_whose_cursor_is_null_is_read_whenever_it_changes(loaded: Place) -
     assert loaded.differences() == {}
 
 
+@pytest.mark.parametrize("row_hash", ["always", "never"])
+def test_a_cursor_that_becomes_null_and_a_row_that_comes_without_one_are_loaded(loaded: Place, row_hash: str) -> None:
+    loaded.more = {"DATAVISION_INGESTA__ROW_HASH": row_hash}
+    loaded.change(
+        "ALTER TABLE contents ALTER updated_at DROP NOT NULL",
+        # Alone, and with another change; both rows are older than the lag window.
+        "UPDATE contents SET updated_at = NULL WHERE content_id = 1",
+        "UPDATE contents SET updated_at = NULL, title = 'sin fecha' WHERE content_id = 2",
+        "INSERT INTO contents SELECT 900001, account_id, 'nueva', NULL, NULL, created_at, NULL "
+        "FROM contents WHERE content_id = 3",
+    )
+    report = loaded.load("contents")
+    assert report.extracts[0].reading == "changes"
+    assert (report.merged[0].inserted, report.merged[0].updated) == (1, 2)
+    assert loaded.differences() == {}
+    loaded.change("UPDATE contents SET title = 'otra vez' WHERE updated_at IS NULL")
+    assert loaded.load("contents").merged[0].updated == 3
+    assert loaded.differences() == {}
+    assert loaded.load("contents").as_json()["rows"] == 0
+
+
 def test_a_table_whose_cursor_is_always_null_is_loaded_whole(loaded: Place) -> None:
     loaded.change("ALTER TABLE contents ALTER updated_at DROP NOT NULL", "UPDATE contents SET updated_at = NULL")
     loaded.load()

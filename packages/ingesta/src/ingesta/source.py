@@ -59,6 +59,7 @@ class Source:
         """
         self._connection.execute("BEGIN TRANSACTION READ ONLY")
         try:
+            self._check_decimals()
             yield str(self._ask("SELECT pg_current_snapshot()::text AS answer")[0][0])
         except duckdb.Error as error:
             if "ducklake" in str(error).lower():
@@ -161,6 +162,24 @@ class Source:
             chosen.append(f"{row_hash(hashed)} AS {ROW_HASH}")
         query = f"SELECT {', '.join(chosen)} FROM {self._table(table)} WHERE {where}"
         return f"(SELECT {', '.join(types)} FROM postgres_query({sql_text(SOURCE)}, {sql_text(query)}))"
+
+    def _check_decimals(self) -> None:
+        """Refuse a numeric whose scale DuckDB has no type for: it could then read no table of the schema."""
+        kind = "format_type(a.atttypid, a.atttypmod)"
+        digits = f"regexp_match({kind}, '^numeric\\((\\d+),(-?\\d+)\\)')::int[]"
+        found = self._ask(
+            f"SELECT c.relname, a.attname, {kind} AS kind "
+            "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            f"WHERE n.nspname = {sql_text(self._schema)} AND a.attnum > 0 AND NOT a.attisdropped "
+            f"AND c.relkind <> 'i' AND ({digits})[2] NOT BETWEEN 0 AND ({digits})[1] ORDER BY 1, 2"
+        )
+        if found:
+            table, column, kind = found[0]
+            raise UsageError(
+                f"Column {column!r} of table {table!r} is a {kind}, a scale that the lakehouse has no type for, "
+                f"and its schema {self._schema!r} cannot be read with it. "
+                "Make it a plain numeric at the source, or move its table to another schema."
+            )
 
     def _table(self, table: Table) -> str:
         return f"{quoted(self._schema)}.{quoted(table.name)}"

@@ -21,6 +21,9 @@ FREE_DECIMAL: Final = "DECIMAL(38,10)"
 _FREE_NUMERIC: Final = "numeric(38,10)"
 _TEXTS: Final = ("text", "character", "bpchar", "name", "json", "bytea")
 """Types of PostgreSQL that reach DuckDB as text, or as bytes, in a query's result as in a table."""
+_POINT: Final = "STRUCT(x DOUBLE, y DOUBLE)"
+_UNREADABLE: Final = ("TIME WITH TIME ZONE", "INTERVAL", "BLOB", "STRUCT")
+"""Beginnings of the types whose values, or whose arrays, would not arrive as they are."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,19 @@ def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
     `scanner_type` is DuckDB's type for it, `source_type` PostgreSQL's. Enumerations become text. A numeric without a
     precision, or with more than 38 digits, would become a float on the way: PostgreSQL makes it a decimal first. A time
     with a zone would be turned into another zone's, and Parquet holds an interval's time in unsigned milliseconds of 32
-    bits: both stay what PostgreSQL writes, as text.
+    bits: both stay what PostgreSQL writes, as text. So do composites, whose fields may hold what DuckDB's
+    cannot, arrays of bytes or of points, and lines and polygons, which only a table scan of DuckDB can read.
     """
-    brackets = "[]" if scanner_type.endswith("[]") else ""
-    element = scanner_type.removesuffix("[]")
+    if scanner_type in ("BLOB", _POINT):
+        return Column(name, scanner_type)
+    brackets = "[]" if source_type.endswith("[]") else ""
+    element = scanner_type.removesuffix(brackets)
     if source_type.startswith("numeric") and element == "DOUBLE":
         return Column(name, FREE_DECIMAL + brackets, f"{quoted(name)}::{_FREE_NUMERIC}{brackets}")
     if element == "VARCHAR" and not source_type.startswith(_TEXTS):
         # A query's result has a domain's base type, whose NaN would be 0: PostgreSQL writes what the table scan shows.
         return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
-    if element in ("TIME WITH TIME ZONE", "INTERVAL"):
+    if element.startswith(_UNREADABLE) or element.endswith("[]"):
         return Column(name, f"VARCHAR{brackets}", f"{quoted(name)}::text{brackets}")
     if element.startswith("ENUM") and brackets:
         # A query's result, unlike a table, comes without its enumerations: the array would be one text.

@@ -1,13 +1,17 @@
 """What the commands print: results on stdout, the rest on stderr."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.cells import cell_len
+
+GAP = 2
+"""Columns between two columns of a table."""
 
 
 class UserError(Exception):
@@ -45,9 +49,35 @@ def say_json(value: Any) -> None:
 
 
 def say_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table, as wide as the terminal allows."""
-    table = Table(*titles, box=None, pad_edge=False, header_style="bold")
+    """A table where the terminal is wide enough for it, else a block a record; in a pipe a record a line.
+
+    Nothing is cut, and no word is broken that fits a line.
+    """
+    if not sys.stdout.isatty():
+        for record in (titles, *rows):
+            say("\t".join(" ".join(cell.split()) for cell in record))
+        return
+    width = shutil.get_terminal_size().columns
+    widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
+    if sum(widths) + GAP * (len(titles) - 1) <= width:
+        for record in (titles, *rows):
+            cells = (cell + " " * (room - cell_len(cell) + GAP) for cell, room in zip(record, widths, strict=True))
+            say("".join(cells).rstrip())
+        return
+    label = max(map(cell_len, titles)) + GAP
     for row in rows:
-        table.add_row(*row)
-    # A pipe has no width: nothing may be cut or wrapped there.
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000).print(table)
+        for title, cell in zip(titles, row, strict=True):
+            if cell:
+                say(_wrapped(title.ljust(label), cell, width))
+        say("")
+
+
+def _wrapped(label: str, text: str, width: int) -> str:
+    return textwrap.fill(
+        text,
+        width,
+        initial_indent=label,
+        subsequent_indent=" " * len(label),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
