@@ -72,6 +72,13 @@ def test_a_run_at_the_moment_of_the_next_pin_has_tried_the_one_before() -> None:
     assert "1.100.0" in kept(*history, next_run=lambda name, after: tried if after < tried else NOW + DAY)
 
 
+def test_a_pin_that_ended_before_its_first_scheduled_run_has_tried_nothing() -> None:
+    history = [period(days, f"1.{400 - days}.0") for days in (400, 300, 200, 100, 90, 80)]
+    tried = NOW - timedelta(days=95)
+    found = kept(*history, next_run=lambda name, after: tried if after < tried else NOW + DAY)
+    assert found == {"1.300.0", "1.310.0", "1.320.0"}
+
+
 def test_what_the_current_pin_has_tried_already_keeps_nothing_older() -> None:
     history = [period(days, f"1.{400 - days}.0") for days in (400, 300, 200, 100, 90, 80)]
     assert kept(*history, next_run=lambda name, after: after + DAY) == {"1.310.0", "1.320.0"}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from datavision.errors import ConfigError, PinError
 from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.launching.network import Network, network
 from datavision.fargate.launching.record import (
+    TOKEN_SECONDS,
     LaunchRecord,
     read_grown,
     read_launch,
@@ -216,6 +218,10 @@ def test_a_stack_that_is_missing_or_has_no_such_output_is_named(config: Config) 
     ):
         with pytest.raises(ConfigError, match=problem):
             network(Cloud.of(config), config.ecs.model_copy(update={"network_stack": stack}))
+
+
+def test_a_token_is_sent_again_for_an_hour_less_than_the_day_that_ecs_keeps_it() -> None:
+    assert timedelta(seconds=TOKEN_SECONDS) == timedelta(hours=23)
 
 
 class Store(dict[str, Any]):

@@ -450,6 +450,23 @@ def test_a_lease_is_taken_over_when_it_expired_or_its_process_on_this_machine_is
         client(Cloud.of(config), "s3").delete_object(Bucket=config.storage.results_bucket, Key="releases/dev/lock.json")
 
 
+def test_of_two_that_take_over_the_same_lease_the_second_is_refused(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold(config, 1, "elsewhere", timedelta(seconds=-1))
+
+    def somebody_else_is_faster(holder: dict[str, Any]) -> bool:
+        hold(config, 2, "faster", timedelta(minutes=4))
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "_abandoned", somebody_else_is_faster)
+        with pytest.raises(LockedError), lock.locked(config, "Mine"):
+            pass
+    assert holder(config)["host"] == "faster"
+    client(Cloud.of(config), "s3").delete_object(Bucket=config.storage.results_bucket, Key="releases/dev/lock.json")
+
+
 def test_a_lease_is_renewed_while_its_holder_lives(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "LEASE", timedelta(seconds=3))
     with lock.locked(config, "Long"):
