@@ -22,10 +22,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -239,7 +240,7 @@ class Covered:
         self._coverage = coverage.Coverage(data_file=None, config_file=False, include=[*sources])
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[object]:
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         self._coverage.switch_context(item.nodeid)
         return (yield)
 
@@ -303,7 +304,8 @@ def in_child(act: Callable[[], object], seconds: float | None, log: Path) -> obj
     try:
         if receiver.poll(seconds):
             with suppress(EOFError):
-                return receiver.recv()
+                returned: object = receiver.recv()
+                return returned
         return None
     finally:
         process.join(5)
@@ -345,7 +347,7 @@ def measure(name: str, target: Target, tree: Path) -> dict[str, object]:
         tests = baseline.tests(path, mutant.line)
         with changed(path, mutant.text):
             chosen = target.tests if tests is None else sorted(tests)
-            survived = not chosen or in_child(lambda chosen=chosen: run_tests(chosen), target.seconds, log) == 0
+            survived = not chosen or in_child(partial(run_tests, chosen), target.seconds, log) == 0
         if survived:
             survivors.append(str(mutant))
             sys.stderr.write(f"{name} {number}/{len(tried)} survived: {mutant}\n")

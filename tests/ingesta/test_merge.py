@@ -125,7 +125,7 @@ def test_more_than_half_of_the_rows_changed_writes_the_table_anew(
 ) -> None:
     lake.load(*FOUR)
     rows = [(k, part, "new" if number < changed else value) for number, (k, part, value) in enumerate(FOUR)]
-    assert lake.load(*rows, table=compared(mode)) == Merged("things", expected, 0, changed, 0, 4)  # type: ignore[arg-type]
+    assert lake.load(*rows, table=compared(mode)) == Merged("things", expected, 0, changed, 0, 4)  # type: ignore[arg-type]  # a parameter
     assert lake.rows("k, part, value") == rows
 
 

@@ -138,7 +138,7 @@ def test_a_launch_sends_its_token_and_returns_the_task() -> None:
 )
 def test_each_error_of_ecs_has_its_meaning(code: str, message: str, status: int, expected: Refusal) -> None:
     response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    error = ClientError(response, "RunTask")  # type: ignore[arg-type]  # the stub asks for every field
+    error = ClientError(response, "RunTask")
     assert refusal(error) == (expected, str(error))
 
 
