@@ -159,6 +159,13 @@ def test_rows_that_only_get_a_hash_keep_the_load_that_brought_them(lake: Lake) -
     assert lake.rows("count(_huella), count(*)") == [(4, 4)]
 
 
+def test_rows_that_change_while_others_only_get_a_hash_get_the_new_load(lake: Lake) -> None:
+    lake.load(*FOUR, hashed=False)
+    rows = [(k, part, "new") for k, part, _ in FOUR[:2]] + list(FOUR[2:])
+    assert lake.load(*rows, table=compared()) == Merged("things", "compare", 0, 2, 0, 4)
+    assert lake.rows() == [(*row, load) for row, load in zip(rows, ["load-2"] * 2 + ["load-1"] * 2, strict=True)]
+
+
 def test_a_new_column_is_added_and_filled(lake: Lake) -> None:
     lake.load(*FOUR, columns=COLUMNS[:2])
     lake.load(*FOUR, added=COLUMNS[2:], table=compared())
