@@ -122,6 +122,13 @@ def test_the_modules_container_is_judged_and_not_its_neighbours() -> None:
     assert outcome(task) is Outcome.QUALITY
 
 
+def test_without_a_container_of_that_name_the_first_one_is_judged() -> None:
+    task = stopped(exit_code=3)
+    task["containers"][0]["name"] = "main"
+    task["containers"].append({"name": "sidecar", "exitCode": 0})
+    assert outcome(task) is Outcome.QUALITY
+
+
 def test_the_reasons_of_task_and_container_are_both_told_once() -> None:
     ending = classify(stopped(exit_code=1, container_reason="Essential container in task exited"), "ingesta", PINNED)
     assert ending.reason == "Essential container in task exited"
@@ -129,7 +136,7 @@ def test_the_reasons_of_task_and_container_are_both_told_once() -> None:
 
 def test_a_task_that_starts_too_slowly_is_to_be_stopped() -> None:
     pending = {"lastStatus": "PENDING", "containers": []}
-    assert reason_to_stop(pending, WANTED, now=99.0) is None
+    assert reason_to_stop(pending, WANTED, now=100.0) is None
     assert reason_to_stop(pending, WANTED, now=101.0) is StopReason.START_DEADLINE
 
 
@@ -147,5 +154,5 @@ def test_a_task_with_another_digest_is_to_be_stopped_as_soon_as_ecs_says_so() ->
 def test_a_task_that_may_not_outlast_a_moment_is_stopped_after_it() -> None:
     running = {"lastStatus": "RUNNING", "containers": [{"name": "ingesta"}]}
     wanted = Wanted("ingesta", "sha256:0", start_by=100.0, end_by=400.0)
-    assert reason_to_stop(running, wanted, 399.0) is None
+    assert reason_to_stop(running, wanted, 400.0) is None
     assert reason_to_stop(running, wanted, 401.0) is StopReason.TIMEOUT

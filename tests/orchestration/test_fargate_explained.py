@@ -1,11 +1,14 @@
 """Every failure says what happened and what to do, and decides on Airflow's retries."""
 
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
+from tests.support.cloud import cloud_in_process
 
+from datavision.config import Price
 from datavision.errors import ConfigError
 from datavision.fargate.attempt.accounting import failed_checks
 from datavision.fargate.attempt.job import Job
@@ -15,7 +18,7 @@ from datavision.fargate.operator.links import ecs_task_url, log_stream_url
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.outcome import errors
 from datavision.fargate.outcome.classify import Ending, Outcome
-from datavision.fargate.outcome.cost import ON_DEMAND, cost_usd
+from datavision.fargate.outcome.cost import ON_DEMAND, cost_usd, price_in
 from datavision.fargate.outcome.errors import FargateError
 from datavision.fargate.outcome.explain import explain
 from datavision.fargate.outcome.results import Delivery
@@ -180,6 +183,31 @@ def test_cost_follows_the_published_prices() -> None:
 def test_a_short_task_costs_its_first_minute() -> None:
     size, price = FargateSize(256, 512), ON_DEMAND["us-east-1", "ARM64"]
     assert cost_usd(size, 1, price, spot=False) == cost_usd(size, 60, price, spot=False)
+
+
+def test_less_than_a_minute_is_charged_as_sixty_seconds_and_more_as_it_is() -> None:
+    size, price = FargateSize(4096, 8192), Price(cpu_hour=36, gb_hour=3.6)
+    seconds = {
+        asked: cost_usd(size, asked, price, spot=False) / cost_usd(size, 600, price, spot=False) * 600
+        for asked in (0, 59, 60, 61)
+    }
+    assert seconds == pytest.approx({0: 60, 59: 60, 60: 60, 61: 61})
+
+
+def test_cost_is_told_to_a_millionth_of_a_dollar() -> None:
+    assert cost_usd(FargateSize(256, 512), 61, ON_DEMAND["us-east-1", "X86_64"], spot=False) == 0.000209
+
+
+def test_the_configured_price_comes_before_the_table_and_a_region_in_neither_is_refused(repository: Path) -> None:
+    with cloud_in_process(repository) as config:
+        own = Price(cpu_hour=1, gb_hour=2)
+        table = config.ecs.model_copy(update={"price": None, "cpu_architecture": "ARM64"})
+        assert price_in("us-east-1", table) == ON_DEMAND["us-east-1", "ARM64"]
+        assert price_in("us-east-1", table.model_copy(update={"price": own})) == own
+        with pytest.raises(
+            ConfigError, match=r"no Fargate price for ARM64 in mars-1 .known: us-east-1.. Set .ecs.price"
+        ):
+            price_in("mars-1", table)
 
 
 def test_links_lead_to_the_consoles_pages() -> None:

@@ -182,4 +182,4 @@ class Merger:
 def _replaces(mode: str, changed: int, total: int) -> bool:
     if mode == "compare":
         return False
-    return mode == "replace" or (changed > 0 and changed > _REPLACE_SHARE * total)
+    return mode == "replace" or changed > _REPLACE_SHARE * total
