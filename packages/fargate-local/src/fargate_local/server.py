@@ -28,6 +28,7 @@ from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
+from fargate_local.state import StateLock
 from fargate_local.task_endpoints import TaskEndpoints
 
 
@@ -64,6 +65,15 @@ class Server:
             state.chmod(0o700)
         self._lock = StateLock(state) if state else None
         self._http = HttpServer(settings.host, settings.port)
+        try:
+            self._put_together(settings)
+        except BaseException:
+            # Its threads would keep a process alive that cannot answer.
+            self._http.close()
+            raise
+
+    def _put_together(self, settings: Settings) -> None:
+        state = settings.state_dir
         self.address = self._http.address
         self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
         if state:
@@ -119,26 +129,3 @@ def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
         return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
     return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server)
-
-
-class StateInUseError(RuntimeError):
-    """Another server has the state folder."""
-
-
-class StateLock:
-    """Keeps a second server out of a state folder; the kernel releases it when the process ends, however it ends."""
-
-    def __init__(self, folder: Path) -> None:
-        import fcntl
-
-        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            message = f"another fargate-local uses {folder}: stop it, or give another --state-dir"
-            raise StateInUseError(message) from None
-
-    def release(self) -> None:
-        """Let others in."""
-        os.close(self._file)
