@@ -36,8 +36,9 @@ def small_server(monkeypatch):
     monkeypatch.setattr(wire, "MOST_CONNECTIONS", 5)
 
     def echo(environ, start_response):
-        start_response("200 OK", [("Content-Length", environ["CONTENT_LENGTH"])])
-        return [environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))]
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
 
     server = wire.HttpServer("127.0.0.1", 0)
     server.serve(echo)
@@ -102,7 +103,7 @@ def test_a_head_that_drips_in_is_cut_off(small_server):
         sender = connect(stack, small_server)
         sender.sendall(HEAD + b"X-Drip: ")
         began = time.monotonic()
-        with pytest.raises(OSError):  # noqa: PT012 - whichever of the many sends comes after the end
+        with pytest.raises(ConnectionError):  # noqa: PT012 - whichever of the sends comes after the end
             while time.monotonic() - began < 8:
                 sender.sendall(b"x")
                 time.sleep(0.2)

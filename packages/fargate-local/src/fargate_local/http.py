@@ -28,8 +28,8 @@ MOST_CONNECTIONS = 600
 BACKLOG = 1024
 SILENT_SECONDS = 300
 """How long a connection stays open without a request, and a sender waits for a reader."""
-PAUSE_SECONDS = 15.0
-"""How long a sender may pause within a request."""
+PAUSE_SECONDS = 20.0
+"""How long a sender may pause within a request; S3 waits as long."""
 HEAD_SECONDS = 30.0
 """How long the head of a request may take altogether."""
 META = "x-amz-meta-"

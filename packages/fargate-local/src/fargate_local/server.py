@@ -23,12 +23,14 @@ from fargate_local.faults.rules import FaultRule, FaultRules
 from fargate_local.guard import Guard
 from fargate_local.http import HttpServer
 from fargate_local.images import ImageStore
+from fargate_local.interfaces import Interfaces
 from fargate_local.keys import KEY_FILE, ServerKey, TaskKeys
 from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
 from fargate_local.state import StateLock
+from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
 
 
@@ -82,6 +84,7 @@ class Server:
         clients = CloudClients(self._gate)
         catalog = Catalog(self._gate, clients)
         self._records = Records(state / "tasks.sqlite" if state else None)
+        self._interfaces = Interfaces(self._gate)
         self._events = EventPublisher(self._gate, clients)
         task_keys = TaskKeys()
         endpoints = TaskEndpoints(self._records, task_keys)
@@ -91,6 +94,7 @@ class Server:
             self._events.task_changed(body)
             if body["lastStatus"] == STATES[-1]:
                 endpoints.forget(body)
+                self._interfaces.task_ended(body)
 
         self._engine = Engine(
             Parts(
@@ -106,7 +110,8 @@ class Server:
             )
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle else None)
-        actions = Actions(self._engine, catalog)
+        actions = Actions(self._engine, catalog, self._interfaces.task_made)
+        self._targets = TargetRunner(self._gate, clients, catalog, actions.run_task)
         neighbours = Neighbours(self._gate, self._records)
         guard = None if settings.open else Guard(self.key, task_keys)
         application = Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules), guard)
@@ -114,8 +119,10 @@ class Server:
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
+        self._targets.close()
         self._engine.close()
         self._events.close()
+        self._interfaces.close()
         self._http.close()
         self._gate.close()
         self._records.close()

@@ -103,8 +103,8 @@ class Journal:
             body = path.read_bytes()
         except OSError as error:
             message = (
-                f"cannot read {path} ({error.strerror}), which change {record.number} of {self.path} needs: put it back,"
-                " take the line out to go on without that change, or give another --state-dir"
+                f"cannot read {path} ({error.strerror}), which change {record.number} of {self.path} needs: put it"
+                " back, take the line out to go on without that change, or give another --state-dir"
             )
             raise StateError(message) from error
         return CloudRequest(request.method, request.target, request.headers, body)
