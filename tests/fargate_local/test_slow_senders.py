@@ -3,12 +3,13 @@
 A browser opens connections ahead of need, a debugger stops a client in the middle of a request.
 """
 
+import http.client
 import socket
 import threading
 import time
 import urllib.parse
 import urllib.request
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -31,8 +32,8 @@ def url(ecs):
 @pytest.fixture
 def small_server(monkeypatch):
     """A server of this process with an echo behind it, and little patience."""
-    monkeypatch.setattr(wire, "PAUSE_SECONDS", 0.5)
-    monkeypatch.setattr(wire, "HEAD_SECONDS", 1.0)
+    monkeypatch.setattr(wire, "PAUSE_SECONDS", 1.5)
+    monkeypatch.setattr(wire, "HEAD_SECONDS", 2.0)
     monkeypatch.setattr(wire, "MOST_CONNECTIONS", 5)
 
     def echo(environ, start_response):
@@ -49,6 +50,13 @@ def small_server(monkeypatch):
 def connect(stack, url):
     address = urllib.parse.urlsplit(url)
     return stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
+
+
+def answered(connection):
+    """The body of the answer."""
+    with closing(http.client.HTTPResponse(connection)) as answer:
+        answer.begin()
+        return answer.read()
 
 
 def seconds_to_answer(url):
@@ -104,10 +112,10 @@ def test_a_head_that_drips_in_is_cut_off(small_server):
         sender.sendall(HEAD + b"X-Drip: ")
         began = time.monotonic()
         with pytest.raises(ConnectionError):  # noqa: PT012 - whichever of the sends comes after the end
-            while time.monotonic() - began < 8:
+            while time.monotonic() - began < 20:
                 sender.sendall(b"x")
                 time.sleep(0.2)
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15
 
 
 def test_a_body_may_take_its_time_as_long_as_it_keeps_coming(small_server):
@@ -115,9 +123,9 @@ def test_a_body_may_take_its_time_as_long_as_it_keeps_coming(small_server):
         sender = connect(stack, small_server)
         sender.sendall(HEAD + b"Content-Length: 10\r\n\r\n")
         for _ in range(10):
-            time.sleep(0.2)
+            time.sleep(0.3)
             sender.sendall(b"x")
-        assert sender.recv(1000).endswith(b"x" * 10)
+        assert answered(sender) == b"x" * 10
 
 
 def test_the_longest_silent_connection_makes_room_for_another(small_server):
@@ -128,7 +136,7 @@ def test_the_longest_silent_connection_makes_room_for_another(small_server):
             time.sleep(0.05)
         assert connections[0].recv(1) == b""
         connections[-1].sendall(HEAD + b"Content-Length: 2\r\n\r\nok")
-        assert connections[-1].recv(1000).endswith(b"ok")
+        assert answered(connections[-1]) == b"ok"
 
 
 def test_a_head_without_an_end_is_refused(url):

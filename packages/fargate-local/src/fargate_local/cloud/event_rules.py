@@ -81,17 +81,14 @@ def deliver_to_each(run: Callable[[Invocation], None]) -> None:
 def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocation:
     """What a rule asks of a target; the input as PutTargets documents it (API reference, ``Target``)."""
     text = target.get("Input")
-    if text is None and target.get("InputTransformer"):
+    transformer = target.get("InputTransformer")
+    if target.get("InputPath"):
+        transformer = {"InputTemplate": "<input>", "InputPathsMap": {"input": target["InputPath"]}}
+    if transformer:
         from moto.events.utils import EventTemplateParser
 
-        transformer = target["InputTransformer"]
         template, paths = transformer.get("InputTemplate"), transformer.get("InputPathsMap") or {}
         text = json.dumps(EventTemplateParser.parse(template, paths, {"ingestion-time": 0, **event}))
-    elif text is None and target.get("InputPath"):
-        from jsonpath_ng.ext import parse
-
-        found = parse(target["InputPath"]).find(event)
-        text = json.dumps(found[0].value) if found else None
     region = rule.arn.split(":")[3]
     return Invocation(region, f"rule {rule.name}: target {target['Id']}", f"events-rule/{rule.name}", target, text)
 
