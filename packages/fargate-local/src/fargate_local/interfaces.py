@@ -67,7 +67,7 @@ class Interfaces:
         if not wanted.task:
             backend.enis.pop(identifier, None)
             return
-        made = NetworkInterface(
+        made = NetworkInterface(  # type: ignore[abstract] # moto makes them so itself
             backend,
             details["subnetId"],
             details["privateIPv4Address"],

@@ -88,7 +88,8 @@ def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocat
         from moto.events.utils import EventTemplateParser
 
         template, paths = transformer.get("InputTemplate"), transformer.get("InputPathsMap") or {}
-        text = json.dumps(EventTemplateParser.parse(template, paths, {"ingestion-time": 0, **event}))
+        told: Any = {"ingestion-time": 0, **event}
+        text = json.dumps(EventTemplateParser.parse(template, paths, told))
     region = rule.arn.split(":")[3]
     return Invocation(region, f"rule {rule.name}: target {target['Id']}", f"events-rule/{rule.name}", target, text)
 

@@ -35,7 +35,7 @@ class OnMade(Protocol):
 class Actions:
     """Answers as JSON texts. Every method raises EcsError for what ECS refuses."""
 
-    def __init__(self, engine: Engine, catalog: Catalog, on_made: Callable[[dict[str, Any], list[str]], None]) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, on_made: OnMade) -> None:
         self._engine = engine
         self._on_made = on_made
         self._records = engine.parts.records
