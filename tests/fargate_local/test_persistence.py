@@ -302,3 +302,26 @@ def test_hundreds_of_calls_are_replayed_in_seconds(tmp_path):
         assert time.monotonic() - began < 60
         parameters = boto3.client("ssm", **cloud.client_args)
         assert parameters.get_parameter(Name="/p/199")["Parameter"]["Value"] == "v"
+
+
+def test_calls_that_only_read_are_not_in_the_journal(make_cloud, tmp_path):
+    ecs = make_cloud(state_dir=tmp_path)
+    ecs.client("s3").create_bucket(Bucket="read")
+    policy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+
+    def read():
+        ecs.api.describe_clusters(clusters=[ecs.cluster])
+        ecs.api.list_task_definitions()
+        ecs.client("ec2").describe_network_interfaces()
+        ecs.client("events").list_rules()
+        ecs.client("iam").get_policy(PolicyArn=policy)
+        ecs.client("logs").describe_log_groups()
+        ecs.client("s3").list_objects_v2(Bucket="read")
+        ecs.client("scheduler").list_schedules()
+        ecs.client("sqs").list_queues()
+
+    read()  # what every account has is made at the first call to a service, and that is a change
+    journal = tmp_path / "cloud" / "journal.jsonl"
+    before = journal.read_bytes()
+    read()
+    assert journal.read_bytes() == before

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from fargate_local.admin import Admin
-from fargate_local.cloud.launchers import check_launcher
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedRequestError
 from fargate_local.ecs.actions import Actions
+from fargate_local.ecs.launchers import check_launcher
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
 from fargate_local.guard import Guard

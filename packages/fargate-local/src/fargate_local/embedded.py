@@ -83,7 +83,7 @@ class FargateLocal:
             code = self._process.poll()
             self._process.kill()
             self.stop()
-            ended = f"exit {code}" if code is not None else f"no answer within {READY_SECONDS:.0f} s"
+            ended = f"exit {code}" if code is not None else f"no answer within {READY_SECONDS:g} s"
             message = f"fargate-local could not start ({ended}); its reason is on standard error"
             raise RuntimeError(message)
         said = json.loads(line)

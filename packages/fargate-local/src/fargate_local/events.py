@@ -4,6 +4,7 @@ import json
 import logging
 import queue
 import threading
+from itertools import groupby
 from typing import Any
 
 from fargate_local.cloud.clients import CloudClients
@@ -61,11 +62,11 @@ class EventPublisher:
             self._put(entries)
 
     def _put(self, entries: list[dict[str, Any]]) -> None:
-        region = entries[0]["Resources"][0].split(":")[3]
-        try:
-            self._clients.get("events", region).put_events(Entries=entries)
-        except Exception:
-            log.exception("could not put task state change events")
+        for region, ours in groupby(entries, key=lambda entry: entry["Resources"][0].split(":")[3]):
+            try:
+                self._clients.get("events", region).put_events(Entries=list(ours))
+            except Exception:
+                log.exception("could not put task state change events")
 
 
 def state_change(body: dict[str, Any]) -> dict[str, Any]:

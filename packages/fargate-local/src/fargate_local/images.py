@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 CONFIG_FILE = "image.json"
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar"
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -31,12 +33,15 @@ class ImageStore:
         self.root = Path(path)
 
     def path(self, digest: str) -> Path:
-        """Where the image of this digest is, whether or not it exists."""
+        """Where the image of this digest is, whether or not it exists. Raises ValueError for what is no digest."""
+        if not DIGEST.fullmatch(digest):
+            message = f"{digest!r} is no digest of an image: sha256: and 64 hexadecimal digits"
+            raise ValueError(message)
         return self.root / digest.replace(":", "-")
 
     def has(self, digest: str) -> bool:
         """Whether the image is here and complete."""
-        return (self.path(digest) / CONFIG_FILE).is_file()
+        return bool(DIGEST.fullmatch(digest)) and (self.path(digest) / CONFIG_FILE).is_file()
 
     def config(self, digest: str) -> dict[str, Any]:
         """The ``config`` object of the image: Entrypoint, Cmd, Env, WorkingDir, Labels."""

@@ -23,12 +23,15 @@ from fargate_local.faults.rules import FaultRule, FaultRules
 from fargate_local.guard import Guard
 from fargate_local.http import HttpServer
 from fargate_local.images import ImageStore
+from fargate_local.interfaces import Interfaces
 from fargate_local.keys import KEY_FILE, ServerKey, TaskKeys
 from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
+from fargate_local.state import StateLock
+from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
 
 
@@ -66,6 +69,15 @@ class Server:
             state.chmod(0o700)
         self._lock = StateLock(state) if state else None
         self._http = HttpServer(settings.host, settings.port)
+        try:
+            self._put_together(settings)
+        except BaseException:
+            # Its threads would keep a process alive that cannot answer.
+            self._http.close()
+            raise
+
+    def _put_together(self, settings: Settings) -> None:
+        state = settings.state_dir
         self.address = self._http.address
         self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
         if state:
@@ -74,6 +86,7 @@ class Server:
         clients = CloudClients(self._gate)
         catalog = Catalog(self._gate, clients)
         self._records = Records(state / "tasks.sqlite" if state else None)
+        self._interfaces = Interfaces(self._gate)
         self._events = EventPublisher(self._gate, clients)
         task_keys = TaskKeys()
         endpoints = TaskEndpoints(self._records, task_keys)
@@ -83,6 +96,7 @@ class Server:
             self._events.task_changed(body)
             if body["lastStatus"] == STATES[-1]:
                 endpoints.forget(body)
+                self._interfaces.task_ended(body)
 
         self._engine = Engine(
             Parts(
@@ -98,7 +112,8 @@ class Server:
             )
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle else None)
-        actions = Actions(self._engine, catalog)
+        actions = Actions(self._engine, catalog, self._interfaces.task_made)
+        self._targets = TargetRunner(self._gate, clients, catalog, actions.run_task)
         neighbours = Neighbours(self._gate, self._records)
         guard = None if settings.open else Guard(self.key, task_keys)
         application = Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules), guard)
@@ -106,8 +121,10 @@ class Server:
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
+        self._targets.close()
         self._engine.close()
         self._events.close()
+        self._interfaces.close()
         self._http.close()
         self._gate.close()
         self._records.close()
@@ -121,26 +138,3 @@ def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
         return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
     return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process)
-
-
-class StateInUseError(RuntimeError):
-    """Another server has the state folder."""
-
-
-class StateLock:
-    """Keeps a second server out of a state folder; the kernel releases it when the process ends, however it ends."""
-
-    def __init__(self, folder: Path) -> None:
-        import fcntl
-
-        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            message = f"another fargate-local uses {folder}: stop it, or give another --state-dir"
-            raise StateInUseError(message) from None
-
-    def release(self) -> None:
-        """Let others in."""
-        os.close(self._file)

@@ -61,7 +61,8 @@ def serve(
     """Serve ECS and the rest of AWS on this machine, until interrupted."""
     # moto and its services take a second to import; `--help` should not.
     from fargate_local.faults.rules import RuleError, load_rules
-    from fargate_local.server import Server, Settings, StateInUseError
+    from fargate_local.server import Server, Settings
+    from fargate_local.state import StateError
 
     ended = listen_for_the_end(until_stdin_closes)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
@@ -84,7 +85,7 @@ def serve(
         # moto keeps many small objects for good; looking through all of them again and again costs latency.
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
-    except (RuleError, StateInUseError) as error:
+    except (RuleError, StateError) as error:
         raise UserError(str(error)) from error
     except OSError as error:
         message = f"cannot listen on {host}:{port}: {error.strerror or error}; give another --port, or 0 for a free one"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fargate_local.cloud.requests import CloudRequest
+from fargate_local.state import StateError
 
 LINE_BODY_LIMIT = 64 * 1024
 
@@ -44,15 +45,26 @@ class Journal:
         self._file = -1
 
     def read(self) -> list[Record]:
-        """Every complete record; bodies kept in files of their own are left there until :meth:`with_body`."""
+        """Every complete record; bodies kept in files of their own are left there until :meth:`with_body`.
+
+        A line without its end was torn by a crash and is dropped. Raises StateError for any other that is no record.
+        """
         records: list[Record] = []
         if self.path.exists():
             whole = 0
             with self.path.open("rb") as lines:
-                for line in lines:
+                for number, line in enumerate(lines, 1):
                     if not line.endswith(b"\n"):
                         break
-                    records.append(decode(line))
+                    try:
+                        records.append(decode(line))
+                    except (ValueError, KeyError, TypeError, AttributeError) as error:
+                        message = (
+                            f"line {number} of {self.path} is no record of a change ({error or type(error).__name__}):"
+                            " put back a copy of the folder, take the line out to go on without that change, or give"
+                            " another --state-dir"
+                        )
+                        raise StateError(message) from error
                     whole += len(line)
             os.truncate(self.path, whole)
         self._next_number = records[-1].number + 1 if records else 1
@@ -86,7 +98,15 @@ class Journal:
         if record.body_file is None:
             return record.request
         request = record.request
-        body = (self.bodies / record.body_file).read_bytes()
+        path = self.bodies / record.body_file
+        try:
+            body = path.read_bytes()
+        except OSError as error:
+            message = (
+                f"cannot read {path} ({error.strerror}), which change {record.number} of {self.path} needs: put it"
+                " back, take the line out to go on without that change, or give another --state-dir"
+            )
+            raise StateError(message) from error
         return CloudRequest(request.method, request.target, request.headers, body)
 
     def replace(self, records: Iterable[Record]) -> None:

@@ -4,7 +4,8 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,9 +13,11 @@ from urllib.parse import quote
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from fargate_local.cloud.compaction import compact
+from fargate_local.cloud.event_rules import deliver_to_each
 from fargate_local.cloud.journal import Journal, Record
 from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
+from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.cloud.templates import hand_on_everything
 
@@ -24,6 +27,8 @@ UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 DATA_ACTIONS = frozenset({"PutLogEvents", "CreateLogStream", "DeleteLogStream", "PutEvents"})
 # A CloudFormation call may fail and still leave resources behind, so its failures are repeated too.
 RECORDED_EVEN_IF_REFUSED = frozenset({"cloudformation"})
+# Those that may make a rule of EventBridge.
+EVENT_SERVICES = frozenset({"events", "cloudformation"})
 # Events of a log stream that was forgotten have nowhere to go.
 MAY_FAIL_AGAIN = RECORDED_EVEN_IF_REFUSED | {"logs"}
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
@@ -42,6 +47,7 @@ class MotoGate:
         self._lock = ReadWriteLock()
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
+        self._on_events: Callable[[], None] = no_targets
         self._app = DomainDispatcherApplication(create_backend_app)
         self._journal = Journal(folder) if folder else None
         if self._journal:
@@ -66,10 +72,35 @@ class MotoGate:
 
     def _at_once(self, request: CloudRequest) -> CloudResponse:
         if not request.changes_state and (request.service, request.region) in self._touched:
+            if names_aws_policy(request):
+                with self.alone():
+                    load_aws_policies()
             with self._lock.reading():
                 return self._call(request)
         with self._lock.writing():
             return self._change(request)
+
+    def on_events(self, prepare: Callable[[], None]) -> None:
+        """``prepare`` says what becomes of events for targets that moto cannot reach, from now on.
+
+        It is called once EventBridge is there; until then, and so while the journal is repeated, nothing runs.
+        """
+        with self._lock.writing():
+            self._on_events = prepare
+            if any(service in EVENT_SERVICES for service, _ in self._touched):
+                prepare()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nobody changes moto meanwhile."""
+        with self._lock.reading():
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody reads or changes moto meanwhile: for changes that live no longer than this process."""
+        with self._lock.writing():
+            yield
 
     def close(self) -> None:
         """Wait for the last change and close the journal."""
@@ -108,6 +139,11 @@ class MotoGate:
             self._app.get_application(request.environ())
             if request.service == "cloudformation":
                 hand_on_everything()
+            if request.service in EVENT_SERVICES:
+                self._on_events()
+        if names_aws_policy(request):
+            self._seed(seed)
+            load_aws_policies()
 
     def _call(self, request: CloudRequest) -> CloudResponse:
         head: list[Any] = []
@@ -162,6 +198,11 @@ class MotoGate:
                 renamed[record.yields] = fresh
         elif request.service not in MAY_FAIL_AGAIN:
             log.warning("could not repeat change %d: %s %s", record.number, request.service, request.action)
+
+
+def no_targets() -> None:
+    """While the journal is repeated: what ran because of an event did so when it happened."""
+    deliver_to_each(lambda _: None)
 
 
 def delivered(response: CloudResponse) -> bool:

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.ecs.describe import addresses, new_task
@@ -25,11 +25,19 @@ REASON_LIMIT = 1024
 Json = bytes
 
 
+class OnMade(Protocol):
+    """Hears of each new task."""
+
+    def __call__(self, body: dict[str, Any], groups: list[str], *, public: bool) -> None:
+        """A task of this description, with these security groups, and with a public address or not."""
+
+
 class Actions:
     """Answers as JSON texts. Every method raises EcsError for what ECS refuses."""
 
-    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, on_made: OnMade) -> None:
         self._engine = engine
+        self._on_made = on_made
         self._records = engine.parts.records
         self._catalog = catalog
         self._addresses = itertools.count()
@@ -77,6 +85,7 @@ class Actions:
                 subnet = launch.subnets[number % len(launch.subnets)]
                 description, plan = new_task(each, now, subnet, addresses(subnet.block, number))
                 self._records.save(description, launch.tags)
+                self._on_made(description, launch.groups, public=launch.public)
                 self._engine.parts.on_change(description)
                 made.append((description, plan))
             arns = [description["taskArn"] for description, _ in made]

@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 Request = dict[str, Any]
 Containers = list[dict[str, Any]]
 
-NAME = re.compile(r"^[A-Za-z0-9_-]{1,255}$")
-IMAGE = re.compile(r"^[A-Za-z0-9_./:@#-]{1,255}$")
-ROLE = re.compile(r"^(arn:aws[a-z-]*:iam::\d{12}:role/)?[\w+=,.@/-]{1,512}$", re.ASCII)
+NAME = re.compile(r"^[A-Za-z0-9_-]{1,255}\Z")
+IMAGE = re.compile(r"^[A-Za-z0-9_./:@#-]{1,255}\Z")
+ROLE = re.compile(r"^(arn:aws[a-z-]*:iam::\d{12}:role/)?[\w+=,.@/-]{1,512}\Z", re.ASCII)
 S3_OBJECT = re.compile(r"^arn:aws[a-z-]*:s3:::[^/]+/.+")
 CONDITIONS = frozenset({"START", "COMPLETE", "SUCCESS", "HEALTHY"})
 COMPATIBILITIES = frozenset({"EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"})

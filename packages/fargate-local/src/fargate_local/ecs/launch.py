@@ -19,8 +19,8 @@ OVERRIDES_LIMIT = 8192
 COUNT_LIMIT = 10
 PLATFORM_VERSIONS = {"LATEST": "1.4.0", "1.4.0": "1.4.0", "1.3.0": "1.3.0"}
 PROVIDERS = frozenset({"FARGATE", "FARGATE_SPOT"})
-CLIENT_TOKEN = re.compile(r"^[\x21-\x7e]{1,64}$")
-STARTED_BY = re.compile(r"^[\w/.:@ -]*$", re.ASCII)
+CLIENT_TOKEN = re.compile(r"^[\x21-\x7e]{1,64}\Z")
+STARTED_BY = re.compile(r"^[\w/.:@ -]*\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,12 @@ class Launch:
         """The cluster's name."""
         name: str = self.cluster["clusterName"]
         return name
+
+    @property
+    def public(self) -> bool:
+        """Whether its tasks get an address of the internet's."""
+        network = self.request["networkConfiguration"]["awsvpcConfiguration"]
+        return bool(network.get("assignPublicIp") == "ENABLED")
 
     def on(self, provider: str) -> "Launch":
         """The same launch on one provider of its strategy."""

@@ -29,6 +29,18 @@ DEFAULT_SETTINGS = {
     "tagResourceAuthorization": "on",
 }
 
+# API reference, "Cluster", statistics.
+STATISTICS = (
+    "runningEC2TasksCount",
+    "runningFargateTasksCount",
+    "pendingEC2TasksCount",
+    "pendingFargateTasksCount",
+    "activeEC2ServiceCount",
+    "activeFargateServiceCount",
+    "drainingEC2ServiceCount",
+    "drainingFargateServiceCount",
+)
+
 
 class ClusterContainsTasksError(ClientError):
     """A cluster cannot go while its tasks run."""
@@ -63,7 +75,7 @@ class Neighbours:
             case "CreateService" | "UpdateService":
                 return self._moto(with_security_groups(request, parameters))
             case "DescribeClusters":
-                return self._counted(self._moto(request))
+                return self._counted(self._moto(request), parameters.get("include", []))
             case "ListAccountSettings" if parameters.get("effectiveSettings"):
                 return self._effective_settings(request, parameters)
             case "DeleteCluster":
@@ -113,7 +125,7 @@ class Neighbours:
         active = {cluster["clusterArn"] for cluster in described if cluster["status"] != "INACTIVE"}
         return json.dumps(answer | {"clusterArns": [arn for arn in answer["clusterArns"] if arn in active]}).encode()
 
-    def _counted(self, response: CloudResponse) -> CloudResponse | bytes:
+    def _counted(self, response: CloudResponse, include: list[str]) -> CloudResponse | bytes:
         if response.code != 200:
             return response
         answer = json.loads(response.content)
@@ -122,6 +134,13 @@ class Neighbours:
             pending = sum(counts.get(state, 0) for state in ("PROVISIONING", "PENDING", "ACTIVATING"))
             cluster["runningTasksCount"] = counts.get("RUNNING", 0)
             cluster["pendingTasksCount"] = pending
+            for name in ("tags", "capacityProviders", "defaultCapacityProviderStrategy", "statistics"):
+                cluster.setdefault(name, [])
+            if "SETTINGS" not in include:
+                cluster["settings"] = []
+            if "STATISTICS" in include:
+                fargate = {"runningFargateTasksCount": counts.get("RUNNING", 0), "pendingFargateTasksCount": pending}
+                cluster["statistics"] = [{"name": name, "value": str(fargate.get(name, 0))} for name in STATISTICS]
         return json.dumps(answer).encode()
 
     def _effective_settings(self, request: CloudRequest, parameters: dict[str, Any]) -> CloudResponse | bytes:

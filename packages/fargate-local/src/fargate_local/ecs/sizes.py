@@ -13,8 +13,8 @@ SIZES: dict[int, range] = {
     16384: range(32 * GIB, 120 * GIB + 1, 8 * GIB),
 }
 SMALLEST_MEMORY = (512, 1 * GIB, 2 * GIB)
-CPU_TEXT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*vcpu\s*$", re.IGNORECASE)
-MEMORY_TEXT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*gb\s*$", re.IGNORECASE)
+CPU_TEXT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*vcpu\s*\Z", re.IGNORECASE)
+MEMORY_TEXT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*gb\s*\Z", re.IGNORECASE)
 
 
 def cpu_units(text: str) -> int | None:

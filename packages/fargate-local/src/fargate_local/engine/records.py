@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fargate_local.state import StateError
+
 SCHEMA = """
 create table if not exists tasks (
     seq integer primary key,
@@ -49,10 +51,17 @@ class Records:
             path.touch(mode=0o600)
             path.chmod(0o600)
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        self._db.execute("pragma journal_mode = wal")
-        # A crash of this process loses nothing that was written; only a power cut could.
-        self._db.execute("pragma synchronous = off")
-        self._db.executescript(SCHEMA)
+        try:
+            self._db.execute("pragma journal_mode = wal")
+            # A crash of this process loses nothing that was written; only a power cut could.
+            self._db.execute("pragma synchronous = off")
+            self._db.executescript(SCHEMA)
+        except sqlite3.DatabaseError as error:
+            message = (
+                f"cannot read the tasks in {path} ({error}): put back a copy of the folder, remove that file to go on"
+                " without its tasks, or give another --state-dir"
+            )
+            raise StateError(message) from error
 
     def close(self) -> None:
         """Close the file."""

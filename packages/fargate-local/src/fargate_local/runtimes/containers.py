@@ -62,6 +62,9 @@ class ContainerRuntime:
             if digest is None:
                 raise StartError(reasons.pull_failed(reference, f"{reference}: not found"))
         name = self._source(parsed, digest)
+        if not name[0].isalnum():
+            # The engine would take it for an option.
+            raise StartError(reasons.pull_failed(reference, "invalid reference format"))
         with self._lock:
             one_at_a_time = self._pulls.setdefault(name, threading.Lock())
         with one_at_a_time:

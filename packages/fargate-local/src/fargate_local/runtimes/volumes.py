@@ -2,13 +2,17 @@
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 import psutil
 
+from fargate_local.protocol.errors import StartError
+
 PREFIX = "fargate-local-volumes-"
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
 class Volumes:
@@ -18,7 +22,14 @@ class Volumes:
         self._root = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}"
 
     def folder(self, task_id: str, name: str) -> Path:
-        """The folder of a volume, the same for all containers of the task."""
+        """The folder of a volume, the same for all containers of the task. Raises StartError for an odd name."""
+        if not NAME.fullmatch(name):
+            # RegisterTaskDefinition lets no such name through, but a template's definition is not checked.
+            message = (
+                f'CannotCreateVolumeError: create {name}: "{name}" includes invalid characters for a local volume name,'
+                ' only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed.'
+            )
+            raise StartError(message)
         # mkdir and not makedirs for the root: a folder of somebody else's by that name is an error, not a place.
         with contextlib.suppress(FileExistsError):
             self._root.mkdir(mode=0o700)

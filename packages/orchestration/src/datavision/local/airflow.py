@@ -15,6 +15,7 @@ import httpx
 
 from datavision.airflow_api import USER
 from datavision.local.cloud import console_script
+from datavision.local.private import private_folder, write_private
 from datavision.local.processes import STOP_SECONDS, Service, StartError, free_port, stop_all
 
 START_SECONDS = 180
@@ -116,8 +117,7 @@ def _marker(settings: AirflowSettings) -> Path:
 
 def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
     """Return Airflow's configuration as environment variables."""
-    home = settings.state / "airflow"
-    home.mkdir(parents=True, exist_ok=True)
+    home = private_folder(settings.state / "airflow")
     keys = _keys(home / "keys.json")
     bundle = {
         "name": "datavision",
@@ -157,7 +157,7 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-        "XDG_RUNTIME_DIR": str(_private(home / "run")),
+        "XDG_RUNTIME_DIR": str(private_folder(home / "run")),
     }
     if settings.smtp_port is not None:
         env["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(
@@ -173,12 +173,13 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
 
 def _keys(path: Path) -> dict[str, str]:
     """Return this state folder's signing keys, made once and readable by the owner only."""
+    keys: dict[str, str]
     if not path.exists():
         fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        path.touch(mode=0o600)
-        path.write_text(json.dumps({"fernet": fernet, "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}))
+        keys = {"fernet": fernet, "jwt": secrets.token_hex(32), "api": secrets.token_hex(32)}
+        write_private(path, json.dumps(keys))
     try:
-        keys: dict[str, str] = json.loads(path.read_text())
+        keys = json.loads(path.read_text())
         whole = {"fernet", "jwt", "api"} <= set(keys)
     except (ValueError, TypeError):
         whole = False
@@ -186,7 +187,7 @@ def _keys(path: Path) -> dict[str, str]:
         raise StartError(f"{path} no longer holds the local Airflow's keys. Remove it; the next start makes new ones.")
     if "password" not in keys:  # a state folder of version 0.1
         keys["password"] = secrets.token_urlsafe(12)
-        path.write_text(json.dumps(keys))
+        write_private(path, json.dumps(keys))
     return keys
 
 
@@ -197,13 +198,4 @@ def password_of(state: Path) -> str:
 
 def _passwords(home: Path, password: str) -> Path:
     """Return Airflow's file of passwords, which only its owner can read."""
-    path = home / "passwords.json"
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({USER: password}))
-    return path
-
-
-def _private(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
-    return folder
+    return write_private(home / "passwords.json", json.dumps({USER: password}))

@@ -21,6 +21,7 @@ from datavision.local.cloud import Cloud, aws_environment
 from datavision.local.locks import take
 from datavision.local.mail import Mailbox
 from datavision.local.postgres import EmbeddedPostgres
+from datavision.local.private import write_private
 from datavision.local.source.upkeep import load_if_empty
 from datavision.process_environment import ProcessEnvironment
 from datavision.release.local import bundle_is_ready, bundle_repository, release_local
@@ -132,9 +133,7 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
             loading.result()
             if releasing is not None:
                 releasing.result()
-        path = state / "stack.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(asdict(stack)))
+        path = write_private(state / "stack.json", json.dumps(asdict(stack)))
         cleanup.callback(path.unlink, missing_ok=True)
         yield stack
         report("stopping")

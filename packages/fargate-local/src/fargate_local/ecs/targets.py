@@ -1,0 +1,54 @@
+"""An ECS target of EventBridge or Scheduler as the RunTask request that it stands for.
+
+API references: EventBridge ``Target`` and ``EcsParameters``, Scheduler ``Target`` and ``EcsParameters``; Scheduler's
+user guide, "Using universal targets" (read November 2026).
+"""
+
+import json
+from typing import Any, Final
+
+from fargate_local.cloud.event_rules import Invocation
+from fargate_local.protocol.errors import InvalidParameterError
+from fargate_local.protocol.shapes import input_shape
+
+UNIVERSAL: Final = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
+STARTED_BY_LENGTH: Final = 36
+RENAMED: Final = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count", "TagList": "tags"}
+
+
+def run_task_request(invocation: Invocation) -> dict[str, Any]:
+    """The request of an invocation. Raises InvalidParameterError for a target that is none."""
+    target = invocation.target
+    given = from_text(invocation.text)
+    if target.get("Arn") == UNIVERSAL:
+        wanted = given
+    elif ":ecs:" in str(target.get("Arn")) and isinstance(target.get("EcsParameters"), dict):
+        parameters = {RENAMED.get(name, name): value for name, value in target["EcsParameters"].items()}
+        wanted = {**parameters, "cluster": target["Arn"], "overrides": given}
+    else:
+        message = f"{target.get('Arn')} with these parameters runs no task"
+        raise InvalidParameterError(message)
+    # Tasks of Scheduler are seen with names that are cut after 36 characters.
+    named = {"startedBy": invocation.started_by[:STARTED_BY_LENGTH]}
+    request: dict[str, Any] = {**named, **fitted(wanted, input_shape("RunTask"))}
+    return request
+
+
+def from_text(text: str | None) -> dict[str, Any]:
+    """The JSON object of a target's input; empty when it is none, as ECS takes an event for no override."""
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def fitted(value: Any, shape: Any) -> Any:
+    """The value with the names of ECS's own API, whatever their case, and without what that API does not know."""
+    if shape.type_name == "structure" and isinstance(value, dict):
+        members = {name.lower(): name for name in shape.members}
+        known = {members[name.lower()]: item for name, item in value.items() if name.lower() in members}
+        return {name: fitted(item, shape.members[name]) for name, item in known.items() if item is not None}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [fitted(item, shape.member) for item in value]
+    return value
