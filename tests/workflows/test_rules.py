@@ -81,7 +81,8 @@ def test_ci_run_knows_no_other_part(tmp_path: Path) -> None:
 def test_nothing_is_released_that_ci_has_not_passed() -> None:
     jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "release.yml").read_text())["jobs"]
     assert jobs["ci"]["uses"] == "$/.github/workflows/ci.yml"
-    assert (jobs["dev"]["needs"], jobs["prod"]["needs"]) == ("ci", "dev")
+    needs = {name: job["needs"] for name, job in jobs.items() if "needs" in job}
+    assert needs == {"dev-infra": "ci", "dev": "dev-infra", "prod-infra": "dev", "prod": "prod-infra"}
 
 
 def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
@@ -97,6 +98,26 @@ def test_rights_are_given_job_by_job_and_no_key_lives_in_a_secret(workflow: dict
     assert all("permissions" in job for job in workflow["jobs"].values())
     assert "secrets." not in path.read_text()
     assert "aws-access-key" not in path.read_text()
+
+
+def test_a_job_assumes_the_role_of_its_own_command_and_no_other() -> None:
+    """Each GitHub environment is trusted by one role of infra/ci-roles.yaml; that of the stacks is not among them."""
+    template = (REPOSITORY / "infra" / "ci-roles.yaml").read_text()
+    trusted = re.findall(r"environment:\$\{Environment\}(-\w+)?\"", template)
+    assert sorted(trusted) == ["", "", "-rollback"]
+    commands = {
+        job["environment"]: [line.split()[1:3] for line in run_lines([job]) if "datavision" in line]
+        for name in ("release", "rollback")
+        for job in yaml.safe_load((WORKFLOWS[0].parent / f"{name}.yml").read_text())["jobs"].values()
+        if "environment" in job
+    }
+    assert {name: [first for first, _ in found] for name, found in commands.items()} == {
+        "dev-infra": ["infra"],
+        "dev": ["release"],
+        "prod-infra": ["infra"],
+        "prod": ["promote"],
+        "${{ inputs.environment }}-rollback": ["rollback"],
+    }
 
 
 def test_a_rollback_waits_neither_for_a_release_nor_for_the_approval_of_a_promotion() -> None:
