@@ -133,7 +133,6 @@ class StackEdge:
         Raises:
             InfraError: it is not; the text says which resource stands in the way.
         """
-        self.mark()
         self._client.delete_stack(StackName=self._name)
         left = self.settle()
         if left is not None:

@@ -69,7 +69,9 @@ def destroy(config: Config, planned: Destruction, *, report: Callable[[str], Non
         for kind, identifier in resources:
             if kind == "AWS::S3::Bucket":  # before, because CloudFormation deletes no bucket with objects in it
                 _empty(config, identifier, report)
-        StackEdge(cloudformation, name, report).delete()
+        edge = StackEdge(cloudformation, name, report)
+        edge.mark()
+        edge.delete()
         for kind, identifier in resources:
             _delete(config, kind, identifier, report)
         report(f"{name}: removed")
