@@ -1,7 +1,6 @@
 """The roles of `infra/ci-roles.yaml` and what `release`, `promote` and `rollback` call, held against each other."""
 
 import json
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,6 @@ from cfnlint.decode import decode
 
 from datavision import aws, infra
 from datavision.config import load
-from datavision.images.process import ProcessBuilder, _config
-from datavision.images.recipe import Stamp
-from datavision.images.source import ModuleSource
 from datavision.pins import read_pin
 from datavision.release.errors import CanaryError
 from datavision.release.promote import promote
@@ -57,23 +53,6 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     monkeypatch.setattr(aws, "_client", recorded)
     aws._account.cache_clear()
     return recorder
-
-
-@pytest.fixture
-def in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Images whose one program ends well where the file that this returns is there, else not."""
-    flag = tmp_path / "in-order"
-
-    def build(builder: ProcessBuilder, source: ModuleSource, stamp: Stamp) -> str:
-        with tempfile.TemporaryDirectory(dir=builder._state) as folder:
-            program = Path(folder) / "app" / ".venv" / "bin" / "datavision-run"
-            program.parent.mkdir(parents=True)
-            program.write_text(f"#!/bin/sh\necho {source.hash}\ntest -e {flag}\n")
-            program.chmod(0o755)
-            return str(builder._store.commit(Path(folder), _config(source, stamp)).manifest)
-
-    monkeypatch.setattr(ProcessBuilder, "build", build)
-    return flag
 
 
 @pytest.fixture
