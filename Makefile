@@ -1,5 +1,4 @@
 # make run | up | install | test | lint | bench | clean. Needs Python 3.11 or newer, git and make; uv comes from PyPI when it is missing.
-UV_VERSION := 0.13.9
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
 WORKERS ?= 3
@@ -39,4 +38,5 @@ clean: .uv-ready
 .uv-ready:
 	@command -v $(UV) >/dev/null || { \
 	  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed as python3."; exit 2; }; \
-	  python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	  python3 -m venv .uv && .uv/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --require-hashes --only-binary :all: -r packages/runtime/image/uv.txt; }

@@ -124,6 +124,7 @@ def test_docker_pushes_an_image_and_no_index_with_a_provenance(
     (folder / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(project / "config"))
+    monkeypatch.setenv("DATAVISION_IMAGES__BASE_IMAGE", f"python:3.11@sha256:{'a' * 64}")
     builder = ContainerBuilder(load("dev"), project, Registry.__new__(Registry), "docker", lambda _: None)
     builder.build(read_source(project, "ingesta"), Stamp("1.0.0", "0" * 40, "https://git"))
     assert "--provenance=false --sbom=false" in (folder / "called").read_text()

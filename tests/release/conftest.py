@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import pytest
 
 from datavision import infra
 from datavision.config import Config, load
+from datavision.images.process import ProcessBuilder, _config
+from datavision.images.recipe import Stamp
+from datavision.images.source import ModuleSource
 from datavision.release.pins.git import PinRepository
 from fargate_local import FargateLocal
 
@@ -115,6 +119,23 @@ def project(origin: Path, environment: None, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(path / "config"))
     monkeypatch.chdir(path)
     return Project(path, load("dev"))
+
+
+@pytest.fixture
+def in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Images whose one program ends well where the file that this returns is there, else not."""
+    flag = tmp_path / "in-order"
+
+    def build(builder: ProcessBuilder, source: ModuleSource, stamp: Stamp) -> str:
+        with tempfile.TemporaryDirectory(dir=builder._state) as folder:
+            program = Path(folder) / "app" / ".venv" / "bin" / "datavision-run"
+            program.parent.mkdir(parents=True)
+            program.write_text(f"#!/bin/sh\necho {source.hash}\ntest -e {flag}\n")
+            program.chmod(0o755)
+            return str(builder._store.commit(Path(folder), _config(source, stamp)).manifest)
+
+    monkeypatch.setattr(ProcessBuilder, "build", build)
+    return flag
 
 
 PROGRAMS = ("podman", "runc", "skopeo", "docker-registry", "mmdebstrap")

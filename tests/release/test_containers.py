@@ -10,6 +10,7 @@ import pytest
 
 from datavision.aws import checked_client
 from datavision.config import Config, load
+from datavision.images.base import move_base_image, without_tag
 from datavision.images.errors import BuildError
 from datavision.images.run import build_images
 from datavision.release.promote import copy_image
@@ -94,6 +95,27 @@ def test_an_image_holds_no_compiler_installer_cache_or_certificate(containers: C
             "find /app -name tests -path '*datavision*'; true",
         )
         assert found == "", module
+
+
+def test_an_image_carries_the_bill_of_its_materials(containers: Config) -> None:
+    name = build_images(containers, ["ingesta"], None, lambda _: None)["ingesta"]
+    bill = json.loads(podman_out("run", "--rm", "--entrypoint", "/bin/cat", name, "/app/sbom.cdx.json"))
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "datavision-ingesta"
+    assert "duckdb" in {component["name"] for component in bill["components"]}
+
+
+def test_a_base_image_is_named_by_the_digest_that_its_registry_gives(
+    containers: Config, base_image: str, registries: tuple[str, str], project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagged = f"{registries[0]}/base/python:bookworm"
+    podman_out("push", base_image, tagged)
+    monkeypatch.setenv("DATAVISION_IMAGES__BASE_IMAGE", tagged)
+    _, moved = move_base_image(load("dev"))
+    digest = manifest(registries[0], "base/python", "bookworm").headers["Docker-Content-Digest"]
+    assert moved == f"{tagged}@{digest}"
+    assert f'base_image = "{moved}"' in (project.path / "config/dev.toml").read_text()
+    assert podman_out("pull", "--quiet", without_tag(moved)).strip()
 
 
 def test_only_tmp_can_be_written(containers: Config, released: Release) -> None:

@@ -1,12 +1,17 @@
 """The same bytes in another environment; and what may leave the registry."""
 
+import json
+import os
+import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
 from datavision.airflow_api import BegunRun
+from datavision.aws import visiting_client
 from datavision.config import load
 from datavision.images.registry import Registry
 from datavision.pins import read_pin
@@ -17,6 +22,7 @@ from datavision.release.registry.prune import prune
 from datavision.release.release import release
 from datavision.release.rollback import rollback
 
+OTHER = "210987654321"
 PIPELINES = ("pipeline_completo", "pipeline_fact_rfm", "pipeline_suscripciones")
 
 
@@ -48,6 +54,53 @@ def test_each_pipeline_is_promoted_as_it_is_pinned(project: Any) -> None:
     promote(project.config, load("prod"))
     versions = {name: read_pin(project.path / "dags", "prod", name).version for name in PIPELINES}
     assert versions == dict.fromkeys(PIPELINES, second.version) | {"pipeline_fact_rfm": first.version}
+
+
+def test_a_promotion_to_another_account_reads_the_first_one_with_the_credentials_of_the_second(
+    project: Any, cloud: Any, in_order: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """moto keeps registries apart by region, and the owner of a repository by its registry id.
+
+    Folders have no layers to copy, so skopeo is a program that writes down what it is asked.
+    """
+    in_order.touch()
+    done = release(project.config)
+    here, there = (boto3.client("ecr", **{**cloud.client_args, "region_name": r}) for r in ("us-east-1", "us-west-2"))
+    for image in done.images.values():
+        place = {"repositoryName": image.repository}
+        (found,) = here.batch_get_image(**place, imageIds=[{"imageDigest": image.digest}])["images"]
+        here.batch_delete_image(**place, imageIds=[{"imageDigest": image.digest}])
+        there.create_repository(**place, registryId=OTHER)
+        there.put_image(
+            **place,
+            registryId=OTHER,
+            imageManifest=found["imageManifest"],
+            imageManifestMediaType=json.loads(found["imageManifest"])["mediaType"],
+            imageTag=image.tag,
+            imageDigest=image.digest,
+        )
+    skopeo, asked = tmp_path / "bin" / "skopeo", tmp_path / "asked"
+    skopeo.parent.mkdir()
+    skopeo.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    skopeo.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{skopeo.parent}:{os.environ['PATH']}")
+    dev = project.config.model_copy(
+        update={"aws": project.config.aws.model_copy(update={"account_id": OTHER, "region": "us-west-2"})}
+    )
+    read: list[str] = []
+    events = visiting_client(dev, load("prod"), "ecr").meta.events
+    events.register("provide-client-params.ecr.BatchGetImage", lambda params, **_: read.append(params["registryId"]))
+
+    promoted = promote(dev, load("prod"))
+
+    assert set(read) == {OTHER}
+    assert {pin.version for pin in promoted.pins.values()} == {done.version}
+    for image in done.images.values():
+        assert Registry(load("prod")).find(image.repository, digest=image.digest) is not None
+        copied = f"docker://{OTHER}.dkr.ecr.us-west-2.amazonaws.com/{image.repository}@{image.digest}"
+        (line,) = (line for line in asked.read_text().splitlines() if copied in line)
+        assert f"docker://123456789012.dkr.ecr.us-east-1.amazonaws.com/{image.repository}:{image.tag}" in line
+        assert re.search("--src-creds AWS:.* --dest-creds AWS:", line)
 
 
 def test_nothing_pinned_and_dirty_trees_are_refused(project: Any) -> None:

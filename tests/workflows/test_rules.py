@@ -15,6 +15,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((REPOSITORY / ".github" / "workflows").glob("*.yml"))
 PARTS = ("lint", "fast", "slow-release", "slow-e2e", "slow-rest", "containers")
 
+JOBS = (*PARTS, "audit")
+"""The audit asks a database on the internet, so it is a job of its own and no part of what runs without a name."""
+
 
 @pytest.fixture(params=WORKFLOWS, ids=lambda path: path.stem)
 def path(request: pytest.FixtureRequest) -> Path:
@@ -47,7 +50,7 @@ def test_every_line_is_a_call_of_make_of_datavision_or_of_ci_run(workflow: dict[
 
 def test_each_part_of_ci_is_a_job_that_ends_within_20_minutes() -> None:
     jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
-    assert {name: run_lines([job]) for name, job in jobs.items()} == {name: [f"bash .ci/run {name}"] for name in PARTS}
+    assert {name: run_lines([job]) for name, job in jobs.items()} == {name: [f"bash .ci/run {name}"] for name in JOBS}
     assert max(job["timeout-minutes"] for job in jobs.values()) <= 20
 
 
@@ -64,6 +67,10 @@ def test_coverage_is_measured_when_it_is_asked_for_by_name(tmp_path: Path) -> No
     assert "PYTEST=coverage run -m pytest" in _ci_run(tmp_path, "coverage")
 
 
+def test_the_audit_of_the_lock_is_a_part_by_name(tmp_path: Path) -> None:
+    assert _ci_run(tmp_path, "audit").splitlines() == ["install", "datavision image audit"]
+
+
 def test_the_slow_parts_share_the_folders_of_tests_between_them(tmp_path: Path) -> None:
     """A new folder belongs to the rest; none is in two parts, none in no part."""
     asked = _ci_run(tmp_path, "slow-release", "slow-e2e", "slow-rest").split()
@@ -75,13 +82,16 @@ def test_ci_run_knows_no_other_part(tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as error:
         _ci_run(tmp_path, "quick")
     assert error.value.returncode == 2
-    assert "Name any of: lint, fast, coverage, slow-release, slow-e2e, slow-rest, containers." in error.value.stderr
+    assert (
+        "Name any of: lint, fast, coverage, audit, slow-release, slow-e2e, slow-rest, containers." in error.value.stderr
+    )
 
 
 def test_nothing_is_released_that_ci_has_not_passed() -> None:
     jobs = yaml.safe_load((REPOSITORY / ".github" / "workflows" / "release.yml").read_text())["jobs"]
     assert jobs["ci"]["uses"] == "$/.github/workflows/ci.yml"
-    assert (jobs["dev"]["needs"], jobs["prod"]["needs"]) == ("ci", "dev")
+    needs = {name: job["needs"] for name, job in jobs.items() if "needs" in job}
+    assert needs == {"dev-infra": "ci", "dev": "dev-infra", "prod-infra": "dev", "prod": "prod-infra"}
 
 
 def test_every_action_is_pinned_to_a_commit(path: Path) -> None:
@@ -97,6 +107,26 @@ def test_rights_are_given_job_by_job_and_no_key_lives_in_a_secret(workflow: dict
     assert all("permissions" in job for job in workflow["jobs"].values())
     assert "secrets." not in path.read_text()
     assert "aws-access-key" not in path.read_text()
+
+
+def test_a_job_assumes_the_role_of_its_own_command_and_no_other() -> None:
+    """Each GitHub environment is trusted by one role of infra/ci-roles.yaml; that of the stacks is not among them."""
+    template = (REPOSITORY / "infra" / "ci-roles.yaml").read_text()
+    trusted = re.findall(r"environment:\$\{Environment\}(-\w+)?\"", template)
+    assert sorted(trusted) == ["", "", "-rollback"]
+    commands = {
+        job["environment"]: [line.split()[1:3] for line in run_lines([job]) if "datavision" in line]
+        for name in ("release", "rollback")
+        for job in yaml.safe_load((WORKFLOWS[0].parent / f"{name}.yml").read_text())["jobs"].values()
+        if "environment" in job
+    }
+    assert {name: [first for first, _ in found] for name, found in commands.items()} == {
+        "dev-infra": ["infra"],
+        "dev": ["release"],
+        "prod-infra": ["infra"],
+        "prod": ["promote"],
+        "${{ inputs.environment }}-rollback": ["rollback"],
+    }
 
 
 def test_a_rollback_waits_neither_for_a_release_nor_for_the_approval_of_a_promotion() -> None:
@@ -130,9 +160,10 @@ def _ci_run(folder: Path, *parts: str) -> str:
     shutil.copy2(REPOSITORY / ".ci" / "run", folder / ".ci" / "run")
     said = folder / "said"
     said.touch()
-    for tool in ("bin/make", ".venv/bin/coverage"):
-        (folder / tool).parent.mkdir(parents=True)
-        (folder / tool).write_text('#!/bin/sh\n[ "${0##*/}" != make ] || echo "$@" >> "$SAID"\n')
+    for tool in ("bin/make", ".venv/bin/coverage", ".venv/bin/datavision"):
+        (folder / tool).parent.mkdir(parents=True, exist_ok=True)
+        says = 'case "${0##*/}" in make) echo "$@" ;; datavision) echo "datavision $@" ;; esac >> "$SAID"'
+        (folder / tool).write_text(f"#!/bin/sh\n{says}\n")
         (folder / tool).chmod(0o755)
     for tool in ("bash", "dirname", "id", "rm", "find", "sort", "sh"):
         (folder / "bin" / tool).symlink_to(str(shutil.which(tool)))

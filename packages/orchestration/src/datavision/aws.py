@@ -57,6 +57,18 @@ def checked_client(config: Config, service: str) -> Any:
     return client(Cloud.of(config), service)
 
 
+def visiting_client(place: Config, visitor: Config, service: str) -> Any:
+    """Return the client of `service` where `place` is, with the credentials of `visitor`'s account.
+
+    What it may do there, resource policies of the other account say.
+
+    Raises:
+        AccountError: the credentials are for another account than the visitor's.
+    """
+    check_account(visitor)
+    return client(Cloud(place.aws.region, Environment(visitor).embedded_url), service)
+
+
 def check_account(config: Config) -> str:
     """Return the account that the credentials are for; asked once per process and before any other call.
 

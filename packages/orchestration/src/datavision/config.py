@@ -40,6 +40,8 @@ class Aws(_Section):
     account_id: str = Field(pattern=r"^\d{12}$")
     endpoint_url: str | None = Field(None, pattern=r"^https?://[A-Za-z0-9.:\[\]-]+(/\S*)?$")
     """The embedded cloud's address; unset on AWS."""
+    termination_protection: bool = False
+    """Whether the stacks are protected from deletion: `infra destroy` refuses until this is false and deployed."""
 
 
 class Size(_Section):
@@ -133,6 +135,8 @@ class Images(_Section):
     """A finding of this severity or a higher one stops the release."""
     canary: bool = True
     """Whether each new image must first run its module's `doctor` as a real task."""
+    reader_accounts: tuple[Annotated[str, Field(pattern=r"^\d{12}$")], ...] = ()
+    """Other accounts that may pull from this account's registry: those that are promoted to from here."""
     keep_releases: int = Field(10, ge=1)
     keep_days: int = Field(180, ge=0)
     keep_unpinned_hours: Annotated[float, Field(ge=0)] = 24
@@ -197,6 +201,17 @@ class Airflow(_Section):
     """An API token; give it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
 
 
+class Ci(_Section):
+    """The workflows that release, promote and roll back."""
+
+    repository: str = Field("", pattern=r"^([\w.-]+/[\w.-]+)?$")
+    """owner/name on GitHub, whose workflows may assume this environment's roles; empty: there are none."""
+    make_provider: bool = True
+    """Whether the stack of the roles makes the account's identity provider for GitHub, of which there is one."""
+    promotes_from: str = Field("", pattern=r"^(\d{12})?$")
+    """Account whose registry images are promoted from; empty: this one."""
+
+
 class Alerts(_Section):
     """Who hears of failures."""
 
@@ -234,6 +249,7 @@ class Config(BaseSettings):
     storage: Storage
     secrets: Secrets
     airflow: Airflow = Airflow()
+    ci: Ci = Ci()
     alerts: Alerts
     observability: Observability
     sizes: dict[str, Size]

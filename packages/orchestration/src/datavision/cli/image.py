@@ -10,10 +10,14 @@ from datavision.cli.connect import environment, images_in_flight
 from datavision.cli.options import PLAIN, AsJson, Env
 from datavision.cli.output import out, step
 from datavision.cli.tables import Digest, show_table
+from datavision.config import load
+from datavision.images.base import move_base_image
 from datavision.images.builders import EngineChoice
 from datavision.images.run import build_images, push_image, run_command
 from datavision.process_environment import ProcessEnvironment
+from datavision.release.gates.lock import audit_lock
 from datavision.release.registry.prune import prune as prune_registry
+from datavision.state import project_root
 
 app = typer.Typer(help="Module images: build, run, prune.", **PLAIN)
 Engine = Annotated[EngineChoice | None, typer.Option(help="Use this instead of the configured one.")]
@@ -65,6 +69,27 @@ def run(
             how.arguments, env={**ProcessEnvironment.current().inherited, **how.variables}, cwd=how.folder, check=False
         )
     raise typer.Exit(done.returncode)
+
+
+@app.command()
+def base(env: Env) -> None:
+    """Move the base image: write the digest that its tag has today into the environment's configuration.
+
+    Example: datavision image base --env dev
+    """
+    before, after = move_base_image(load(env))
+    step(f"{before} stays" if before == after else f"{before} → {after} in config/{env}.toml; commit it and release")
+
+
+@app.command()
+def audit(
+    service: Annotated[str | None, typer.Option(help="Another database than osv.dev, with the same API.")] = None,
+) -> None:
+    """Hold uv.lock against the known vulnerabilities, but for those in infra/scan-allowed.toml.
+
+    Example: datavision image audit
+    """
+    out.print(audit_lock(project_root(), service), soft_wrap=True, markup=False)
 
 
 @app.command()

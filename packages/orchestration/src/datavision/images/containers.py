@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.environment import Environment
+from datavision.images.base import has_digest, without_tag
 from datavision.images.errors import BuildError, ImageError, RegistryError
 from datavision.images.recipe import Invocation, Stamp
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
@@ -64,10 +65,12 @@ class ContainerBuilder:
 
         Raises:
             BuildError: a step failed; the text is that step and its output.
+            ImageError: on AWS, the base image is not named by digest.
         """
+        self._require_base_by_digest()
         name = f"localhost/datavision/{source.module}:{source.hash[:24]}"
         arguments = {
-            "BASE_IMAGE": self._config.images.base_image,
+            "BASE_IMAGE": without_tag(self._config.images.base_image),
             "VERSION": stamp.version,
             "REVISION": stamp.commit,
             "SOURCE": stamp.origin,
@@ -89,6 +92,14 @@ class ContainerBuilder:
             command += ["--format", "oci", "--timestamp", str(source.epoch)]
         self._run_build(source.module, [*command, "."])
         return name
+
+    def _require_base_by_digest(self) -> None:
+        base, env = self._config.images.base_image, self._config.env
+        if Environment(self._config).embedded_url is None and not has_digest(base):
+            raise ImageError(
+                f"The base image {base} is a tag, which somebody may move. Run `datavision image base --env {env}`, "
+                f"which writes its digest into config/{env}.toml, and commit that."
+            )
 
     def push(self, built: str, repository: str, tag: str) -> RegisteredImage:
         """Push and return the image as the registry has it.

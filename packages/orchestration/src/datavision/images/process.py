@@ -14,7 +14,13 @@ from datavision.images.errors import ImageError
 from datavision.images.recipe import ENTRYPOINT, Invocation, Stamp, labels, source_tag
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
 from datavision.images.source import ModuleSource
-from datavision.images.uv import compile_bytecode, create_environment, install_dependencies, install_members
+from datavision.images.uv import (
+    compile_bytecode,
+    create_environment,
+    install_dependencies,
+    install_members,
+    write_bill,
+)
 from datavision.process_environment import ProcessEnvironment
 
 
@@ -51,6 +57,7 @@ class ProcessBuilder:
             _link_tree(self._dependencies(source), environment)
             install_members(self._project, environment, source.package, list(source.members))
             compile_bytecode(folder)
+            write_bill(self._project, source.package, folder / "app" / "sbom.cdx.json")
             for path in source.shipped_files():
                 target = folder / "app" / source.module / path
                 target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from datavision.aws import checked_client
+from datavision.aws import checked_client, visiting_client
 from datavision.config import Config
 from datavision.images.errors import RegistryError
 
@@ -27,9 +27,11 @@ class RegisteredImage:
 class Registry:
     """The registry of one environment."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, visitor: Config | None = None) -> None:
+        """Open it with its own account's credentials, or with those of a `visitor` that its repositories let read."""
         self._config = config
-        self._ecr = checked_client(config, "ecr")
+        self._ecr = visiting_client(config, visitor, "ecr") if visitor else checked_client(config, "ecr")
+        self._whose = {"registryId": config.aws.account_id} if visitor else {}
 
     def find(self, repository: str, *, tag: str | None = None, digest: str | None = None) -> RegisteredImage | None:
         """Return the image that `tag` or `digest` names, or None.
@@ -64,9 +66,13 @@ class Registry:
         """Return an image's manifest, byte for byte.
 
         Raises:
-            RegistryError: the image is not there.
+            RegistryError: the image or the repository is not there.
         """
-        found = self._ecr.batch_get_image(repositoryName=repository, imageIds=[{"imageDigest": digest}])["images"]
+        wanted = [{"imageDigest": digest}]
+        try:
+            found = self._ecr.batch_get_image(repositoryName=repository, imageIds=wanted, **self._whose)["images"]
+        except self._ecr.exceptions.RepositoryNotFoundException:
+            raise self._no_repository(repository) from None
         if not found:
             raise RegistryError(
                 f"{repository}@{digest} is not in the registry of {self._config.env}. "

@@ -66,6 +66,24 @@ def install_members(project: Path, environment: Path, package: str, members: Seq
     subprocess.run([str(untrace), str(environment)], check=True)
 
 
+def write_bill(project: Path, package: str, target: Path) -> None:
+    """Write what the lock gives `package` to `target`, as CycloneDX 1.5; the Dockerfiles call the same program.
+
+    Raises:
+        BuildError: uv failed.
+    """
+    bill = project / "packages" / "runtime" / "image" / "bill"
+    done = subprocess.run(
+        [sys.executable, str(bill), uv_binary(project), package, str(target)],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise BuildError(f"uv could not write the bill of materials of {package}:\n{done.stderr.strip()}")
+
+
 def compile_bytecode(root: Path) -> None:
     """Compile what has no bytecode yet below `root`, the folder that holds an image's `app/`.
 

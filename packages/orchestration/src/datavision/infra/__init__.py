@@ -4,17 +4,27 @@ The same templates make an AWS account and the embedded cloud. What moto leaves 
 `docs/infrastructure.md`.
 """
 
-from datavision.infra.deploy import Action, deploy
+from datavision.infra.deploy import Action, deploy, plan
+from datavision.infra.destroy import Destruction, destroy, plan_destruction
+from datavision.infra.drift import Drift, detect_drift
 from datavision.infra.errors import InfraError
+from datavision.infra.plan import StackPlan
 from datavision.infra.secrets import missing_secrets, put_secret_values, secret_arns
 from datavision.infra.stacks import Stack, stacks, templates_dir
 
 __all__ = [
     "Action",
+    "Destruction",
+    "Drift",
     "InfraError",
     "Stack",
+    "StackPlan",
     "deploy",
+    "destroy",
+    "detect_drift",
     "missing_secrets",
+    "plan",
+    "plan_destruction",
     "put_secret_values",
     "secret_arns",
     "stacks",

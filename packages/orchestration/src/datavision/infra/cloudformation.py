@@ -1,11 +1,14 @@
 """The edge to CloudFormation: what state a stack is in, waiting until it settles, and why it failed."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from datavision.infra.changes import Change, read_changes
 from datavision.infra.errors import InfraError
 
 SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
@@ -14,6 +17,7 @@ EMPTY = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DEL
 PATIENCE_SECONDS = 3600.0
 """A PostgreSQL in two zones takes up to half an hour."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
+_NOTHING_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _CONSEQUENCE = "cancelled"
 """CloudFormation gives `Resource creation cancelled` for everything that was under way when the first one failed."""
 
@@ -27,6 +31,7 @@ class StackEdge:
         self._name = name
         self._report = report
         self._last_event: str | None = None
+        self._told: set[str] = set()
 
     def describe(self) -> Mapping[str, Any] | None:
         """Return the stack as CloudFormation has it, None when there is none."""
@@ -42,6 +47,8 @@ class StackEdge:
     def settle(self) -> Mapping[str, Any] | None:
         """Wait while something is in progress and return the stack, None when it is gone.
 
+        Each resource that comes to an end meanwhile is reported, since `mark`.
+
         Raises:
             InfraError: it is still in progress after an hour.
         """
@@ -50,6 +57,7 @@ class StackEdge:
         while True:
             stack = self.describe()
             status = stack["StackStatus"] if stack else ""
+            self._tell()
             if not status.endswith("_IN_PROGRESS") or status == "REVIEW_IN_PROGRESS":
                 return stack
             if time.monotonic() > deadline:
@@ -73,13 +81,7 @@ class StackEdge:
             return None
         if stack["StackStatus"] in EMPTY:
             self._report(f"{self._name}: deleting what a failed attempt left ({stack['StackStatus']})")
-            self._client.delete_stack(StackName=self._name)
-            left = self.settle()
-            if left is not None:
-                raise InfraError(
-                    f"Stack {self._name} could not be deleted ({left['StackStatus']}): {self.failure()}. "
-                    "Remove that resource and deploy again."
-                )
+            self.delete()
             return None
         if stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
             self._report(f"{self._name}: finishing a rollback that failed")
@@ -87,24 +89,90 @@ class StackEdge:
             stack = self.settle()
         return stack
 
+    def preview(self, arguments: Mapping[str, Any]) -> list[Change]:
+        """Return what an update of the stack to `arguments` (of UpdateStack) would do to its resources, doing nothing.
+
+        Raises:
+            InfraError: CloudFormation cannot say.
+        """
+        name = {"StackName": self._name, "ChangeSetName": f"datavision-plan-{uuid.uuid4().hex}"}
+        try:
+            self._client.create_change_set(**{**arguments, **name, "ChangeSetType": "UPDATE"})
+            return read_changes(self._change_set(name))
+        except ClientError as error:
+            raise InfraError(
+                f"CloudFormation cannot say what would change in {self._name}: {error}. Correct it and try again."
+            ) from error
+        finally:
+            with suppress(ClientError):
+                self._client.delete_change_set(**name)
+
+    def _change_set(self, name: Mapping[str, str]) -> list[Mapping[str, Any]]:
+        deadline, pause = time.monotonic() + PATIENCE_SECONDS, _FIRST_PAUSE
+        while True:
+            answer = self._client.describe_change_set(**name)
+            if answer["Status"] == "CREATE_COMPLETE":
+                pages = [answer]
+                while token := pages[-1].get("NextToken"):
+                    pages.append(self._client.describe_change_set(**name, NextToken=token))
+                return pages
+            reason = answer.get("StatusReason", "no reason given")
+            if answer["Status"] == "FAILED" and any(text in reason for text in _NOTHING_CHANGES):
+                return []
+            if answer["Status"] == "FAILED" or time.monotonic() > deadline:
+                raise InfraError(
+                    f"CloudFormation cannot say what would change in {self._name} ({answer['Status']}: {reason}). "
+                    "Correct it and try again."
+                )
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def delete(self) -> None:
+        """Delete the stack and wait until it is gone.
+
+        Raises:
+            InfraError: it is not; the text says which resource stands in the way.
+        """
+        self._client.delete_stack(StackName=self._name)
+        left = self.settle()
+        if left is not None:
+            raise InfraError(
+                f"Stack {self._name} could not be deleted ({left['StackStatus']}): {self.failure()}. "
+                "Remove what stands in the way and run the command again."
+            )
+
+    def _tell(self) -> None:
+        """Report the resources that came to an end since `mark` and since the last look."""
+        if self._last_event is None:
+            return
+        for event in reversed(list(self._since_mark())):
+            settled = event["ResourceStatus"].endswith(("_COMPLETE", "_FAILED"))
+            itself = event["LogicalResourceId"] == self._name
+            if settled and not itself and event["EventId"] not in self._told:
+                self._told.add(event["EventId"])
+                status = event["ResourceStatus"].lower().replace("_", " ")
+                self._report(f"{self._name}: {event['LogicalResourceId']} [{event['ResourceType']}] {status}")
+
     def mark(self) -> None:
-        """Remember the events so far: `failure` speaks of later ones only."""
-        self._last_event = next((event["EventId"] for event in self._events()), None)
+        """Remember the events so far: progress and `failure` speak of later ones only."""
+        self._last_event = next((event["EventId"] for event in self._events()), "")
 
     def failure(self) -> str:
         """Return which resource failed first, and why, since `mark`."""
-        failures = []
-        for event in self._events():
-            if event["EventId"] == self._last_event:
-                break
-            if event["ResourceStatus"].endswith("_FAILED"):
-                failures.append(event)
+        failures = [event for event in self._since_mark() if event["ResourceStatus"].endswith("_FAILED")]
         causes = [event for event in failures if _CONSEQUENCE not in event.get("ResourceStatusReason", "")]
         if not causes:
             return "no failed event was recorded"
         first = causes[-1]  # the newest come first
         reason = first.get("ResourceStatusReason", first["ResourceStatus"])
         return f"{first['LogicalResourceId']} ({first['ResourceType']}): {reason}"
+
+    def _since_mark(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the events since `mark`, the newest first."""
+        for event in self._events():
+            if event["EventId"] == self._last_event:
+                return
+            yield event
 
     def _events(self) -> Iterator[Mapping[str, Any]]:
         try:

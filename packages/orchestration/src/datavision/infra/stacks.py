@@ -1,6 +1,7 @@
 """The stacks of an environment as they should be: templates and the parameters that the configuration gives them."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from datavision.state import project_root
 FINGERPRINT_TAG = "datavision:fingerprint"
 _NEEDS = {"airflow": ("airflow_database_url", "airflow_git", "airflow_oidc", "smtp")}
 """Secrets that must have values before a stack's containers start, by part."""
+_IMPORT = re.compile(r'"Fn::ImportValue": !Sub "([^"]+)"')
+_EXPORT = re.compile(r'Export: {Name: !Sub "([^"]+)"}')
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,24 @@ class Stack:
         """Keys of the secrets that must have values before."""
         return _NEEDS.get(self.part, ())
 
+    @property
+    def holds_data(self) -> bool:
+        """Whether its template keeps something when the stack goes."""
+        return "DeletionPolicy: " in self.template
+
+    def imports_from(self, other: "Stack") -> bool:
+        """Say whether this template imports one of the other's exports."""
+        return bool(set(_IMPORT.findall(self.template)) & set(_EXPORT.findall(other.template)))
+
 
 def templates_dir() -> Path:
     """Return the folder of the CloudFormation templates."""
     return project_root() / "infra"
+
+
+def stack_names(config: Config) -> list[str]:
+    """Return the names of the environment's stacks, in the order of their deployment."""
+    return [stack.name for stack in stacks(config, templates_dir(), "")]
 
 
 def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
@@ -63,7 +80,10 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "ReportsBucketName": config.storage.reports_bucket,
             "ResultsBucketName": config.storage.results_bucket,
         },
-        "registry": {"Prefix": config.images.repository_prefix},
+        "registry": {
+            "Prefix": config.images.repository_prefix,
+            "ReaderAccounts": ",".join(config.images.reader_accounts),
+        },
         "secrets": {
             "Environment": config.env,
             "Prefix": config.images.repository_prefix,
@@ -118,6 +138,8 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "AlertEmail": config.alerts.email_to[0],
         },
     }
+    if config.ci.repository:
+        parameters["ci-roles"] = _ci_roles(config, names, roles)
     if airflow.image:
         parameters["bootstrap"] = {
             **{key: value for key, value in names.items() if key != "Cluster"},
@@ -141,6 +163,20 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "Shell": _yes(airflow.shell),
         }
     return parameters
+
+
+def _ci_roles(config: Config, names: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, str]:
+    return {
+        **names,
+        **roles,
+        "GithubRepository": config.ci.repository,
+        "MakeProvider": _yes(config.ci.make_provider),
+        "SourceRegistryAccount": config.ci.promotes_from or config.aws.account_id,
+        "NetworkStack": config.ecs.network_stack,
+        "ResultsBucket": config.storage.results_bucket,
+        "SourceUrlSecret": config.secrets.source_url,
+        "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
+    }
 
 
 def _yes(value: bool) -> str:

@@ -27,7 +27,7 @@ class LockedError(ReleaseError):
 
 
 class GateError(ReleaseError):
-    """The registry's scan found what the configuration forbids."""
+    """The registry's scan, or the audit of the lock, found what is not let through."""
 
     exit_code = FAILURE
 

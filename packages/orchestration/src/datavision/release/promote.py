@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from datavision.aws import Cloud, checked_client
+from datavision.aws import Cloud, visiting_client
 from datavision.config import Config
 from datavision.environment import runs_here
 from datavision.fargate.launching.release_record import ReleaseRecord, write_record
@@ -96,10 +96,12 @@ def _prepare(
 def copy_image(source: Config, target: Config, image: PinnedImage, report: Report) -> None:
     """Copy an image between two registries, digest unchanged; nothing to do when it is there.
 
+    All of it with the target's credentials: in another account, `images.reader_accounts` lets them read there.
+
     Raises:
         ImageError: skopeo is not installed, or the copy failed.
     """
-    here, there = Registry(source), Registry(target)
+    here, there = Registry(source, visitor=target), Registry(target)
     if there.find(image.repository, digest=image.digest) is None:
         report(f"copying {image.repository}:{image.tag} to {target.registry()}")
         manifest = here.manifest(image.repository, image.digest)
@@ -112,10 +114,11 @@ def copy_image(source: Config, target: Config, image: PinnedImage, report: Repor
 def _copy_layers(source: Config, target: Config, image: PinnedImage) -> None:
     if shutil.which("skopeo") is None:
         raise ImageError("Copying images between registries needs skopeo. Install it (`apt-get install skopeo`).")
-    command = ["skopeo", "copy", "--preserve-digests", *_credentials("src", source), *_credentials("dest", target)]
+    credentials = [*_credentials("src", source, target), *_credentials("dest", target, target)]
     done = subprocess.run(
         [
-            *command,
+            *("skopeo", "copy", "--preserve-digests"),
+            *credentials,
             f"docker://{source.registry()}/{image.repository}@{image.digest}",
             f"docker://{target.registry()}/{image.repository}:{image.tag}",
         ],
@@ -127,10 +130,11 @@ def _copy_layers(source: Config, target: Config, image: PinnedImage) -> None:
         raise ImageError(f"skopeo could not copy {image.repository}@{image.digest}:\n{done.stderr.strip()}")
 
 
-def _credentials(side: str, config: Config) -> list[str]:
+def _credentials(side: str, config: Config, visitor: Config) -> list[str]:
     if config.images.registry is not None:
         return [f"--{side}-tls-verify=false"] if config.images.registry.startswith(("127.0.0.1", "localhost")) else []
-    (data,) = checked_client(config, "ecr").get_authorization_token()["authorizationData"]
+    # A token is good for every registry that its owner may use (ECR user guide, "Private registry authentication").
+    (data,) = visiting_client(config, visitor, "ecr").get_authorization_token()["authorizationData"]
     return [f"--{side}-creds", base64.b64decode(data["authorizationToken"]).decode()]
 
 
