@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m datavision.infra.databases", description=__doc__)
     parser.add_argument("--rotate", action="store_true", help="give every user a new password")
     chosen = parser.parse_args(arguments)
-    asyncio.run(bootstrap(load(), rotate=chosen.rotate, report=lambda line: print(line, flush=True)))  # noqa: T201
+    asyncio.run(bootstrap(load(), rotate=chosen.rotate, report=lambda line: print(line, flush=True)))  # noqa: T201 - the task's log
 
 
 if __name__ == "__main__":
