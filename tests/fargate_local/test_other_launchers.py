@@ -1,16 +1,19 @@
 """What would run tasks on AWS and runs none here says so: EventBridge, Scheduler, Step Functions."""
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs
 
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/tests"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 ECS_TARGET = {"TaskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/x:1"}
 
 
-def refusal(call, **request):
+def refusal(call: Callable[..., Any], **request: Any) -> Any:
     with pytest.raises(ClientError) as caught:
         call(**request)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
@@ -18,7 +21,7 @@ def refusal(call, **request):
     return error["Code"], error["Message"]
 
 
-def machine(ecs, name, resource):
+def machine(ecs: Ecs, name: str, resource: str) -> Any:
     states = {"Run": {"Type": "Task", "Resource": resource, "End": True}}
     definition = json.dumps({"StartAt": "Run", "States": states})
     return ecs.client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=ROLE)[
@@ -26,7 +29,7 @@ def machine(ecs, name, resource):
     ]
 
 
-def test_a_rule_takes_no_target_that_is_ecs(ecs):
+def test_a_rule_takes_no_target_that_is_ecs(ecs: Ecs) -> None:
     events = ecs.client("events")
     events.put_rule(Name="nightly", ScheduleExpression="rate(1 day)")
     target = {"Id": "1", "Arn": CLUSTER, "RoleArn": ROLE, "EcsParameters": ECS_TARGET}
@@ -41,7 +44,7 @@ def test_a_rule_takes_no_target_that_is_ecs(ecs):
 @pytest.mark.parametrize(
     "target", [{"Arn": CLUSTER, "EcsParameters": ECS_TARGET}, {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask"}]
 )
-def test_a_schedule_takes_no_target_that_is_ecs(ecs, target):
+def test_a_schedule_takes_no_target_that_is_ecs(ecs: Ecs, target: Any) -> None:
     scheduler = ecs.client("scheduler")
     request = {
         "Name": "nightly",
@@ -56,7 +59,7 @@ def test_a_schedule_takes_no_target_that_is_ecs(ecs, target):
 
 
 @pytest.mark.parametrize("resource", ["arn:aws:states:::ecs:runTask.sync", "arn:aws:states:::aws-sdk:ecs:runTask"])
-def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs, resource):
+def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs: Ecs, resource: str) -> None:
     arn = machine(ecs, f"runs-{resource.count(':')}-{len(resource)}", resource)
     states = ecs.client("stepfunctions")
     code, message = refusal(states.start_execution, stateMachineArn=arn)
@@ -65,6 +68,6 @@ def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs, re
     assert states.list_executions(stateMachineArn=arn)["executions"] == []
 
 
-def test_other_executions_are_moto_s(ecs):
+def test_other_executions_are_moto_s(ecs: Ecs) -> None:
     arn = machine(ecs, "other", "arn:aws:states:::sqs:sendMessage")
     assert ecs.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"]

@@ -22,18 +22,18 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_the_rooms_below_it(room):
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
     above = set(ROOMS[: ROOMS.index(room)])
     upwards = {path.name: imported(path) & above for path in (PACKAGE / room).glob("*.py")}
     assert {name: rooms for name, rooms in upwards.items() if rooms} == {}
 
 
-def test_the_protocol_imports_no_other_room():
+def test_the_protocol_imports_no_other_room() -> None:
     assert {path.name: imported(path) - {"protocol"} for path in (PACKAGE / "protocol").glob("*.py")} == {
         path.name: set() for path in (PACKAGE / "protocol").glob("*.py")
     }
 
 
-def test_every_folder_with_code_has_its_place_in_the_order():
+def test_every_folder_with_code_has_its_place_in_the_order() -> None:
     folders = {path.parent.name for path in PACKAGE.glob("*/*.py")}
     assert folders - {"cli"} == set(ROOMS)

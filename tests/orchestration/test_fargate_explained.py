@@ -114,7 +114,7 @@ def a_job(*, try_number: int, max_tries: int) -> Job:
         module="ingesta",
         image=PinnedImage(repository="datavision/ingesta", tag="1", digest=digest, task_definition="ingesta:1"),
         release="1",
-        command=("true",),
+        command=lambda: ("true",),
         environment={},
         declared=FargateSize(512, 1024),
         max_memory=2048,

@@ -1,5 +1,6 @@
-"""A running cloud with a cluster and a network, and few words to run tasks in it."""
+"""Embedded clouds: the worker's, a module's or a test's own, and few words to run tasks in one."""
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,11 +9,27 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from fargate_local import FargateLocal
 
 LOG_GROUP = "/tests"
 DEADLINE = 60.0
+STATES = [
+    "PROVISIONING",
+    "PENDING",
+    "ACTIVATING",
+    "RUNNING",
+    "DEACTIVATING",
+    "STOPPING",
+    "DEPROVISIONING",
+    "STOPPED",
+]
+SECRET_VALUES = {"source_url": "postgresql://a", "lakehouse_catalog_url": "postgresql://b"}
+"""For environments whose modules connect to nothing."""
+
+AddFault = Callable[..., int]
+"""The fixture `fargate_faults`: adds a rule and returns its number."""
 
 
 class Ecs:
@@ -50,7 +67,7 @@ class Ecs:
 
     def define(self, *containers: dict[str, Any], **settings: Any) -> str:
         """Register a definition of containers of this machine; returns its family."""
-        family = settings.pop("family", f"family-{uuid.uuid4().hex[:12]}")
+        family = str(settings.pop("family", f"family-{uuid.uuid4().hex[:12]}"))
         full = [
             {"name": f"app{number}" if number else "app", "image": "host", **container}
             for number, container in enumerate(containers)
@@ -150,43 +167,52 @@ def log_configuration() -> dict[str, Any]:
     }
 
 
+MakeCloud = Callable[..., Ecs]
+"""The fixture `make_cloud`: starts a cloud with these settings."""
+
+
+def refusal(call: Callable[..., Any], **request: Any) -> tuple[str, int, str]:
+    """(name, HTTP status, message) of the error that a request is answered with."""
+    with pytest.raises(ClientError) as caught:
+        call(**request)
+    response = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
+
+
+def pointing_to(cloud: FargateLocal, repository: Path) -> dict[str, str]:
+    """The variables with which DataVision's commands, run with the configuration of `repository`, use this cloud."""
+    return {
+        **cloud.environment,
+        "DATAVISION_AWS__ENDPOINT_URL": cloud.url,
+        "DATAVISION_CONFIG_DIR": str(repository / "config"),
+    }
+
+
 @pytest.fixture(scope="session")
 def ecs(fargate: FargateLocal) -> Ecs:
-    """The session's cloud, with a cluster and a network in it."""
+    """The worker's cloud, with a cluster and a network in it."""
     return Ecs(fargate)
 
 
-@pytest.fixture(scope="session")
-def ecs_class() -> type[Ecs]:
-    """For modules with a cloud of their own."""
-    return Ecs
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[FargateLocal]:
+    """A cloud of the module's own, empty at first."""
+    with FargateLocal() as started:
+        yield started
 
 
 @pytest.fixture
-def make_cloud() -> Iterator[Callable[..., Ecs]]:
+def make_cloud() -> Iterator[MakeCloud]:
     """Starts clouds of a test's own, and stops them after it."""
-    clouds: list[FargateLocal] = []
-
-    def make(**settings: Any) -> Ecs:
-        cloud = FargateLocal(**settings)
-        clouds.append(cloud)
-        return Ecs(cloud.start())
-
-    yield make
-    for cloud in clouds:
-        cloud.stop()
+    with contextlib.ExitStack() as started:
+        yield lambda **settings: Ecs(started.enter_context(FargateLocal(**settings)))
 
 
-@pytest.fixture
-def process_gone() -> Callable[[int], bool]:
+def process_gone(pid: int) -> bool:
     """Whether a process has ended; waits a little, for its parent may be about to collect it."""
-
-    def gone(pid: int) -> bool:
-        deadline = time.monotonic() + 10
-        while Path(f"/proc/{pid}").exists():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
-        return True
-
-    return gone
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{pid}").exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
