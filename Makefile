@@ -20,7 +20,7 @@ install: .uv-ready
 
 test: .uv-ready
 	$(UV) sync --frozen --quiet
-	$(RUN) $(PYTEST) -n $(WORKERS) --dist loadfile --durations 15 $(PYTEST_ARGS)
+	$(RUN) $(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 15 $(PYTEST_ARGS)
 
 lint: .uv-ready
 	$(UV) sync --frozen --quiet

@@ -147,11 +147,13 @@ def test_a_file_that_cannot_be_read_as_configuration_is_named(
 def test_a_running_stack_whose_description_is_broken_is_one_sentence(
     content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from datavision.local.locks import take
     from datavision.local.stack import StackError, running_stack
 
     monkeypatch.setenv("DATAVISION_STATE_DIR", str(tmp_path))
-    monkeypatch.setattr("datavision.local.stack.take", lambda _: False)
     path = tmp_path / "stack.json"
     path.mkdir() if content is None else path.write_bytes(content)
-    with pytest.raises(StackError, match=r"stack\.json does not describe .* start it again\."):
-        running_stack()
+    with (tmp_path / "stack.lock").open("w") as held:
+        assert take(held)
+        with pytest.raises(StackError, match=r"stack\.json does not describe .* start it again\."):
+            running_stack()

@@ -98,7 +98,7 @@ def test_the_form_becomes_the_command_also_in_a_manual_run_without_logical_date(
     assert found == ["transformacion", "build", "--env", "local", *expected]
 
 
-BAD = {
+BAD: dict[str, list[Any]] = {
     "fecha_rfm": ["2026-13-01", "yesterday", 20260701, "0001-01-01", "9999-12-31", "2026-07-01T00:00", ""],
     "modelos": [
         *("--threads 8", "fact_rfm --threads 8", "-s", "fact_rfm -x", "", " ", "a;b", "$(x)", "fact_rfm\n--threads 8"),
@@ -107,7 +107,7 @@ BAD = {
     "release": ["latest", "1.2", "--x", "../1.2.3", "1.2.3/x", 1, "01.2.3"],
     "reconstruir": ["yes", 1, None],
 }
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "fecha_rfm": [None, "2026-07-01"],
     "modelos": [
         *("fact_rfm+", "+fact_rfm", "2+fact_rfm+3", "@fact_rfm", "tag:rfm", "path:models/marts", "models/marts/a.sql"),
@@ -194,4 +194,5 @@ def test_a_pipeline_seen_for_the_first_time_waits_for_its_next_turn(
         last_automated_data_interval=None,
         restriction=TimeRestriction(earliest=dag.start_date, latest=None, catchup=False),
     )
+    assert first
     assert first.run_after == expected

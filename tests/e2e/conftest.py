@@ -69,7 +69,7 @@ class Platform:
     def source(self, query: str) -> list[tuple[Any, ...]]:
         """Read the source itself."""
         with psycopg.connect(self.stack["source_url"]) as connection:
-            return connection.execute(query).fetchall()  # type: ignore[arg-type]
+            return connection.execute(query).fetchall()
 
 
 @pytest.fixture(scope="session")

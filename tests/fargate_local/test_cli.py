@@ -5,8 +5,12 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.cloud import Ecs
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -15,10 +19,10 @@ from fargate_local.cli.output import UserError
 
 
 @pytest.fixture
-def cli(ecs):
+def cli(ecs: Ecs) -> Any:
     """Runs a command against the cloud; returns what it printed."""
 
-    def run(*words, fails=False):
+    def run(*words: str, fails: bool = False) -> Any:
         done = CliRunner().invoke(app, words, env={**ecs.cloud.environment, "NO_COLOR": "1"})
         if fails:
             assert isinstance(done.exception, UserError)
@@ -29,7 +33,7 @@ def cli(ecs):
     return run
 
 
-def commands(group, path=()):
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[Any]:
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
@@ -37,14 +41,14 @@ def commands(group, path=()):
             yield (*path, name), command
 
 
-def test_every_command_ends_its_help_with_an_example_of_itself():
+def test_every_command_ends_its_help_with_an_example_of_itself() -> None:
     for path, command in commands(get_command(app)):
         assert command.epilog, path
         assert command.epilog.startswith(f"Example: fargate-local {' '.join(path)}")
         assert command.help, path
 
 
-def test_ps_lists_tasks_for_people_and_for_scripts(ecs, cli):
+def test_ps_lists_tasks_for_people_and_for_scripts(ecs: Ecs, cli: Callable[..., str]) -> None:
     family = ecs.define_shell("sleep 60")
     arn = ecs.run(family)
     ecs.until_status(arn, "RUNNING")
@@ -59,34 +63,40 @@ def test_ps_lists_tasks_for_people_and_for_scripts(ecs, cli):
     assert arn in [task["taskArn"] for task in json.loads(cli("ps", "--all", "--json"))]
 
 
-def test_logs_follow_a_task_to_its_end(ecs, cli):
+def test_logs_follow_a_task_to_its_end(ecs: Ecs, cli: Callable[..., str]) -> None:
     arn = ecs.shell("echo one; sleep 0.5; echo two")
     assert cli("logs", arn, "--follow").splitlines() == ["one", "two"]
     lines = [json.loads(line)["message"] for line in cli("logs", arn.rsplit("/", 1)[-1][:12], "--json").splitlines()]
     assert lines == ["one", "two"]
 
 
-def test_logs_of_several_containers_are_named(ecs, cli):
+def test_logs_of_several_containers_are_named(ecs: Ecs, cli: Callable[..., str]) -> None:
     family = ecs.define(
-        {"name": "main", "command": ["echo", "a"], "logged": True},
+        {
+            "name": "main",
+            "command": ["echo", "a"],
+            "logged": True,
+            # The end of the essential container would end the other one, before its line or after it.
+            "dependsOn": [{"containerName": "side", "condition": "SUCCESS"}],
+        },
         {"name": "side", "command": ["echo", "b"], "logged": True, "essential": False},
     )
     arn = ecs.finish(family)["taskArn"]
-    assert set(cli("logs", arn).splitlines()) <= {"main | a", "side | b"}
+    assert sorted(cli("logs", arn).splitlines()) == ["main | a", "side | b"]
     assert cli("logs", arn, "--container", "main").splitlines() == ["a"]
 
 
-def test_stop_stops_with_a_reason(ecs, cli):
+def test_stop_stops_with_a_reason(ecs: Ecs, cli: Callable[..., str]) -> None:
     arn = ecs.shell("sleep 60")
     assert cli("stop", arn, "--reason", "enough") == f"stopping {arn.rsplit('/', 1)[-1]}\n"
     assert ecs.stopped(arn)["stoppedReason"] == "enough"
 
 
-def test_a_task_that_does_not_exist_is_said_so(cli):
+def test_a_task_that_does_not_exist_is_said_so(cli: Callable[..., str]) -> None:
     assert "no task with an id that begins with 'ffff'" in cli("stop", "ffff", fails=True)
 
 
-def test_faults_are_added_listed_removed_and_cleared(ecs, cli, tmp_path):
+def test_faults_are_added_listed_removed_and_cleared(ecs: Ecs, cli: Callable[..., str], tmp_path: Path) -> None:
     cli("faults", "clear")
     assert cli("faults", "add", "capacity", "--family", "rfm*", "--times", "2").endswith("is in force\n")
     (rule,) = json.loads(cli("faults", "list", "--json"))
@@ -101,21 +111,21 @@ def test_faults_are_added_listed_removed_and_cleared(ecs, cli, tmp_path):
     assert ecs.cloud.faults() == []
 
 
-def test_an_unknown_fault_lists_the_known_ones(cli):
+def test_an_unknown_fault_lists_the_known_ones(cli: Callable[..., str]) -> None:
     assert "'spot-interruption'" in cli("faults", "add", "meteor", fails=True)
 
 
-def test_a_rule_needs_a_fault_or_a_file(cli):
+def test_a_rule_needs_a_fault_or_a_file(cli: Callable[..., str]) -> None:
     assert "name a fault, or give rules with --file" in cli("faults", "add", fails=True)
 
 
-def test_a_server_that_is_not_there_is_said_so():
+def test_a_server_that_is_not_there_is_said_so() -> None:
     for words in (["ps"], ["faults", "list"]):
         done = CliRunner().invoke(app, [*words, "--url", "http://127.0.0.1:9"])
         assert "start one with `fargate-local serve`" in str(done.exception)
 
 
-def serve(*words):
+def serve(*words: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "fargate_local", "serve", "--port", "0", *words],
         stdout=subprocess.PIPE,
@@ -126,8 +136,9 @@ def serve(*words):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_prints_its_address_and_ends_on_a_signal(number):
+def test_serve_prints_its_address_and_ends_on_a_signal(number: int) -> None:
     with serve() as process:
+        assert process.stdout
         assert process.stdout.readline().startswith("fargate-local serves http://127.0.0.1:")
         process.send_signal(number)
         assert process.wait(60) == 0
@@ -141,7 +152,7 @@ def test_serve_prints_its_address_and_ends_on_a_signal(number):
         (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1:0"),
     ],
 )
-def test_a_mistake_is_one_sentence_and_exit_code_2(words, message):
+def test_a_mistake_is_one_sentence_and_exit_code_2(words: str, message: str) -> None:
     with serve(*words) as process:
         _, said = process.communicate(timeout=60)
     assert process.returncode == 2

@@ -12,17 +12,19 @@ from airflow.providers.amazon.aws.executors.ecs.ecs_executor import AwsEcsExecut
 from airflow.providers.amazon.aws.operators.ecs import EcsRegisterTaskDefinitionOperator, EcsRunTaskOperator
 from airflow.providers.amazon.aws.sensors.ecs import EcsTaskStateSensor
 from airflow.sdk.exceptions import AirflowException, TaskDeferred
+from airflow.triggers.base import TriggerEvent
+from tests.support.cloud import Ecs
 
 
 @pytest.fixture
-def at_the_cloud(ecs, monkeypatch):
+def at_the_cloud(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow reaches the cloud as it would reach AWS: by the environment."""
     for name, value in ecs.cloud.environment.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
-def context():
+def context() -> dict[str, Any]:
     """As much of a task's context as the operators use."""
     pushed: dict[str, Any] = {}
     ti = SimpleNamespace(
@@ -36,7 +38,7 @@ def context():
     return {"ti": ti}
 
 
-def operator(ecs, family, **settings):
+def operator(ecs: Ecs, family: str, **settings: Any) -> Any:
     defaults = {
         "task_id": "t",
         "cluster": ecs.cluster,
@@ -57,7 +59,7 @@ def operator(ecs, family, **settings):
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_operator_runs_a_task_and_returns_its_last_line(ecs, context):
+def test_the_operator_runs_a_task_and_returns_its_last_line(ecs: Ecs, context: Any) -> None:
     family = ecs.define_shell("echo first; echo last")
     task = operator(ecs, family, container_name="app", awslogs_stream_prefix="t")
     assert task.execute(context) == "last"
@@ -65,29 +67,27 @@ def test_the_operator_runs_a_task_and_returns_its_last_line(ecs, context):
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_operator_fails_with_the_task(ecs, context):
+def test_the_operator_fails_with_the_task(ecs: Ecs, context: Any) -> None:
     with pytest.raises(AirflowException, match="This task is not in success state"):
         operator(ecs, ecs.define_shell("exit 3"), awslogs_group=None).execute(context)
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_operator_tells_a_failed_start(ecs, context):
+def test_the_operator_tells_a_failed_start(ecs: Ecs, context: Any) -> None:
     task = operator(ecs, ecs.define({"command": ["no-such-program"]}), awslogs_group=None)
     with pytest.raises(EcsTaskFailToStart, match="CannotStartContainerError"):
         task.execute(context)
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_operator_defers_and_completes_from_the_triggers_event(ecs, context):
+def test_the_operator_defers_and_completes_from_the_triggers_event(ecs: Ecs, context: Any) -> None:
     family = ecs.define_shell("sleep 0.5; echo last")
     task = operator(ecs, family, deferrable=True, container_name="app", awslogs_stream_prefix="t")
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)
 
-    async def first_event():
-        async for event in deferred.value.trigger.run():
-            return event
-        return None
+    async def first_event() -> TriggerEvent:
+        return await anext(deferred.value.trigger.run())
 
     event = asyncio.run(first_event())
     assert event.payload["status"] == "success"
@@ -95,7 +95,7 @@ def test_the_operator_defers_and_completes_from_the_triggers_event(ecs, context)
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_operator_reattaches_to_a_running_task(ecs, context):
+def test_the_operator_reattaches_to_a_running_task(ecs: Ecs, context: Any) -> None:
     family = ecs.define_shell("sleep 60")
     first, second = (
         operator(ecs, family, reattach=True, wait_for_completion=False, awslogs_group=None) for _ in range(2)
@@ -107,7 +107,7 @@ def test_the_operator_reattaches_to_a_running_task(ecs, context):
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_killing_the_operator_stops_the_task(ecs, context):
+def test_killing_the_operator_stops_the_task(ecs: Ecs, context: Any) -> None:
     task = operator(ecs, ecs.define_shell("sleep 60"), wait_for_completion=False, awslogs_group=None)
     task.execute(context)
     task.on_kill()
@@ -115,7 +115,7 @@ def test_killing_the_operator_stops_the_task(ecs, context):
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_sensor_sees_a_state(ecs, context):
+def test_the_sensor_sees_a_state(ecs: Ecs, context: Any) -> None:
     arn = ecs.shell("sleep 60")
     sensor = EcsTaskStateSensor(
         task_id="s", cluster=ecs.cluster, task=arn, aws_conn_id=None, region_name="us-east-1", poke_interval=0.2
@@ -126,7 +126,7 @@ def test_the_sensor_sees_a_state(ecs, context):
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_registering_operator_makes_a_definition_that_runs(ecs, context):
+def test_the_registering_operator_makes_a_definition_that_runs(ecs: Ecs, context: Any) -> None:
     task = EcsRegisterTaskDefinitionOperator(
         task_id="r",
         family="registered-by-airflow",
@@ -145,7 +145,7 @@ def test_the_registering_operator_makes_a_definition_that_runs(ecs, context):
 
 
 @pytest.mark.usefixtures("at_the_cloud")
-def test_the_executor_runs_commands_and_learns_how_they_ended(ecs, monkeypatch):
+def test_the_executor_runs_commands_and_learns_how_they_ended(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
     family = ecs.define({"name": "worker", "command": ["true"]})
     settings = {
         "CLUSTER": ecs.cluster,
@@ -160,7 +160,7 @@ def test_the_executor_runs_commands_and_learns_how_they_ended(ecs, monkeypatch):
     }
     for name, value in settings.items():
         monkeypatch.setenv(f"AIRFLOW__AWS_ECS_EXECUTOR__{name}", value)
-    executor = AwsEcsExecutor(parallelism=4)
+    executor: Any = AwsEcsExecutor(parallelism=4)  # type: ignore[no-untyped-call] # untyped upstream
     executor.start()
     ended: dict[str, str] = {}
     monkeypatch.setattr(executor, "success", lambda key, *_: ended.__setitem__(key, "success"))

@@ -5,19 +5,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import aiobotocore.session
 import pytest
+from tests.support.cloud import Ecs
 
 AWS = Path(sys.executable).with_name("aws")
 
 
 @pytest.fixture(scope="module")
-def aws(ecs):
+def aws(ecs: Ecs) -> Any:
     """Runs the AWS CLI; returns what it printed."""
     environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_PAGER": "", **ecs.cloud.environment}
 
-    def run(*words):
+    def run(*words: str) -> Any:
         done = subprocess.run([AWS, *words], env=environment, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -26,7 +28,7 @@ def aws(ecs):
 
 
 @pytest.mark.skipif(not AWS.exists(), reason="needs the AWS CLI: uv sync --group dev")
-def test_the_aws_cli_runs_waits_describes_lists_stops_and_reads_logs(ecs, aws):
+def test_the_aws_cli_runs_waits_describes_lists_stops_and_reads_logs(ecs: Ecs, aws: Any) -> None:
     family = ecs.define_shell("trap 'exit 4' TERM; echo from the task; while :; do sleep 0.05; done")
     network = json.dumps(ecs.network)
     arn = aws(
@@ -51,7 +53,7 @@ def test_the_aws_cli_runs_waits_describes_lists_stops_and_reads_logs(ecs, aws):
 
 
 @pytest.mark.parametrize("status", ["tasks_running", "tasks_stopped"])
-def test_boto3s_waiters_wait(ecs, status):
+def test_boto3s_waiters_wait(ecs: Ecs, status: str) -> None:
     family = ecs.define_shell("sleep 60" if status == "tasks_running" else "sleep 0.2")
     arn = ecs.run(family)
     waiter = ecs.api.get_waiter(status)
@@ -60,7 +62,7 @@ def test_boto3s_waiters_wait(ecs, status):
     ecs.api.stop_task(cluster=ecs.cluster, task=arn)
 
 
-async def test_aiobotocores_waiters_and_paginators_work(ecs):
+async def test_aiobotocores_waiters_and_paginators_work(ecs: Ecs) -> None:
     family = ecs.define_shell("sleep 0.2")
     async with aiobotocore.session.get_session().create_client("ecs", **ecs.cloud.client_args) as api:
         made = await api.run_task(**ecs.request(family, count=3))

@@ -3,13 +3,16 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from tests.support.cloud import Ecs
 
-UV = os.environ.get("UV") or shutil.which("uv")
+UV = os.environ.get("UV") or shutil.which("uv") or ""
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(UV is None, reason="needs uv on the PATH to make Luigi's environment"),
+    pytest.mark.skipif(not UV, reason="needs uv on the PATH to make Luigi's environment"),
 ]
 PROGRAM = """
 import sys
@@ -41,12 +44,15 @@ sys.exit(0 if luigi.build([Work()], local_scheduler=True, workers=1) else 1)
 """
 
 
+RunLuigi = Callable[[str], tuple[int, list[int], str]]
+
+
 @pytest.fixture
-def luigi(ecs, tmp_path):
+def luigi(ecs: Ecs, tmp_path: Path) -> RunLuigi:
     """Runs a script as a Luigi task; returns Luigi's exit code."""
     (tmp_path / "work.py").write_text(PROGRAM)
 
-    def run(script):
+    def run(script: str) -> tuple[int, list[int], str]:
         family = ecs.define({"command": ["false"], "logged": True})
         definition = ecs.api.describe_task_definition(taskDefinition=family)["taskDefinition"]["taskDefinitionArn"]
         done = subprocess.run(
@@ -67,6 +73,6 @@ def luigi(ecs, tmp_path):
     return run
 
 
-def test_luigis_task_runs_and_succeeds(luigi):
+def test_luigis_task_runs_and_succeeds(luigi: RunLuigi) -> None:
     code, exits, said = luigi("exit 0")
     assert (code, exits) == (0, [0]), said

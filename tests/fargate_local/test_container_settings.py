@@ -6,8 +6,10 @@ individual containers in Amazon ECS tasks"; API reference, Ulimit (read November
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.cloud import Ecs
 
 from fargate_local.engine.environment_files import variables_of
 from fargate_local.protocol.plan import RestartPolicy
@@ -16,11 +18,11 @@ from fargate_local.runtimes.process import moved
 BUCKET = "files"
 
 
-def mount(path, **more):
+def mount(path: str, **more: Any) -> dict[str, Any]:
     return {"mountPoints": [{"sourceVolume": "shared", "containerPath": path, **more}]}
 
 
-def test_a_volume_is_empty_shared_by_the_tasks_containers_and_gone_afterwards(ecs):
+def test_a_volume_is_empty_shared_by_the_tasks_containers_and_gone_afterwards(ecs: Ecs) -> None:
     family = ecs.define(
         {
             "command": ["sh", "-c", "cat /in/word /in/where; ls /in | wc -l"],
@@ -44,7 +46,7 @@ def test_a_volume_is_empty_shared_by_the_tasks_containers_and_gone_afterwards(ec
         assert not Path(folder).exists()
 
 
-def test_volumes_are_taken_over_from_another_container(ecs):
+def test_volumes_are_taken_over_from_another_container(ecs: Ecs) -> None:
     family = ecs.define(
         {
             "command": ["sh", "-c", "cat /data/word"],
@@ -68,16 +70,16 @@ def test_volumes_are_taken_over_from_another_container(ecs):
         ("/data/deep/x", "/w/x"),
     ],
 )
-def test_paths_of_volumes_are_replaced_whole_and_once(text, expected):
+def test_paths_of_volumes_are_replaced_whole_and_once(text: str, expected: str) -> None:
     assert moved(text, {"/data": "/v", "/app": "/i", "/data/deep": "/w"}) == expected
 
 
-def test_an_environment_file_has_a_variable_a_line():
+def test_an_environment_file_has_a_variable_a_line() -> None:
     text = "# A=comment\nA=1\n\nB= two words \nno equals\nBAD NAME=x\nA=2\nC='quoted'\n"
     assert variables_of(text) == {"A": "1", "B": " two words ", "C": "'quoted'"}
 
 
-def test_environment_files_are_read_from_s3_and_the_definitions_variables_win(ecs):
+def test_environment_files_are_read_from_s3_and_the_definitions_variables_win(ecs: Ecs) -> None:
     s3 = ecs.client("s3")
     s3.create_bucket(Bucket=BUCKET)
     s3.put_object(Bucket=BUCKET, Key="a/first.env", Body=b"A=first\nB=first\nC=first\n")
@@ -97,7 +99,7 @@ def test_environment_files_are_read_from_s3_and_the_definitions_variables_win(ec
     assert ecs.logs(ecs.finish(family)["taskArn"]) == ["first first own changed"]
 
 
-def test_a_missing_environment_file_fails_the_start(ecs):
+def test_a_missing_environment_file_fails_the_start(ecs: Ecs) -> None:
     files = [{"type": "s3", "value": "arn:aws:s3:::no-such-bucket/x.env"}]
     task = ecs.finish(ecs.define({"command": ["true"], "environmentFiles": files}))
     assert task["stopCode"] == "TaskFailedToStart"
@@ -105,7 +107,7 @@ def test_a_missing_environment_file_fails_the_start(ecs):
     assert "s3://no-such-bucket/x.env" in task["stoppedReason"]
 
 
-def test_ulimits_are_set(ecs):
+def test_ulimits_are_set(ecs: Ecs) -> None:
     limits = [
         {"name": "nofile", "softLimit": 100, "hardLimit": 200},
         {"name": "core", "softLimit": 0, "hardLimit": 0},
@@ -116,12 +118,14 @@ def test_ulimits_are_set(ecs):
 
 
 @pytest.mark.parametrize(("code", "seconds", "again"), [(1, 61, True), (0, 61, True), (1, 59, False), (7, 61, False)])
-def test_a_container_restarts_after_its_period_unless_its_exit_code_is_an_expected_one(code, seconds, again):
+def test_a_container_restarts_after_its_period_unless_its_exit_code_is_an_expected_one(
+    code: int, seconds: float, again: bool
+) -> None:
     assert RestartPolicy(60, frozenset({7})).holds(code, seconds) is again
 
 
 @pytest.mark.slow
-def test_a_container_that_ran_long_enough_is_started_again_and_logs_on(ecs, tmp_path):
+def test_a_container_that_ran_long_enough_is_started_again_and_logs_on(ecs: Ecs, tmp_path: Path) -> None:
     flag = tmp_path / "ran"
     script = f"if test -f {flag}; then echo second; exit 7; fi; touch {flag}; echo first; sleep 61; exit 1"
     policy = {"enabled": True, "restartAttemptPeriod": 60, "ignoredExitCodes": [7]}

@@ -11,9 +11,12 @@ import subprocess
 import tarfile
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.cloud import Ecs
 
 from fargate_local import FargateLocal
 
@@ -28,14 +31,14 @@ pytestmark = [
 ]
 
 
-def free_port():
+def free_port() -> Any:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The environment of a podman with storage of its own, set for this process."""
     folder = tmp_path_factory.mktemp("podman")
     registry = f"127.0.0.1:{free_port()}"
@@ -56,14 +59,14 @@ def engine(tmp_path_factory):
     patch.undo()
 
 
-def podman(*words):
+def podman(*words: str) -> Any:
     done = subprocess.run(["podman", *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 @pytest.fixture(scope="module")
-def registry(engine):
+def registry(engine: Any) -> Iterator[Any]:
     """A real registry on loopback."""
     folder, address = engine
     settings = {
@@ -88,7 +91,7 @@ def registry(engine):
 
 
 @pytest.fixture(scope="module")
-def image(engine, registry):
+def image(engine: Any, registry: str) -> tuple[str, str]:
     """(digest, manifest) of an image of one static shell, pushed to the registry."""
     folder, _ = engine
     root = folder / "root"
@@ -120,7 +123,7 @@ def image(engine, registry):
         return digest, answer.read().decode()
 
 
-def copy_program(source, root, target):
+def copy_program(source: Any, root: Path, target: Any) -> None:
     """A program with the libraries it is linked to."""
     shutil.copy2(source, root / target)
     listed = subprocess.run(["ldd", str(source)], capture_output=True, text=True, check=False).stdout
@@ -131,12 +134,12 @@ def copy_program(source, root, target):
 
 
 @pytest.fixture(scope="module")
-def ecs(image, registry, ecs_class):
+def ecs(image: tuple[str, str], registry: str) -> Iterator[Ecs]:
     """A cloud whose ECR has the image and whose pulls go to the registry."""
     digest, manifest = image
     options = ("--registry-map", f"{REGISTRY}={registry}")
     with FargateLocal(runtime="podman", options=options) as cloud:
-        ecs = ecs_class(cloud)
+        ecs = Ecs(cloud)
         ecr = ecs.client("ecr")
         ecr.create_repository(repositoryName="module")
         ecr.put_image(
@@ -149,12 +152,12 @@ def ecs(image, registry, ecs_class):
         yield ecs
 
 
-def container(script=None, **settings):
+def container(script: str | None = None, **settings: Any) -> dict[str, Any]:
     command = {"command": ["/bin/sh", "-c", script]} if script else {}
     return {"image": f"{REGISTRY}/module:1.0.0", "logged": True, **command, **settings}
 
 
-def test_the_image_is_pulled_by_digest_and_runs(ecs, image):
+def test_the_image_is_pulled_by_digest_and_runs(ecs: Ecs, image: str) -> None:
     task = ecs.finish(ecs.define(container()))
     assert task["containers"][0]["exitCode"] == 0
     assert task["containers"][0]["imageDigest"] == image[0]
@@ -162,19 +165,19 @@ def test_the_image_is_pulled_by_digest_and_runs(ecs, image):
 
 
 @pytest.mark.parametrize("code", [3, 125, 126, 127])
-def test_the_exit_code_of_the_command_is_the_containers(ecs, code):
+def test_the_exit_code_of_the_command_is_the_containers(ecs: Ecs, code: int) -> None:
     task = ecs.finish(ecs.define(container(f"exit {code}")))
     assert task["containers"][0]["exitCode"] == code
 
 
-def test_environment_of_image_and_task_meet_and_the_cloud_is_reached(ecs):
+def test_environment_of_image_and_task_meet_and_the_cloud_is_reached(ecs: Ecs) -> None:
     script = 'echo "$COLOUR $SIZE $AWS_ENDPOINT_URL $PATH"'
     environment = [{"name": "SIZE", "value": "two words"}, {"name": "PATH", "value": "/bin:/own"}]
     task = ecs.finish(ecs.define(container(script, environment=environment)))
     assert ecs.logs(task["taskArn"]) == [f"red two words {ecs.cloud.url} /bin:/own"]
 
 
-def test_a_read_only_root_leaves_tmp_writable(ecs):
+def test_a_read_only_root_leaves_tmp_writable(ecs: Ecs) -> None:
     script = "echo x > /tmp/file && echo tmp; echo x > /file || echo refused"
     task = ecs.finish(ecs.define(container(script, readonlyRootFilesystem=True)))
     lines = ecs.logs(task["taskArn"])
@@ -182,12 +185,12 @@ def test_a_read_only_root_leaves_tmp_writable(ecs):
     assert "refused" in lines
 
 
-def test_the_tasks_user_runs_it(ecs):
+def test_the_tasks_user_runs_it(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define(container("id -u", user="1234")))
     assert ecs.logs(task["taskArn"]) == ["1234"]
 
 
-def test_sigterm_reaches_the_command_and_sigkill_follows(ecs):
+def test_sigterm_reaches_the_command_and_sigkill_follows(ecs: Ecs) -> None:
     kind = ecs.define(container("trap 'echo bye; exit 5' TERM; echo ready; while :; do sleep 0.1; done"))
     stubborn = ecs.define(container("trap '' TERM; echo ready; while :; do sleep 0.1; done", stopTimeout=2))
     codes = []
@@ -199,20 +202,20 @@ def test_sigterm_reaches_the_command_and_sigkill_follows(ecs):
     assert codes == [5, 137]
 
 
-def test_memory_is_limited(ecs):
+def test_memory_is_limited(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define(container("head -c 300000000 /dev/zero | tail > /dev/null; exit $?", memory=64)))
     assert task["containers"][0]["exitCode"] == 137
     assert task["containers"][0]["reason"].startswith("OutOfMemoryError")
 
 
-def test_a_program_the_image_has_not_fails_to_start(ecs):
+def test_a_program_the_image_has_not_fails_to_start(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({**container(), "command": ["/no-such-program"]}))
     assert task["stopCode"] == "TaskFailedToStart"
     assert task["stoppedReason"].startswith("CannotStartContainerError")
     assert "no-such-program" in task["stoppedReason"]
 
 
-def test_an_image_the_registry_has_not_cannot_be_pulled(ecs):
+def test_an_image_the_registry_has_not_cannot_be_pulled(ecs: Ecs) -> None:
     ghost = f"sha256:{'0' * 64}"
     manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": []})
     ecs.client("ecr").put_image(repositoryName="module", imageManifest=manifest, imageTag="ghost", imageDigest=ghost)
@@ -220,7 +223,7 @@ def test_an_image_the_registry_has_not_cannot_be_pulled(ecs):
     assert task["stoppedReason"].startswith("CannotPullContainerError: pull image manifest has been retried")
 
 
-def test_a_volume_is_shared_and_gone_afterwards(ecs):
+def test_a_volume_is_shared_and_gone_afterwards(ecs: Ecs) -> None:
     family = ecs.define(
         container(
             "cat /in/word; echo x > /in/y || echo refused",
@@ -240,7 +243,7 @@ def test_a_volume_is_shared_and_gone_afterwards(ecs):
     assert podman("volume", "ls", "--quiet") == ""
 
 
-def test_limits_and_capabilities_are_the_definitions(ecs):
+def test_limits_and_capabilities_are_the_definitions(ecs: Ecs) -> None:
     script = "ulimit -Sn; while read name value; do case $name in CapBnd:) echo $value;; esac; done < /proc/self/status"
     settings = {
         # Podman takes its own default for what is not given, and here that is more than it may set.
@@ -254,7 +257,7 @@ def test_limits_and_capabilities_are_the_definitions(ecs):
     assert lines == ["100", f"{1 << 19:016x}"]
 
 
-def test_a_health_check_runs_in_the_container(ecs):
+def test_a_health_check_runs_in_the_container(ecs: Ecs) -> None:
     check = {"command": ["CMD-SHELL", 'test "$COLOUR" = red && cat /tmp/well'], "interval": 5, "retries": 1}
     arn = ecs.run(ecs.define(container("echo yes > /tmp/well; sleep 60", healthCheck=check, stopTimeout=2)))
     assert ecs.until(arn, lambda task: task["healthStatus"] != "UNKNOWN")["healthStatus"] == "HEALTHY"
@@ -262,6 +265,6 @@ def test_a_health_check_runs_in_the_container(ecs):
     ecs.stopped(arn)
 
 
-def test_no_container_is_left(ecs):
+def test_no_container_is_left(ecs: Ecs) -> None:
     ecs.finish(ecs.define(container("exit 0")))
     assert podman("ps", "--all", "--quiet", "--filter", "label=fargate-local.server") == ""

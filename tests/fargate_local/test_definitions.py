@@ -5,6 +5,7 @@ Developer guide, "Task CPU and memory" (read November 2026).
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs
 
 from fargate_local.ecs.sizes import cpu_units, is_fargate_size, memory_mib
 
@@ -31,12 +32,12 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("cpu", "memory"), VALID)
-def test_fargates_sizes_are_accepted(cpu, memory):
+def test_fargates_sizes_are_accepted(cpu: int, memory: int) -> None:
     assert is_fargate_size(cpu, memory)
 
 
 @pytest.mark.parametrize(("cpu", "memory"), INVALID)
-def test_other_sizes_are_refused(ecs, cpu, memory):
+def test_other_sizes_are_refused(ecs: Ecs, cpu: str, memory: str) -> None:
     with pytest.raises(ClientError, match=f"No Fargate configuration exists for given values: {cpu} CPU, {memory} mem"):
         ecs.define({"command": ["true"]}, cpu=str(cpu), memory=str(memory))
 
@@ -44,17 +45,17 @@ def test_other_sizes_are_refused(ecs, cpu, memory):
 @pytest.mark.parametrize(
     ("text", "units"), [("256", 256), (".25 vCPU", 256), ("1 vcpu", 1024), ("4 VCPU", 4096), ("x", None)]
 )
-def test_cpu_is_written_in_units_or_vcpus(text, units):
+def test_cpu_is_written_in_units_or_vcpus(text: str, units: int) -> None:
     assert cpu_units(text) == units
 
 
 @pytest.mark.parametrize(
     ("text", "mib"), [("512", 512), ("0.5 GB", 512), ("2GB", 2048), ("1 gb", 1024), ("lots", None)]
 )
-def test_memory_is_written_in_mib_or_gb(text, mib):
+def test_memory_is_written_in_mib_or_gb(text: str, mib: int) -> None:
     assert memory_mib(text) == mib
 
 
-def test_sizes_in_words_run(ecs):
+def test_sizes_in_words_run(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({"command": ["true"]}, cpu=".25 vCPU", memory="1 GB"))
     assert (task["cpu"], task["memory"]) == ("256", "1024")

@@ -5,9 +5,12 @@ Developer guide, "Amazon ECS task state change events" (read November 2026).
 
 import json
 import time
+from typing import Any
+
+from tests.support.cloud import Ecs, MakeCloud
 
 
-def test_every_change_of_a_task_reaches_a_rules_target_in_order(make_cloud):
+def test_every_change_of_a_task_reaches_a_rules_target_in_order(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     queue = ecs.client("sqs").create_queue(QueueName="changes")["QueueUrl"]
     events = ecs.client("events")
@@ -29,10 +32,10 @@ def test_every_change_of_a_task_reaches_a_rules_target_in_order(make_cloud):
     assert last["stoppedAt"].endswith("Z")
 
 
-def collect(ecs, queue, until):
+def collect(ecs: Ecs, queue: str, until: Any) -> Any:
     """Events from a queue up to the wanted one."""
     sqs = ecs.client("sqs")
-    seen = []
+    seen: list[Any] = []
     deadline = time.monotonic() + 30
     while not seen or not until(seen[-1]):
         assert time.monotonic() < deadline

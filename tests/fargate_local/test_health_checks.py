@@ -4,7 +4,11 @@ API reference, HealthCheck and ContainerDependency; developer guide, "Determine 
 2026). Checks run every five seconds at most, so these tests wait.
 """
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+from tests.support.cloud import Ecs, process_gone
 
 from fargate_local.engine.health import Health, task_health
 from fargate_local.protocol.plan import HealthCheck
@@ -12,14 +16,14 @@ from fargate_local.protocol.plan import HealthCheck
 CHECK = HealthCheck(("true",), interval=5, timeout=2, retries=2, start_period=10)
 
 
-def test_failures_make_a_container_unhealthy_after_its_retries():
+def test_failures_make_a_container_unhealthy_after_its_retries() -> None:
     health = Health(CHECK)
     assert [health.heard(well=False, age=age) for age in (20, 25)] == ["UNKNOWN", "UNHEALTHY"]
     assert health.heard(well=True, age=30) == "HEALTHY"
     assert [health.heard(well=False, age=age) for age in (35, 40)] == ["HEALTHY", "UNHEALTHY"]
 
 
-def test_failures_in_the_start_period_do_not_count_until_one_check_went_well():
+def test_failures_in_the_start_period_do_not_count_until_one_check_went_well() -> None:
     health = Health(CHECK)
     assert [health.heard(well=False, age=age) for age in (1, 2, 3)] == ["UNKNOWN"] * 3
     assert health.heard(well=True, age=4) == "HEALTHY"
@@ -35,11 +39,11 @@ def test_failures_in_the_start_period_do_not_count_until_one_check_went_well():
         (["UNKNOWN", "UNHEALTHY"], "UNHEALTHY"),
     ],
 )
-def test_a_task_is_as_well_as_its_essential_containers(containers, task):
+def test_a_task_is_as_well_as_its_essential_containers(containers: Any, task: Any) -> None:
     assert task_health(containers) == task
 
 
-def test_a_container_waits_for_another_to_be_healthy_and_the_task_says_so(ecs, tmp_path):
+def test_a_container_waits_for_another_to_be_healthy_and_the_task_says_so(ecs: Ecs, tmp_path: Path) -> None:
     flag = tmp_path / "well"
     family = ecs.define(
         {
@@ -66,7 +70,7 @@ def test_a_container_waits_for_another_to_be_healthy_and_the_task_says_so(ecs, t
     ecs.stopped(arn)
 
 
-def test_an_unhealthy_task_goes_on_and_leaves_no_check_behind(ecs, tmp_path, process_gone):
+def test_an_unhealthy_task_goes_on_and_leaves_no_check_behind(ecs: Ecs, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     check = {"command": ["CMD-SHELL", f"echo $$ >> {pids}; exec sleep 300"], "interval": 5, "timeout": 2, "retries": 1}
     arn = ecs.run(ecs.define({"command": ["sleep", "300"], "healthCheck": check}))
@@ -77,7 +81,7 @@ def test_an_unhealthy_task_goes_on_and_leaves_no_check_behind(ecs, tmp_path, pro
     assert all(process_gone(int(pid)) for pid in pids.read_text().split())
 
 
-def test_a_dependency_that_takes_longer_than_its_start_timeout_fails_the_task(ecs):
+def test_a_dependency_that_takes_longer_than_its_start_timeout_fails_the_task(ecs: Ecs) -> None:
     family = ecs.define(
         {"command": ["true"], "dependsOn": [{"containerName": "slow", "condition": "COMPLETE"}]},
         {"name": "slow", "command": ["sleep", "60"], "essential": False, "startTimeout": 2},
@@ -89,7 +93,7 @@ def test_a_dependency_that_takes_longer_than_its_start_timeout_fails_the_task(ec
     )
 
 
-def test_a_dependency_that_ends_before_it_is_healthy_fails_the_task(ecs):
+def test_a_dependency_that_ends_before_it_is_healthy_fails_the_task(ecs: Ecs) -> None:
     family = ecs.define(
         {"command": ["true"], "dependsOn": [{"containerName": "short", "condition": "HEALTHY"}]},
         {"name": "short", "command": ["true"], "essential": False, "healthCheck": {"command": ["true"]}},

@@ -6,6 +6,8 @@ import os
 import socket
 import urllib.parse
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import aiobotocore.session
 import duckdb
@@ -15,18 +17,19 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs
 
 
 @pytest.fixture(scope="module")
-def s3(ecs):
+def s3(ecs: Ecs) -> Any:
     client = ecs.client("s3")
     client.create_bucket(Bucket="wire")
     return client
 
 
-def test_a_connection_serves_many_requests(ecs):
+def test_a_connection_serves_many_requests(ecs: Ecs) -> None:
     address = urllib.parse.urlsplit(ecs.cloud.url)
-    with closing(http.client.HTTPConnection(address.hostname, address.port)) as connection:
+    with closing(http.client.HTTPConnection(address.netloc)) as connection:
         connection.connect()
         local = connection.sock.getsockname()
         for _ in range(3):
@@ -36,18 +39,18 @@ def test_a_connection_serves_many_requests(ecs):
 
 
 @pytest.mark.parametrize("key", ["plain", "with space", "año/mes=1/día", "a%2Fb", "a//b", "+&=;,?#"])
-def test_an_object_keeps_its_name(s3, key):
+def test_an_object_keeps_its_name(s3: Any, key: str) -> None:
     s3.put_object(Bucket="wire", Key=key, Body=key.encode())
     assert s3.get_object(Bucket="wire", Key=key)["Body"].read() == key.encode()
     assert key in [item["Key"] for item in s3.list_objects_v2(Bucket="wire")["Contents"]]
 
 
-def test_metadata_keeps_its_underscores(s3):
+def test_metadata_keeps_its_underscores(s3: Any) -> None:
     s3.put_object(Bucket="wire", Key="m", Body=b"", Metadata={"a_b": "1", "c-d": "2"})
     assert s3.head_object(Bucket="wire", Key="m")["Metadata"] == {"a_b": "1", "c-d": "2"}
 
 
-def test_a_stream_is_uploaded_in_chunks_after_a_100_continue(s3):
+def test_a_stream_is_uploaded_in_chunks_after_a_100_continue(s3: Any) -> None:
     content = os.urandom(3_000_000)
     s3.put_object(Bucket="wire", Key="stream", Body=io.BytesIO(content))
     assert s3.get_object(Bucket="wire", Key="stream")["Body"].read() == content
@@ -55,16 +58,16 @@ def test_a_stream_is_uploaded_in_chunks_after_a_100_continue(s3):
     assert part == content[10:20]
 
 
-def test_a_body_without_a_length_is_read_whole(ecs, s3):
+def test_a_body_without_a_length_is_read_whole(ecs: Ecs, s3: Any) -> None:
     address = urllib.parse.urlsplit(ecs.cloud.url)
     link = urllib.parse.urlsplit(s3.generate_presigned_url("put_object", Params={"Bucket": "wire", "Key": "chunked"}))
-    with closing(http.client.HTTPConnection(address.hostname, address.port)) as connection:
+    with closing(http.client.HTTPConnection(address.netloc)) as connection:
         connection.request("PUT", f"{link.path}?{link.query}", body=iter([b"one ", b"two"]), encode_chunked=True)
         assert connection.getresponse().read() == b""
     assert s3.get_object(Bucket="wire", Key="chunked")["Body"].read() == b"one two"
 
 
-def test_only_the_first_of_two_conditional_writes_succeeds(s3):
+def test_only_the_first_of_two_conditional_writes_succeeds(s3: Any) -> None:
     s3.put_object(Bucket="wire", Key="lock", Body=b"first", IfNoneMatch="*")
     with pytest.raises(ClientError) as caught:
         s3.put_object(Bucket="wire", Key="lock", Body=b"second", IfNoneMatch="*")
@@ -72,7 +75,7 @@ def test_only_the_first_of_two_conditional_writes_succeeds(s3):
     assert s3.get_object(Bucket="wire", Key="lock")["Body"].read() == b"first"
 
 
-async def test_aiobotocore_writes_and_reads_and_meets_conditions(ecs, s3):
+async def test_aiobotocore_writes_and_reads_and_meets_conditions(ecs: Ecs, s3: Any) -> None:
     session = aiobotocore.session.get_session()
     async with session.create_client("s3", **ecs.cloud.client_args) as client:
         await client.put_object(Bucket="wire", Key="async", Body=b"x" * 100_000, IfNoneMatch="*")
@@ -83,7 +86,7 @@ async def test_aiobotocore_writes_and_reads_and_meets_conditions(ecs, s3):
             assert await body.read() == b"x" * 100_000
 
 
-def test_duckdb_writes_and_reads_parquet(ecs, s3, tmp_path):
+def test_duckdb_writes_and_reads_parquet(ecs: Ecs, s3: Any, tmp_path: Path) -> None:
     host, key = urllib.parse.urlsplit(ecs.cloud.url).netloc, ecs.cloud.key
     connection = duckdb.connect(config={"extension_directory": str(tmp_path)})
     duckdb_extensions.import_extension("httpfs", con=connection)
@@ -115,14 +118,14 @@ FORM = HOST + b"Content-Type: application/x-www-form-urlencoded\r\nContent-Lengt
     ],
     ids=["negative length", "length -1", "no chunk size", "chunk too long", "form"],
 )
-def test_a_malformed_request_is_the_senders_fault(ecs, s3, request_bytes, reason):
+def test_a_malformed_request_is_the_senders_fault(ecs: Ecs, s3: Any, request_bytes: bytes, reason: bytes) -> None:
     address, key = urllib.parse.urlsplit(ecs.cloud.url), ecs.cloud.key
     link = AWSRequest("POST", "http://localhost/wire/key")
     S3SigV4QueryAuth(Credentials(key.access_key_id, key.secret_access_key), "s3", "us-east-1").add_auth(link)
     signed = urllib.parse.urlsplit(link.url)
     request_bytes = request_bytes.replace(b"/wire/key", f"{signed.path}?{signed.query}".encode())
     with (
-        socket.create_connection((address.hostname, address.port), timeout=10) as connection,
+        socket.create_connection(("127.0.0.1", address.port or 0), timeout=10) as connection,
         closing(http.client.HTTPResponse(connection)) as answer,
     ):
         connection.sendall(request_bytes)

@@ -5,19 +5,23 @@ boto/boto3 issue 874 and aws/aws-sdk-go-v2 issue 1893 (filters), turbot/steampip
 boto/boto3 issue 3173 (execute command), GetSimpl/cloudlift pull request 138 (placement).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs
 
 REGION = "Invalid Region in ARN"
 ACCOUNT = "Identifier is for 999999999999. Your accountId is 123456789012"
 
 
 @pytest.fixture(scope="module")
-def family(ecs):
+def family(ecs: Ecs) -> str:
     return ecs.define({"command": ["true"]})
 
 
-def refusal(call, **request):
+def refusal(call: Callable[..., Any], **request: Any) -> Any:
     with pytest.raises(ClientError) as caught:
         call(**request)
     error = caught.value.response["Error"]
@@ -27,7 +31,7 @@ def refusal(call, **request):
 @pytest.mark.parametrize(
     ("place", "message"), [("eu-west-1:123456789012", REGION), ("us-east-1:999999999999", ACCOUNT)]
 )
-def test_arns_of_another_region_or_account_are_refused(ecs, family, place, message):
+def test_arns_of_another_region_or_account_are_refused(ecs: Ecs, family: str, place: Any, message: str) -> None:
     arn = f"arn:aws:ecs:{place}:"
     ecs_api = ecs.api
     calls = [
@@ -50,21 +54,21 @@ def test_arns_of_another_region_or_account_are_refused(ecs, family, place, messa
         ({"serviceName": "s", "containerInstance": "i"}, "serviceName"),
     ],
 )
-def test_filters_that_go_with_no_other_are_refused_together(ecs, filters, refused):
+def test_filters_that_go_with_no_other_are_refused_together(ecs: Ecs, filters: dict[str, str], refused: Any) -> None:
     assert refusal(ecs.api.list_tasks, cluster=ecs.cluster, **filters) == (
         "InvalidParameterException",
         f"cannot specify {refused} with other arguments",
     )
 
 
-def test_tasks_of_a_service_that_does_not_exist_are_not_listed_as_none(ecs):
+def test_tasks_of_a_service_that_does_not_exist_are_not_listed_as_none(ecs: Ecs) -> None:
     assert refusal(ecs.api.list_tasks, cluster=ecs.cluster, serviceName="nobody") == (
         "ServiceNotFoundException",
         "Service not found.",
     )
 
 
-def test_tasks_of_a_service_are_those_of_its_group(ecs, family):
+def test_tasks_of_a_service_are_those_of_its_group(ecs: Ecs, family: str) -> None:
     ecs.api.create_service(
         cluster=ecs.cluster,
         serviceName="web",
@@ -102,6 +106,6 @@ def test_tasks_of_a_service_are_those_of_its_group(ecs, family):
         ),
     ],
 )
-def test_what_fargate_cannot_run_is_refused(ecs, family, parameters, message):
+def test_what_fargate_cannot_run_is_refused(ecs: Ecs, family: str, parameters: Any, message: str) -> None:
     refused = refusal(ecs.api.run_task, **ecs.request(family, **parameters))
     assert refused == ("InvalidParameterException", message)

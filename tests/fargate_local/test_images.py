@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.cloud import Ecs
 
-from fargate_local import FargateLocal, ImageStore
+from fargate_local import FargateLocal, ImageStore, StoredImage
 
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 SHOW = '#!/bin/sh\necho "arguments $@"; echo "folder $PWD"; echo "colour $COLOUR"; echo "path $PATH"; echo "lib $LIB"\n'
@@ -23,8 +26,11 @@ def prepared(folder: Path, script: str = SHOW) -> Path:
     return folder
 
 
+Stored = tuple[ImageStore, StoredImage]
+
+
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory):
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """(store, an image in it)."""
     folder = tmp_path_factory.mktemp("images")
     store = ImageStore(folder / "store")
@@ -38,22 +44,22 @@ def stored(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ecs(stored, ecs_class):
+def ecs(stored: Stored) -> Iterator[Ecs]:
     """A cloud with that store."""
     with FargateLocal(store=stored[0].root) as cloud:
-        yield ecs_class(cloud)
+        yield Ecs(cloud)
 
 
-def push(ecs, image, repository, tag):
+def push(ecs: Ecs, image: StoredImage, repository: str, tag: str) -> str:
     ecr = ecs.client("ecr")
     ecr.create_repository(repositoryName=repository)
     answer = ecr.put_image(
         repositoryName=repository, imageManifest=image.manifest, imageTag=tag, imageDigest=image.digest
     )
-    return answer["image"]["imageId"]["imageDigest"]
+    return str(answer["image"]["imageId"]["imageDigest"])
 
 
-def test_the_digest_is_that_of_the_manifest_and_names_the_folder(stored):
+def test_the_digest_is_that_of_the_manifest_and_names_the_folder(stored: Stored) -> None:
     store, image = stored
     assert image.digest == f"sha256:{hashlib.sha256(image.manifest.encode()).hexdigest()}"
     assert image.path == store.path(image.digest)
@@ -61,14 +67,14 @@ def test_the_digest_is_that_of_the_manifest_and_names_the_folder(stored):
     assert json.loads((image.path / "image.json").read_text())["config"]["Entrypoint"] == ["show"]
 
 
-def test_equal_folders_are_one_image(stored, tmp_path):
+def test_equal_folders_are_one_image(stored: Any, tmp_path: Path) -> None:
     store, image = stored
     again = store.commit(prepared(tmp_path / "other"), store.config(image.digest))
     assert again == image
     assert not (tmp_path / "other").exists()
 
 
-def test_another_content_mode_or_configuration_is_another_image(stored, tmp_path):
+def test_another_content_mode_or_configuration_is_another_image(stored: Any, tmp_path: Path) -> None:
     store, image = stored
     config = store.config(image.digest)
     content = prepared(tmp_path / "content", SHOW + "exit 1\n")
@@ -83,12 +89,12 @@ def test_another_content_mode_or_configuration_is_another_image(stored, tmp_path
     assert len(digests) == 4
 
 
-def test_a_folder_without_app_is_refused(tmp_path):
+def test_a_folder_without_app_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="put the code and its environment"):
         ImageStore(tmp_path / "store").commit(tmp_path, {})
 
 
-def test_a_task_runs_the_image_that_ecr_names_and_reports_its_digest(ecs, stored):
+def test_a_task_runs_the_image_that_ecr_names_and_reports_its_digest(ecs: Ecs, stored: Any) -> None:
     _, image = stored
     assert push(ecs, image, "named", "1.0.0") == image.digest
     for reference in (f"{REGISTRY}/named:1.0.0", f"{REGISTRY}/named@{image.digest}"):
@@ -104,7 +110,7 @@ def test_a_task_runs_the_image_that_ecr_names_and_reports_its_digest(ecs, stored
         assert lines["path"].startswith(f"{app}/.venv/bin:")
 
 
-def test_the_definitions_command_and_environment_win_over_the_images(ecs, stored):
+def test_the_definitions_command_and_environment_win_over_the_images(ecs: Ecs, stored: Any) -> None:
     _, image = stored
     push(ecs, image, "overridden", "1.0.0")
     family = ecs.define(
@@ -122,7 +128,7 @@ def test_the_definitions_command_and_environment_win_over_the_images(ecs, stored
     assert lines["colour"] == "green"
 
 
-def test_an_image_that_ecr_does_not_have_cannot_be_pulled(ecs):
+def test_an_image_that_ecr_does_not_have_cannot_be_pulled(ecs: Ecs) -> None:
     reference = f"{REGISTRY}/nowhere:1"
     task = ecs.finish(ecs.define({"image": reference}))
     assert task["stopCode"] == "TaskFailedToStart"
@@ -134,19 +140,19 @@ def test_an_image_that_ecr_does_not_have_cannot_be_pulled(ecs):
     assert "pullStoppedAt" not in task
 
 
-def test_an_image_missing_from_the_store_says_so(ecs, tmp_path):
+def test_an_image_missing_from_the_store_says_so(ecs: Ecs, tmp_path: Path) -> None:
     image = ImageStore(tmp_path / "another-store").commit(prepared(tmp_path / "work", "#!/bin/sh\n"), {})
     push(ecs, image, "missing", "1.0.0")
     task = ecs.finish(ecs.define({"image": f"{REGISTRY}/missing:1.0.0"}))
     assert f"ECR has it as {image.digest}, but the image store" in task["stoppedReason"]
 
 
-def test_another_registry_than_ecr_cannot_be_pulled_from(ecs):
+def test_another_registry_than_ecr_cannot_be_pulled_from(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({"image": "docker.io/library/busybox:latest"}))
     assert "name an ECR repository or the image 'host'" in task["stoppedReason"]
 
 
-def test_a_tag_that_moves_moves_the_next_task(ecs, stored, tmp_path):
+def test_a_tag_that_moves_moves_the_next_task(ecs: Ecs, stored: Any, tmp_path: Path) -> None:
     store, image = stored
     push(ecs, image, "moving", "latest")
     family = ecs.define({"image": f"{REGISTRY}/moving"})

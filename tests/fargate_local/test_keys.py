@@ -13,6 +13,8 @@ import urllib.parse
 import urllib.request
 import uuid
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -22,6 +24,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs
 
 from fargate_local import FargateLocal, ServerKey
 from fargate_local.cloud.requests import CloudRequest
@@ -31,19 +34,19 @@ from fargate_local.keys import TaskKeys
 ECS_TARGET = "AmazonEC2ContainerServiceV20141113."
 
 
-def refused_with(client, method, **parameters):
+def refused_with(client: Any, method: str, **parameters: Any) -> Any:
     """The code of the error that a call ends with."""
     with pytest.raises(ClientError) as caught:
         getattr(client, method)(**parameters)
     return caught.value.response["Error"]["Code"]
 
 
-def unsigned(cloud, service):
+def unsigned(cloud: FargateLocal, service: str) -> Any:
     args = {"endpoint_url": cloud.url, "region_name": "us-east-1"}
     return boto3.client(service, config=Config(signature_version=UNSIGNED), **args)
 
 
-def signed_by(cloud, identifier, secret, service, token=None):
+def signed_by(cloud: FargateLocal, identifier: Any, secret: Any, service: str, token: str | None = None) -> Any:
     args = cloud.client_args | {"aws_access_key_id": identifier, "aws_secret_access_key": secret}
     return boto3.client(service, aws_session_token=token, **args)
 
@@ -84,29 +87,29 @@ MISSING = {
 
 
 @pytest.mark.parametrize("service", MISSING)
-def test_a_call_without_a_signature_is_refused_in_the_services_own_words(fargate, service):
+def test_a_call_without_a_signature_is_refused_in_the_services_own_words(fargate: FargateLocal, service: str) -> None:
     assert refused_with(unsigned(fargate, service), CALLS[service]) == MISSING[service]
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_an_unknown_key_is_refused_in_the_services_own_words(fargate, service):
+def test_an_unknown_key_is_refused_in_the_services_own_words(fargate: FargateLocal, service: str) -> None:
     client = signed_by(fargate, "AKIAIOSFODNN7EXAMPLE", "any", service)
     assert refused_with(client, CALLS[service]) == UNKNOWN[service]
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_the_right_name_with_a_wrong_secret_is_refused(fargate, service):
+def test_the_right_name_with_a_wrong_secret_is_refused(fargate: FargateLocal, service: str) -> None:
     client = signed_by(fargate, fargate.key.access_key_id, "wrong", service)
     assert refused_with(client, CALLS[service]) == WRONG[service]
 
 
 @pytest.mark.parametrize("service", CALLS)
-def test_the_servers_key_opens_every_service(fargate, service):
+def test_the_servers_key_opens_every_service(fargate: FargateLocal, service: str) -> None:
     getattr(boto3.client(service, **fargate.client_args), CALLS[service])()
 
 
 @pytest.mark.parametrize("change", ["body", "target", "path"])
-def test_a_signature_covers_the_whole_request(fargate, change):
+def test_a_signature_covers_the_whole_request(fargate: FargateLocal, change: Any) -> None:
     headers = {"X-Amz-Target": f"{ECS_TARGET}CreateCluster", "Content-Type": "application/x-amz-json-1.1"}
     request = AWSRequest("POST", f"{fargate.url}/", headers, b'{"clusterName": "signed"}')
     key = fargate.key
@@ -115,7 +118,7 @@ def test_a_signature_covers_the_whole_request(fargate, change):
     if change == "target":
         sent["X-Amz-Target"] = f"{ECS_TARGET}DeleteCluster"
     address = urllib.parse.urlsplit(fargate.url)
-    with closing(http.client.HTTPConnection(address.hostname, address.port)) as connection:
+    with closing(http.client.HTTPConnection(address.netloc)) as connection:
         body = b'{"clusterName": "forged"}' if change == "body" else request.data
         connection.request("POST", "/other" if change == "path" else "/", body, sent)
         answer = connection.getresponse()
@@ -134,9 +137,9 @@ def test_a_signature_covers_the_whole_request(fargate, change):
         ("GET", "/"),
     ],
 )
-def test_no_route_but_health_answers_without_a_key(fargate, method, path):
+def test_no_route_but_health_answers_without_a_key(fargate: FargateLocal, method: str, path: str) -> None:
     address = urllib.parse.urlsplit(fargate.url)
-    with closing(http.client.HTTPConnection(address.hostname, address.port)) as connection:
+    with closing(http.client.HTTPConnection(address.netloc)) as connection:
         connection.request(method, path, b"[]" if method == "POST" else None)
         with connection.getresponse() as answer:
             assert answer.status == 403
@@ -145,7 +148,7 @@ def test_no_route_but_health_answers_without_a_key(fargate, method, path):
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
-def test_a_presigned_url_works_for_what_it_was_signed_for_and_as_long(fargate, version):
+def test_a_presigned_url_works_for_what_it_was_signed_for_and_as_long(fargate: FargateLocal, version: str) -> None:
     s3 = boto3.client("s3", config=Config(signature_version=version), **fargate.client_args)
     bucket = f"links-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=bucket)
@@ -167,7 +170,7 @@ def test_a_presigned_url_works_for_what_it_was_signed_for_and_as_long(fargate, v
         assert b"Request has expired" in answer.read()
 
 
-def test_an_iam_users_key_and_an_assumed_role_are_accepted(fargate):
+def test_an_iam_users_key_and_an_assumed_role_are_accepted(fargate: FargateLocal) -> None:
     iam = boto3.client("iam", **fargate.client_args)
     name = f"user-{uuid.uuid4().hex[:8]}"
     iam.create_user(UserName=name)
@@ -184,7 +187,7 @@ def test_an_iam_users_key_and_an_assumed_role_are_accepted(fargate):
     assert refused_with(gone, "list_clusters") == UNKNOWN["ecs"]
 
 
-def test_a_tasks_credentials_live_as_long_as_the_task_and_open_no_admin_route(ecs):
+def test_a_tasks_credentials_live_as_long_as_the_task_and_open_no_admin_route(ecs: Ecs) -> None:
     iam = ecs.client("iam")
     role = iam.create_role(RoleName=f"role-{uuid.uuid4().hex[:8]}", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     script = f"{sys.executable} -c \"import os, urllib.request as u; \
@@ -207,7 +210,7 @@ print(u.urlopen(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI']).read().decode(
     assert refused_with(api, "list_clusters") == "ExpiredTokenException"
 
 
-def test_an_open_server_asks_for_no_key_and_warns():
+def test_an_open_server_asks_for_no_key_and_warns() -> None:
     command = [
         sys.executable,
         "-m",
@@ -219,8 +222,9 @@ def test_an_open_server_asks_for_no_key_and_warns():
         "--port",
         "0",
     ]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as server:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as server:
+        assert server.stdout
         url = json.loads(server.stdout.readline())["url"]
         args = {"endpoint_url": url, "region_name": "us-east-1"}
         boto3.client("ecs", aws_access_key_id="any", aws_secret_access_key="any", **args).list_clusters()
@@ -229,7 +233,7 @@ def test_an_open_server_asks_for_no_key_and_warns():
     assert "every program that reaches this address can run programs as you" in said
 
 
-def test_a_key_is_kept_with_the_state_and_only_its_owner_can_read_anything_there(tmp_path):
+def test_a_key_is_kept_with_the_state_and_only_its_owner_can_read_anything_there(tmp_path: Path) -> None:
     state = tmp_path / "state"
     old = os.umask(0)
     try:
@@ -252,7 +256,7 @@ def test_a_key_is_kept_with_the_state_and_only_its_owner_can_read_anything_there
         assert other.key.secret_access_key != key.secret_access_key
 
 
-def test_a_check_costs_less_than_a_third_of_a_millisecond():
+def test_a_check_costs_less_than_a_third_of_a_millisecond() -> None:
     key = ServerKey.new().at("http://127.0.0.1:5555")
     headers = {"X-Amz-Target": f"{ECS_TARGET}DescribeTasks", "Content-Type": "application/x-amz-json-1.1"}
     signed = AWSRequest("POST", f"{key.url}/", headers, json.dumps({"tasks": ["a" * 60] * 100}).encode())

@@ -5,19 +5,11 @@ reference, Task. Both read November 2026.
 """
 
 import time
+from typing import Any
 
 import pytest
+from tests.support.cloud import STATES, AddFault, Ecs, process_gone
 
-STATES = [
-    "PROVISIONING",
-    "PENDING",
-    "ACTIVATING",
-    "RUNNING",
-    "DEACTIVATING",
-    "STOPPING",
-    "DEPROVISIONING",
-    "STOPPED",
-]
 STAMPS = [
     "createdAt",
     "connectivityAt",
@@ -30,13 +22,13 @@ STAMPS = [
 ]
 
 
-def test_a_task_passes_through_every_state_in_order(ecs, fargate_faults):
+def test_a_task_passes_through_every_state_in_order(ecs: Ecs, fargate_faults: AddFault) -> None:
     family = ecs.define_shell("sleep 0.2")
     for state in STATES:
         if state not in ("RUNNING", "STOPPED"):
             fargate_faults("stuck", family=family, state=state, seconds=0.3)
     arn = ecs.run(family)
-    seen = []
+    seen: list[str] = []
     deadline = time.monotonic() + 60
     while not seen or seen[-1] != "STOPPED":
         status = ecs.describe(arn)["lastStatus"]
@@ -47,32 +39,32 @@ def test_a_task_passes_through_every_state_in_order(ecs, fargate_faults):
     assert seen == [state for state in STATES if state in seen]
 
 
-def test_a_finished_task_has_every_timestamp_in_order(ecs):
+def test_a_finished_task_has_every_timestamp_in_order(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define_shell("true"))
     stamps = [task[stamp] for stamp in STAMPS]
     assert stamps == sorted(stamps)
 
 
-def test_the_version_grows_with_every_change(ecs):
+def test_the_version_grows_with_every_change(ecs: Ecs) -> None:
     arn = ecs.shell("sleep 0.3")
     first = ecs.describe(arn)["version"]
     assert ecs.stopped(arn)["version"] > first
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 137, 255])
-def test_the_exit_code_of_the_command_is_the_containers(ecs, code):
+def test_the_exit_code_of_the_command_is_the_containers(ecs: Ecs, code: int) -> None:
     task = ecs.finish(ecs.define_shell(f"exit {code}"))
     assert task["containers"][0]["exitCode"] == code
     assert task["stopCode"] == "EssentialContainerExited"
     assert task["stoppedReason"] == "Essential container in task exited"
 
 
-def test_a_command_killed_by_a_signal_exits_with_128_and_the_signal(ecs):
+def test_a_command_killed_by_a_signal_exits_with_128_and_the_signal(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define_shell("kill -TERM $$"))
     assert task["containers"][0]["exitCode"] == 143
 
 
-def test_a_running_task_has_a_connection_a_network_interface_and_a_runtime_id(ecs):
+def test_a_running_task_has_a_connection_a_network_interface_and_a_runtime_id(ecs: Ecs) -> None:
     arn = ecs.shell("sleep 30")
     task = ecs.until_status(arn, "RUNNING")
     container = task["containers"][0]
@@ -86,7 +78,7 @@ def test_a_running_task_has_a_connection_a_network_interface_and_a_runtime_id(ec
     assert ecs.stopped(arn)["attachments"][0]["status"] == "DELETED"
 
 
-def test_stopping_sends_sigterm_and_keeps_the_reason(ecs):
+def test_stopping_sends_sigterm_and_keeps_the_reason(ecs: Ecs) -> None:
     arn = ecs.shell("trap 'echo caught; exit 7' TERM; echo ready; while :; do sleep 0.05; done")
     ecs.log_line(arn)
     answer = ecs.api.stop_task(cluster=ecs.cluster, task=arn, reason="wrong date")["task"]
@@ -97,7 +89,7 @@ def test_stopping_sends_sigterm_and_keeps_the_reason(ecs):
     assert ecs.logs(arn) == ["ready", "caught"]
 
 
-def test_a_container_that_ignores_sigterm_is_killed_after_its_stop_timeout(ecs):
+def test_a_container_that_ignores_sigterm_is_killed_after_its_stop_timeout(ecs: Ecs) -> None:
     script = "trap '' TERM; echo ready; while :; do sleep 0.05; done"
     arn = ecs.run(ecs.define({"command": ["sh", "-c", script], "logged": True, "stopTimeout": 2}))
     ecs.log_line(arn)
@@ -107,14 +99,14 @@ def test_a_container_that_ignores_sigterm_is_killed_after_its_stop_timeout(ecs):
     assert time.monotonic() - began >= 2
 
 
-def test_stopping_twice_keeps_the_first_reason(ecs):
+def test_stopping_twice_keeps_the_first_reason(ecs: Ecs) -> None:
     arn = ecs.shell("sleep 30")
     ecs.api.stop_task(cluster=ecs.cluster, task=arn, reason="first")
     ecs.api.stop_task(cluster=ecs.cluster, task=arn, reason="second")
     assert ecs.stopped(arn)["stoppedReason"] == "first"
 
 
-def test_a_task_stopped_before_it_ran_never_starts_its_container(ecs, fargate_faults):
+def test_a_task_stopped_before_it_ran_never_starts_its_container(ecs: Ecs, fargate_faults: AddFault) -> None:
     family = ecs.define_shell("echo started")
     fargate_faults("stuck", family=family)
     arn = ecs.run(family)
@@ -126,7 +118,7 @@ def test_a_task_stopped_before_it_ran_never_starts_its_container(ecs, fargate_fa
     assert task["stopCode"] == "UserInitiated"
 
 
-def test_a_program_that_does_not_exist_fails_to_start(ecs):
+def test_a_program_that_does_not_exist_fails_to_start(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({"command": ["no-such-program"]}))
     assert task["stopCode"] == "TaskFailedToStart"
     assert task["stoppedReason"].startswith("CannotStartContainerError: ResourceInitializationError: failed to create")
@@ -134,17 +126,17 @@ def test_a_program_that_does_not_exist_fails_to_start(ecs):
     assert task["containers"][0]["reason"] == task["stoppedReason"]
 
 
-def test_a_working_directory_that_does_not_exist_fails_to_start(ecs):
+def test_a_working_directory_that_does_not_exist_fails_to_start(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({"command": ["true"], "workingDirectory": "/no/such/folder"}))
     assert 'chdir to cwd ("/no/such/folder")' in task["stoppedReason"]
 
 
-def test_a_container_without_a_command_cannot_be_created(ecs):
+def test_a_container_without_a_command_cannot_be_created(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({}))
     assert task["stoppedReason"] == "CannotCreateContainerError: no command specified"
 
 
-def test_every_container_of_the_definition_runs_and_the_essential_one_ends_the_task(ecs):
+def test_every_container_of_the_definition_runs_and_the_essential_one_ends_the_task(ecs: Ecs) -> None:
     family = ecs.define(
         {"name": "main", "command": ["sh", "-c", "sleep 0.5; exit 4"]},
         {
@@ -157,7 +149,7 @@ def test_every_container_of_the_definition_runs_and_the_essential_one_ends_the_t
     assert {each["name"]: each["exitCode"] for each in task["containers"]} == {"main": 4, "side": 9}
 
 
-def test_a_container_that_is_not_essential_may_end_first(ecs):
+def test_a_container_that_is_not_essential_may_end_first(ecs: Ecs) -> None:
     family = ecs.define(
         {"name": "main", "command": ["sleep", "30"]},
         {"name": "side", "command": ["true"], "essential": False},
@@ -170,7 +162,7 @@ def test_a_container_that_is_not_essential_may_end_first(ecs):
 
 
 @pytest.mark.parametrize(("condition", "code"), [("COMPLETE", 5), ("SUCCESS", 0), ("START", 0)])
-def test_a_container_starts_when_what_it_depends_on_is_so_far(ecs, condition, code):
+def test_a_container_starts_when_what_it_depends_on_is_so_far(ecs: Ecs, condition: Any, code: int) -> None:
     family = ecs.define(
         {
             "name": "main",
@@ -187,7 +179,7 @@ def test_a_container_starts_when_what_it_depends_on_is_so_far(ecs, condition, co
         assert int(ecs.logs(arn, "init")[0]) < int(ecs.logs(arn, "main")[0])
 
 
-def test_a_failed_dependency_keeps_the_container_from_starting(ecs):
+def test_a_failed_dependency_keeps_the_container_from_starting(ecs: Ecs) -> None:
     family = ecs.define(
         {
             "name": "main",
@@ -202,7 +194,7 @@ def test_a_failed_dependency_keeps_the_container_from_starting(ecs):
     assert "exitCode" not in task["containers"][0]
 
 
-def test_what_a_container_leaves_running_ends_with_it(ecs, process_gone):
+def test_what_a_container_leaves_running_ends_with_it(ecs: Ecs) -> None:
     arn = ecs.shell("setsid sh -c 'echo $$; exec sleep 300' & sleep 0.5; sleep 300 & echo $!; sleep 0.2")
     ecs.stopped(arn)
     lines = ecs.logs(arn)
@@ -210,7 +202,7 @@ def test_what_a_container_leaves_running_ends_with_it(ecs, process_gone):
     assert all(process_gone(int(line)) for line in lines)
 
 
-def test_a_container_over_its_memory_limit_is_killed_with_its_whole_group(ecs):
+def test_a_container_over_its_memory_limit_is_killed_with_its_whole_group(ecs: Ecs) -> None:
     script = 'echo ready; python3 -c "import time; b = bytearray(120_000_000); time.sleep(30)"'
     family = ecs.define({"command": ["sh", "-c", script], "memory": 100, "logged": True})
     task = ecs.finish(family)
@@ -220,7 +212,7 @@ def test_a_container_over_its_memory_limit_is_killed_with_its_whole_group(ecs):
     assert task["stopCode"] == "EssentialContainerExited"
 
 
-def test_the_tasks_memory_is_shared_by_its_containers_and_the_largest_one_pays(ecs):
+def test_the_tasks_memory_is_shared_by_its_containers_and_the_largest_one_pays(ecs: Ecs) -> None:
     hog = "import time; b = bytearray({} * 1_000_000); time.sleep(30)"
     family = ecs.define(
         {"name": "large", "command": ["python3", "-c", hog.format(400)]},
@@ -231,7 +223,7 @@ def test_the_tasks_memory_is_shared_by_its_containers_and_the_largest_one_pays(e
     assert "reason" not in task["containers"][1]
 
 
-def test_a_task_has_only_its_own_environment(ecs, monkeypatch):
+def test_a_task_has_only_its_own_environment(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
     arn = ecs.run(
         ecs.define({"command": ["env"], "logged": True, "environment": [{"name": "COLOUR", "value": "blue"}]})
     )

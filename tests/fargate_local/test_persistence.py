@@ -5,10 +5,14 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import boto3
 import psutil
 import pytest
+from tests.support.cloud import Ecs, MakeCloud, process_gone
 
 from fargate_local import FargateLocal
 from fargate_local.cloud.compaction import compact
@@ -37,7 +41,7 @@ TEMPLATE = {
 }
 
 
-def fill(ecs):
+def fill(ecs: Ecs) -> None:
     """Put something into every service that must survive."""
     s3 = ecs.client("s3")
     s3.create_bucket(Bucket="things")
@@ -68,7 +72,7 @@ def fill(ecs):
     ecs.api.deregister_task_definition(taskDefinition=f"{family}:3")
 
 
-def held(ecs):
+def held(ecs: Ecs) -> dict[str, Any]:
     """What moto holds, without the times at which it was made: a replay dates them to the request's begin."""
     s3 = ecs.client("s3")
     objects = {item["Key"]: item["ETag"] for item in s3.list_objects_v2(Bucket="things")["Contents"]}
@@ -77,7 +81,7 @@ def held(ecs):
     (image,) = ecs.client("ecr").describe_images(repositoryName="of-the-stack")["imageDetails"]
     return {
         "objects": objects,
-        "in parts": hashlib.md5(s3.get_object(Bucket="things", Key="in parts")["Body"].read()).hexdigest(),  # noqa: S324
+        "in parts": hashlib.md5(s3.get_object(Bucket="things", Key="in parts")["Body"].read()).hexdigest(),  # noqa: S324 - a checksum
         "metadata": s3.head_object(Bucket="things", Key="overwritten")["Metadata"],
         "stack": (stack["StackId"], stack["Outputs"]),
         "subnets": sorted(each["SubnetId"] for each in ecs.client("ec2").describe_subnets()["Subnets"]),
@@ -96,20 +100,20 @@ def held(ecs):
 
 
 @pytest.fixture(scope="module")
-def survival(tmp_path_factory, ecs_class):
+def survival(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A cloud that was filled, used, killed by SIGKILL while a task ran, and started again."""
     state = tmp_path_factory.mktemp("state")
     with FargateLocal(state_dir=state) as cloud:
-        story = used(ecs_class(cloud))
+        story = used(Ecs(cloud))
         os.kill(cloud.pid, signal.SIGKILL)
     with FargateLocal(state_dir=state) as again:
-        yield story, ecs_class(again)
+        yield story, Ecs(again)
 
 
-def used(before):
+def used(before: Any) -> Any:
     """Fill a cloud, finish a task, leave another one running."""
     fill(before)
-    story = {"held": held(before)}
+    story: dict[str, Any] = {"held": held(before)}
     story["finished"] = before.finish("survivor:1", clientToken="of-the-finished")
     story["lines"] = before.logs(story["finished"]["taskArn"])
     script = "setsid sleep 600 & echo $!; echo $$; exec sleep 600"
@@ -121,19 +125,19 @@ def used(before):
     return story
 
 
-def test_everything_moto_held_is_there_again_with_the_same_identifiers(survival):
+def test_everything_moto_held_is_there_again_with_the_same_identifiers(survival: Any) -> None:
     story, ecs = survival
     assert held(ecs) == story["held"]
 
 
-def test_a_finished_task_keeps_its_record_and_its_log(survival):
+def test_a_finished_task_keeps_its_record_and_its_log(survival: Any) -> None:
     story, ecs = survival
     arn = story["finished"]["taskArn"]
     assert ecs.describe(arn) == story["finished"]
     assert ecs.logs(arn) == story["lines"] == ["hello"]
 
 
-def test_a_task_that_ran_is_stopped_as_if_its_host_were_lost(survival):
+def test_a_task_that_ran_is_stopped_as_if_its_host_were_lost(survival: Any) -> None:
     story, ecs = survival
     task = ecs.describe(story["running"])
     assert task["lastStatus"] == "STOPPED"
@@ -143,31 +147,31 @@ def test_a_task_that_ran_is_stopped_as_if_its_host_were_lost(survival):
     assert task["stoppedAt"] >= task["startedAt"]
 
 
-def test_nothing_of_the_killed_servers_tasks_runs_on(survival, process_gone):
+def test_nothing_of_the_killed_servers_tasks_runs_on(survival: Any) -> None:
     story, _ = survival
     assert all(process_gone(pid) for pid in story["pids"])
 
 
-def test_a_client_token_is_remembered(survival):
+def test_a_client_token_is_remembered(survival: Any) -> None:
     story, ecs = survival
     answer = ecs.api.run_task(**ecs.request("running", clientToken="of-the-running"))
     assert [task["taskArn"] for task in answer["tasks"]] == [story["running"]]
 
 
-def test_the_cloud_goes_on_after_the_restart(survival):
+def test_the_cloud_goes_on_after_the_restart(survival: Any) -> None:
     _, ecs = survival
     assert ecs.finish("survivor")["taskDefinitionArn"].endswith("survivor:2")
     assert ecs.define_shell("true", family="survivor") == "survivor"
     assert ecs.api.describe_task_definition(taskDefinition="survivor")["taskDefinition"]["revision"] == 4
 
 
-def test_a_second_server_is_kept_out_of_a_state_folder(tmp_path, capfd):
+def test_a_second_server_is_kept_out_of_a_state_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with FargateLocal(state_dir=tmp_path), pytest.raises(RuntimeError, match="exit 2"):
         FargateLocal(state_dir=tmp_path).start()
     assert f"another fargate-local uses {tmp_path}" in capfd.readouterr().err
 
 
-def test_tasks_end_when_the_program_that_started_the_server_dies(make_cloud, process_gone):
+def test_tasks_end_when_the_program_that_started_the_server_dies(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     arn = ecs.shell("echo $$; exec sleep 600")
     pid = int(ecs.log_line(arn))
@@ -175,9 +179,9 @@ def test_tasks_end_when_the_program_that_started_the_server_dies(make_cloud, pro
     assert process_gone(pid)
 
 
-def test_the_next_start_ends_what_outlived_server_and_warden(tmp_path, ecs_class, process_gone):
+def test_the_next_start_ends_what_outlived_server_and_warden(tmp_path: Path) -> None:
     with FargateLocal(state_dir=tmp_path) as cloud:
-        ecs = ecs_class(cloud)
+        ecs = Ecs(cloud)
         arn = ecs.shell("sleep 600 & echo $!; setsid sleep 600 & echo $!; wait")
         while len(ecs.logs(arn) if ecs.log_line(arn) else []) < 2:
             time.sleep(0.05)
@@ -191,20 +195,22 @@ def test_the_next_start_ends_what_outlived_server_and_warden(tmp_path, ecs_class
         assert all(process_gone(pid) for pid in pids)
 
 
-def request(method="PUT", target="/bucket/key", body=b"x", service="s3", **headers):
+def request(
+    method: str = "PUT", target: Any = "/bucket/key", body: Any = b"x", service: str = "s3", **headers: str
+) -> Any:
     scope = f"AWS4-HMAC-SHA256 Credential=AKID/20261123/us-east-1/{service}/aws4_request, SignedHeaders=a, Signature=ab"
     return CloudRequest(method, target, {"host": "127.0.0.1:1", "authorization": scope, **headers}, body)
 
 
-def record(number, made, yields=None):
+def record(number: int, made: Any, yields: Any = None) -> Any:
     return Record(number, 0.0, 0, made, yields)
 
 
-def kept(*records):
+def kept(*records: Any) -> list[Any]:
     return [each.number for each in compact(list(records))]
 
 
-def test_a_torn_last_record_is_dropped_and_the_journal_goes_on(tmp_path):
+def test_a_torn_last_record_is_dropped_and_the_journal_goes_on(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.open()
     for number in range(3):
@@ -221,7 +227,7 @@ def test_a_torn_last_record_is_dropped_and_the_journal_goes_on(tmp_path):
 
 
 @pytest.mark.parametrize("size", [0, 10, 200_000])
-def test_a_record_comes_back_as_it_was(tmp_path, size):
+def test_a_record_comes_back_as_it_was(tmp_path: Path, size: int) -> None:
     journal = Journal(tmp_path)
     journal.open()
     made = request(target="/bucket/a%2Fb%20c?x-id=PutObject", body=bytes(range(256)) * (size // 256 + 1))
@@ -233,7 +239,7 @@ def test_a_record_comes_back_as_it_was(tmp_path, size):
     assert (record.time, record.seed, record.yields, record.request.target) == (12.5, 7, "upload", made.target)
 
 
-def test_the_journal_keeps_no_signature_and_is_private(tmp_path):
+def test_the_journal_keeps_no_signature_and_is_private(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.open()
     journal.append(1.0, 1, request(), None)
@@ -242,7 +248,7 @@ def test_the_journal_keeps_no_signature_and_is_private(tmp_path):
     assert journal.path.stat().st_mode & 0o077 == 0
 
 
-def test_overwritten_and_deleted_objects_are_forgotten():
+def test_overwritten_and_deleted_objects_are_forgotten() -> None:
     put, delete = request(), request("DELETE", body=b"")
     assert kept(record(1, put), record(2, put)) == [2]
     assert kept(record(1, put), record(2, delete)) == []
@@ -251,12 +257,12 @@ def test_overwritten_and_deleted_objects_are_forgotten():
     assert kept(record(1, request(target="/bucket"))) == [1]
 
 
-def test_an_object_that_was_copied_before_it_was_replaced_is_kept():
+def test_an_object_that_was_copied_before_it_was_replaced_is_kept() -> None:
     copy = request(target="/bucket/copy", **{"x-amz-copy-source": "bucket/key"})
     assert kept(record(1, request()), record(2, copy), record(3, request())) == [1, 2, 3]
 
 
-def test_the_parts_of_a_replaced_upload_are_forgotten():
+def test_the_parts_of_a_replaced_upload_are_forgotten() -> None:
     create = request("POST", "/bucket/key?uploads")
     part = request("PUT", "/bucket/key?uploadId=U&partNumber=1")
     complete = request("POST", "/bucket/key?uploadId=U")
@@ -266,33 +272,33 @@ def test_the_parts_of_a_replaced_upload_are_forgotten():
     assert kept(*upload[:2], record(3, request("DELETE", "/bucket/key?uploadId=U"))) == []
 
 
-def test_objects_of_a_bucket_that_keeps_versions_are_kept():
+def test_objects_of_a_bucket_that_keeps_versions_are_kept() -> None:
     versioning = request("PUT", "/bucket?versioning")
     assert kept(record(1, versioning), record(2, request()), record(3, request())) == [1, 2, 3]
 
 
-def logs(action, stream="s", body=b""):
+def logs(action: str, stream: Any = "s", body: Any = b"") -> Any:
     target = {"x-amz-target": f"Logs_20140328.{action}"}
     content = json.dumps({"logGroupName": "g", "logStreamName": stream}).encode()[:-1] + b"}" + body
     return request("POST", "/", content, "logs", **target)
 
 
-def test_events_of_deleted_streams_are_forgotten():
+def test_events_of_deleted_streams_are_forgotten() -> None:
     assert kept(record(1, logs("PutLogEvents")), record(2, logs("DeleteLogStream"))) == [2]
     assert kept(record(1, logs("PutLogEvents", "other")), record(2, logs("DeleteLogStream"))) == [1, 2]
 
 
-def test_the_oldest_log_events_beyond_the_limit_are_forgotten():
+def test_the_oldest_log_events_beyond_the_limit_are_forgotten() -> None:
     large = logs("PutLogEvents", body=b" " * (30 << 20))
     assert kept(record(1, large), record(2, large), record(3, large)) == [2, 3]
 
 
-def test_the_oldest_log_streams_beyond_the_limit_are_forgotten():
+def test_the_oldest_log_streams_beyond_the_limit_are_forgotten() -> None:
     streams = [record(number, logs("CreateLogStream", str(number))) for number in range(1, 5_003)]
     assert kept(*streams) == list(range(3, 5_003))
 
 
-def test_hundreds_of_calls_are_replayed_in_seconds(tmp_path):
+def test_hundreds_of_calls_are_replayed_in_seconds(tmp_path: Path) -> None:
     with FargateLocal(state_dir=tmp_path) as cloud:
         parameters = boto3.client("ssm", **cloud.client_args)
         for number in range(200):

@@ -14,17 +14,8 @@ from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from tests.support.cloud import STATES, Ecs
 
-STATES = [
-    "PROVISIONING",
-    "PENDING",
-    "ACTIVATING",
-    "RUNNING",
-    "DEACTIVATING",
-    "STOPPING",
-    "DEPROVISIONING",
-    "STOPPED",
-]
 STAMPS = ["createdAt", "connectivityAt", "pullStartedAt", "pullStoppedAt", "startedAt", "stoppingAt", "stoppedAt"]
 SCRIPTS = ["true", "exit 3", "sleep 0.1", "sleep 60", "trap '' TERM; sleep 60", "setsid sleep 60 & sleep 0.05"]
 TARGETS = [
@@ -44,13 +35,13 @@ class Calls(RuleBasedStateMachine):
     ecs: Any
     families: ClassVar[list[str]]
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
-        self.seen = {}
-        self.tokens = {}
+        self.seen: dict[str, dict[str, Any]] = {}
+        self.tokens: dict[str, str] = {}
 
     @rule(number=st.integers(0, len(SCRIPTS) - 1), token=st.sampled_from([None, "a", "b"]))
-    def run(self, number, token):
+    def run(self, number: int, token: str | None) -> None:
         key = f"{id(self)}-{number}-{token}"
         arn = self.ecs.run(self.families[number], **({"clientToken": key} if token else {}))
         if token:
@@ -59,12 +50,12 @@ class Calls(RuleBasedStateMachine):
 
     @precondition(lambda self: self.seen)
     @rule(number=st.integers(0, 20))
-    def stop(self, number):
+    def stop(self, number: int) -> None:
         self.ecs.api.stop_task(cluster=self.ecs.cluster, task=sorted(self.seen)[number % len(self.seen)])
 
     @precondition(lambda self: self.seen)
     @invariant()
-    def states_versions_and_times_only_grow(self):
+    def states_versions_and_times_only_grow(self) -> None:
         tasks = self.ecs.api.describe_tasks(cluster=self.ecs.cluster, tasks=list(self.seen))["tasks"]
         for task in tasks:
             before = self.seen[task["taskArn"]]
@@ -75,14 +66,14 @@ class Calls(RuleBasedStateMachine):
             assert stamps == sorted(stamps)
             self.seen[task["taskArn"]] = task
 
-    def teardown(self):
+    def teardown(self) -> None:
         for arn in self.seen:
             self.ecs.api.stop_task(cluster=self.ecs.cluster, task=arn)
         for arn in self.seen:
             self.ecs.stopped(arn)
 
 
-def test_any_sequence_of_calls_keeps_order_and_leaks_nothing(ecs):
+def test_any_sequence_of_calls_keeps_order_and_leaks_nothing(ecs: Ecs) -> None:
     Calls.ecs = ecs
     Calls.families = [ecs.define({"command": ["sh", "-c", script], "stopTimeout": 2}) for script in SCRIPTS]
     few = settings(max_examples=6, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck))
@@ -91,10 +82,10 @@ def test_any_sequence_of_calls_keeps_order_and_leaks_nothing(ecs):
     assert not [each for each in left if each.name() in ("sh", "sleep")]
 
 
-def post(ecs, action, body):
+def post(ecs: Ecs, action: str, body: Any) -> Any:
     """(HTTP status, body) of a hand-made ECS request."""
     address = urllib.parse.urlsplit(ecs.cloud.url)
-    with closing(http.client.HTTPConnection(address.hostname, address.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(address.netloc, timeout=30)) as connection:
         headers = {
             "X-Amz-Target": f"AmazonEC2ContainerServiceV20141113.{action}",
             "Content-Type": "application/x-amz-json-1.1",
@@ -148,7 +139,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(action=st.sampled_from(TARGETS), document=st.dictionaries(NAMES, VALUES, max_size=8))
-def test_no_request_of_any_shape_is_a_500(ecs, action, document):
+def test_no_request_of_any_shape_is_a_500(ecs: Ecs, action: str, document: Any) -> None:
     status, body = post(ecs, action, json.dumps(document))
     assert status in (200, 400), body
     if status == 400:
@@ -162,7 +153,7 @@ def test_no_request_of_any_shape_is_a_500(ecs, action, document):
     action=st.sampled_from(TARGETS),
     body=st.binary(max_size=200) | st.just(b"[" * 5000) | st.just(b'{"cluster":"\\ud800"}'),
 )
-def test_no_body_of_any_bytes_is_a_500(ecs, action, body):
+def test_no_body_of_any_bytes_is_a_500(ecs: Ecs, action: str, body: Any) -> None:
     status, answer = post(ecs, action, body)
     assert status in (200, 400), answer
 
@@ -178,12 +169,12 @@ def test_no_body_of_any_bytes_is_a_500(ecs, action, body):
         (b"{}", "InvalidParameterException"),
     ],
 )
-def test_a_body_of_another_shape_is_a_serialization_error(ecs, body, name):
+def test_a_body_of_another_shape_is_a_serialization_error(ecs: Ecs, body: Any, name: str) -> None:
     status, answer = post(ecs, "RunTask", body)
     assert status == 400
     assert json.loads(answer)["__type"] == name
 
 
-def test_an_unknown_operation_is_refused(ecs):
+def test_an_unknown_operation_is_refused(ecs: Ecs) -> None:
     status, answer = post(ecs, "LaunchRocket", b"{}")
     assert (status, json.loads(answer)["__type"]) == (400, "UnknownOperationException")

@@ -5,25 +5,28 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from tests.support.cloud import Ecs, MakeCloud
 
 
-def queue(ecs, name, **attributes):
+def queue(ecs: Ecs, name: str, **attributes: Any) -> Any:
     return ecs.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
 
 
-def waiting_by_wish(sqs, url):
+def waiting_by_wish(sqs: Any, url: str) -> Any:
     return sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)
 
 
-def waiting_by_attribute(sqs, url):
+def waiting_by_attribute(sqs: Any, url: str) -> Any:
     return sqs.receive_message(QueueUrl=url)
 
 
-def waiting_by_form(sqs, url):
+def waiting_by_form(sqs: Any, url: str) -> Any:
     """The query protocol, as older SDKs speak it."""
     form = {"Action": "ReceiveMessage", "WaitTimeSeconds": "20", "QueueUrl": url, "Version": "2012-11-05"}
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -36,7 +39,7 @@ def waiting_by_form(sqs, url):
 
 
 @pytest.mark.parametrize("wait", [waiting_by_wish, waiting_by_attribute, waiting_by_form])
-def test_a_wait_for_messages_holds_up_nobody_and_ends_with_the_first_message(make_cloud, wait):
+def test_a_wait_for_messages_holds_up_nobody_and_ends_with_the_first_message(make_cloud: MakeCloud, wait: Any) -> None:
     ecs = make_cloud()
     url = queue(ecs, "slow", ReceiveMessageWaitTimeSeconds="20")
     sqs = ecs.client("sqs")
@@ -57,7 +60,7 @@ def test_a_wait_for_messages_holds_up_nobody_and_ends_with_the_first_message(mak
     assert bodies == ["message 0", "message 1", "message 2"]
 
 
-def test_a_wait_ends_after_its_time(make_cloud):
+def test_a_wait_ends_after_its_time(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     url = queue(ecs, "empty", ReceiveMessageWaitTimeSeconds="20")
     began = time.monotonic()
@@ -68,7 +71,7 @@ def test_a_wait_ends_after_its_time(make_cloud):
     assert time.monotonic() - began < 1
 
 
-def test_a_wait_that_sqs_refuses_is_refused(make_cloud):
+def test_a_wait_that_sqs_refuses_is_refused(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     sqs = ecs.client("sqs")
     with pytest.raises(sqs.exceptions.ClientError, match="WaitTimeSeconds is invalid"):
@@ -77,7 +80,9 @@ def test_a_wait_that_sqs_refuses_is_refused(make_cloud):
         sqs.receive_message(QueueUrl=f"{ecs.cloud.url}/123456789012/none", WaitTimeSeconds=20)
 
 
-def test_polls_that_found_nothing_are_forgotten_and_those_that_did_are_kept(make_cloud, tmp_path):
+def test_polls_that_found_nothing_are_forgotten_and_those_that_did_are_kept(
+    make_cloud: MakeCloud, tmp_path: Path
+) -> None:
     ecs = make_cloud(state_dir=tmp_path)
     url, sqs = queue(ecs, "kept"), ecs.client("sqs")
     journal = tmp_path / "cloud" / "journal.jsonl"
@@ -99,7 +104,9 @@ def test_polls_that_found_nothing_are_forgotten_and_those_that_did_are_kept(make
     sqs.delete_message(QueueUrl=url, ReceiptHandle=taken["ReceiptHandle"])
 
 
-def test_a_message_read_too_often_is_in_the_dead_letter_queue_after_a_restart(make_cloud, tmp_path):
+def test_a_message_read_too_often_is_in_the_dead_letter_queue_after_a_restart(
+    make_cloud: MakeCloud, tmp_path: Path
+) -> None:
     ecs = make_cloud(state_dir=tmp_path)
     dead, sqs = queue(ecs, "dead"), ecs.client("sqs")
     redrive = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:123456789012:dead", "maxReceiveCount": 1}

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs
 
 from fargate_local.ecs.definition import check_definition
 
@@ -636,7 +637,7 @@ WRONG = [
 ]
 
 
-def register(ecs, containers, settings):
+def register(ecs: Ecs, containers: Any, settings: Any) -> Any:
     """What ``Ecs.define`` sends, but for the settings that are None."""
     request = {"family": "refused", "executionRoleArn": ecs.execution_role, **settings}
     dropped = [name for name, value in request.items() if value is None]
@@ -650,7 +651,7 @@ def register(ecs, containers, settings):
 
 
 @pytest.mark.parametrize("case", WRONG, ids=lambda case: case.name)
-def test_what_ecs_refuses_is_refused_in_its_words(ecs, case):
+def test_what_ecs_refuses_is_refused_in_its_words(ecs: Ecs, case: Any) -> None:
     containers = case.container if isinstance(case.container, list) else [case.container]
     with pytest.raises(ClientError) as caught:
         register(ecs, containers, case.settings)
@@ -659,7 +660,7 @@ def test_what_ecs_refuses_is_refused_in_its_words(ecs, case):
     assert case.message in response["Error"]["Message"]
 
 
-def test_the_cases_are_many_and_each_has_a_source():
+def test_the_cases_are_many_and_each_has_a_source() -> None:
     assert len(WRONG) >= 78
     assert len({case.name for case in WRONG}) == len(WRONG)
     assert all(case.source for case in WRONG)
@@ -760,7 +761,7 @@ RIGHT: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("name", RIGHT)
-def test_what_launchers_register_is_taken(ecs, name):
+def test_what_launchers_register_is_taken(ecs: Ecs, name: str) -> None:
     containers, settings = RIGHT[name]
     containers = [{key: value for key, value in each.items() if value is not None} for each in containers]
     definition = register(ecs, containers, {"family": f"taken-{name}", **settings})["taskDefinition"]
@@ -769,7 +770,7 @@ def test_what_launchers_register_is_taken(ecs, name):
     assert len(described["containerDefinitions"]) == len(containers)
 
 
-def test_what_is_not_obeyed_is_named_in_one_warning(caplog):
+def test_what_is_not_obeyed_is_named_in_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     containers, settings = RIGHT["dagster-launcher"]
     containers = [{"name": "run", **containers[0], "interactive": True}, containers[1]]
     request = {

@@ -5,34 +5,23 @@ failure reasons" and "Task CPU and memory". Read November 2026.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from tests.support.cloud import AddFault, Ecs, MakeCloud, refusal
 
 
 @pytest.fixture(scope="module")
-def family(ecs):
+def family(ecs: Ecs) -> str:
     return ecs.define_shell("true")
 
 
 @pytest.fixture(scope="module")
-def sleeper(ecs):
+def sleeper(ecs: Ecs) -> str:
     return ecs.define_shell("sleep 60")
 
 
-def refusal(call, **request):
-    """(name, HTTP status, message) of the error that a request is answered with."""
-    with pytest.raises(ClientError) as caught:
-        call(**request)
-    response = caught.value.response
-    return (
-        response["Error"]["Code"],
-        response["ResponseMetadata"]["HTTPStatusCode"],
-        response["Error"]["Message"],
-    )
-
-
-def test_the_answer_describes_a_task_that_is_being_provisioned(ecs, family):
+def test_the_answer_describes_a_task_that_is_being_provisioned(ecs: Ecs, family: str) -> None:
     answer = ecs.api.run_task(**ecs.request(family, startedBy="me", group="batch", tags=[{"key": "a", "value": "b"}]))
     (task,) = answer["tasks"]
     assert answer["failures"] == []
@@ -46,12 +35,12 @@ def test_the_answer_describes_a_task_that_is_being_provisioned(ecs, family):
     assert task["taskArn"].startswith(f"arn:aws:ecs:us-east-1:123456789012:task/{ecs.cluster}/")
 
 
-def test_count_makes_that_many_tasks(ecs, family):
+def test_count_makes_that_many_tasks(ecs: Ecs, family: str) -> None:
     arns = {task["taskArn"] for task in ecs.api.run_task(**ecs.request(family, count=3))["tasks"]}
     assert len(arns) == 3
 
 
-def test_the_latest_active_revision_runs_when_none_is_named(ecs):
+def test_the_latest_active_revision_runs_when_none_is_named(ecs: Ecs) -> None:
     family = ecs.define({"command": ["true"]})
     ecs.define({"command": ["false"]}, family=family)
     ecs.define({"command": ["no-such-program"]}, family=family)
@@ -61,7 +50,7 @@ def test_the_latest_active_revision_runs_when_none_is_named(ecs):
     assert task["containers"][0]["exitCode"] == 1
 
 
-def test_a_revision_runs_by_family_and_number_and_by_arn(ecs):
+def test_a_revision_runs_by_family_and_number_and_by_arn(ecs: Ecs) -> None:
     family = ecs.define({"command": ["true"]})
     arn = ecs.define({"command": ["false"]}, family=family)
     arn = ecs.api.describe_task_definition(taskDefinition=f"{family}:1")["taskDefinition"]["taskDefinitionArn"]
@@ -69,7 +58,7 @@ def test_a_revision_runs_by_family_and_number_and_by_arn(ecs):
         assert ecs.finish(name)["containers"][0]["exitCode"] == 0
 
 
-def test_overrides_change_command_environment_size_and_role(ecs):
+def test_overrides_change_command_environment_size_and_role(ecs: Ecs) -> None:
     role = ecs.client("iam").create_role(RoleName="other", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     family = ecs.define(
         {
@@ -100,7 +89,7 @@ def test_overrides_change_command_environment_size_and_role(ecs):
     assert task["overrides"]["taskRoleArn"] == role
 
 
-def test_tags_of_the_definition_are_propagated_on_request(ecs):
+def test_tags_of_the_definition_are_propagated_on_request(ecs: Ecs) -> None:
     family = ecs.define({"command": ["true"]}, tags=[{"key": "team", "value": "data"}, {"key": "a", "value": "old"}])
     plain = ecs.run(family)
     tagged = ecs.run(family, propagateTags="TASK_DEFINITION", tags=[{"key": "a", "value": "new"}])
@@ -109,13 +98,13 @@ def test_tags_of_the_definition_are_propagated_on_request(ecs):
     assert tags == {"team": "data", "a": "new"}
 
 
-def test_a_capacity_provider_strategy_chooses_spot(ecs, family):
+def test_a_capacity_provider_strategy_chooses_spot(ecs: Ecs, family: str) -> None:
     strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     answer = ecs.api.run_task(**ecs.request(family, launchType=None, capacityProviderStrategy=strategy))
     assert answer["tasks"][0]["capacityProviderName"] == "FARGATE_SPOT"
 
 
-def test_the_same_token_and_request_give_the_same_task_also_after_it_stopped(ecs, family):
+def test_the_same_token_and_request_give_the_same_task_also_after_it_stopped(ecs: Ecs, family: str) -> None:
     first = ecs.run(family, clientToken="token-of-one-task")
     ecs.stopped(first)
     again = ecs.api.run_task(**ecs.request(family, clientToken="token-of-one-task"))["tasks"]
@@ -123,7 +112,7 @@ def test_the_same_token_and_request_give_the_same_task_also_after_it_stopped(ecs
     assert again[0]["lastStatus"] == "STOPPED"
 
 
-def test_the_same_token_with_other_parameters_is_a_conflict_that_names_the_tasks(ecs, family):
+def test_the_same_token_with_other_parameters_is_a_conflict_that_names_the_tasks(ecs: Ecs, family: str) -> None:
     arn = ecs.run(family, clientToken="token-of-two")
     with pytest.raises(ecs.api.exceptions.ConflictException) as caught:
         ecs.run(family, clientToken="token-of-two", startedBy="someone-else")
@@ -131,8 +120,8 @@ def test_the_same_token_with_other_parameters_is_a_conflict_that_names_the_tasks
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
 
 
-def test_a_token_makes_one_task_however_many_ask_at_once(ecs, family):
-    def ask(_):
+def test_a_token_makes_one_task_however_many_ask_at_once(ecs: Ecs, family: str) -> None:
+    def ask(_: Any) -> Any:
         api = ecs.client("ecs")
         return api.run_task(**ecs.request(family, clientToken="token-of-many"))["tasks"][0]["taskArn"]
 
@@ -140,14 +129,14 @@ def test_a_token_makes_one_task_however_many_ask_at_once(ecs, family):
         assert len(set(pool.map(ask, range(16)))) == 1
 
 
-def test_a_token_is_free_again_when_no_task_came_of_it(ecs, family, fargate_faults):
+def test_a_token_is_free_again_when_no_task_came_of_it(ecs: Ecs, family: str, fargate_faults: AddFault) -> None:
     fargate_faults("capacity", family=family, times=1)
     request = ecs.request(family, clientToken="token-of-none")
     assert ecs.api.run_task(**request)["tasks"] == []
     assert len(ecs.api.run_task(**request)["tasks"]) == 1
 
 
-def test_an_unknown_cluster_is_refused(ecs, family):
+def test_an_unknown_cluster_is_refused(ecs: Ecs, family: str) -> None:
     assert refusal(ecs.api.run_task, **ecs.request(family, cluster="nowhere")) == (
         "ClusterNotFoundException",
         400,
@@ -155,13 +144,13 @@ def test_an_unknown_cluster_is_refused(ecs, family):
     )
 
 
-def test_an_unknown_definition_is_refused(ecs):
+def test_an_unknown_definition_is_refused(ecs: Ecs) -> None:
     expected = ("ClientException", 400, "TaskDefinition not found.")
     for name in ("no-such-family", "no-such-family:1", "no such:family:at:all"):
         assert refusal(ecs.api.run_task, **ecs.request(name)) == expected
 
 
-def test_an_inactive_definition_is_refused(ecs):
+def test_an_inactive_definition_is_refused(ecs: Ecs) -> None:
     family = ecs.define({"command": ["true"]})
     ecs.api.deregister_task_definition(taskDefinition=f"{family}:1")
     assert refusal(ecs.api.run_task, **ecs.request(f"{family}:1"))[::2] == (
@@ -231,13 +220,15 @@ def test_an_inactive_definition_is_refused(ecs):
         ),
     ],
 )
-def test_a_bad_parameter_is_refused_with_ecss_error(ecs, family, parameters, name, message):
+def test_a_bad_parameter_is_refused_with_ecss_error(
+    ecs: Ecs, family: str, parameters: Any, name: str, message: str
+) -> None:
     code, status, text = refusal(ecs.api.run_task, **ecs.request(family, **parameters))
     assert (code, status) == (name, 400)
     assert message in text
 
 
-def test_a_security_group_must_exist(ecs, family):
+def test_a_security_group_must_exist(ecs: Ecs, family: str) -> None:
     network = {"awsvpcConfiguration": {"subnets": [ecs.subnet], "securityGroups": ["sg-00000000"]}}
     code, status, text = refusal(ecs.api.run_task, **ecs.request(family, networkConfiguration=network))
     assert (code, status) == ("InvalidParameterException", 400)
@@ -245,7 +236,7 @@ def test_a_security_group_must_exist(ecs, family):
     assert "InvalidGroup.NotFound" in text
 
 
-def test_a_security_group_must_be_in_the_subnets_vpc(ecs, family):
+def test_a_security_group_must_be_in_the_subnets_vpc(ecs: Ecs, family: str) -> None:
     ec2 = ecs.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.77.0.0/16")["Vpc"]["VpcId"]
     group = ec2.create_security_group(GroupName="elsewhere", Description="x", VpcId=vpc)["GroupId"]
@@ -253,7 +244,7 @@ def test_a_security_group_must_be_in_the_subnets_vpc(ecs, family):
     assert "same VPC" in refusal(ecs.api.run_task, **ecs.request(family, networkConfiguration=network))[2]
 
 
-def test_addresses_come_from_the_subnet(ecs, family):
+def test_addresses_come_from_the_subnet(ecs: Ecs, family: str) -> None:
     ec2 = ecs.client("ec2")
     vpc = ec2.create_vpc(CidrBlock="10.78.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.78.5.0/24")["Subnet"]["SubnetId"]
@@ -262,7 +253,7 @@ def test_addresses_come_from_the_subnet(ecs, family):
     assert task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"].startswith("10.78.5.")
 
 
-def test_tasks_missing_from_the_cluster_are_failures_not_errors(ecs, family):
+def test_tasks_missing_from_the_cluster_are_failures_not_errors(ecs: Ecs, family: str) -> None:
     arn = ecs.run(family)
     ghost = arn[:-4] + "0000"
     answer = ecs.api.describe_tasks(cluster=ecs.cluster, tasks=[arn, ghost])
@@ -270,26 +261,26 @@ def test_tasks_missing_from_the_cluster_are_failures_not_errors(ecs, family):
     assert answer["failures"] == [{"arn": ghost, "reason": "MISSING"}]
 
 
-def test_a_task_is_described_by_its_id_too(ecs, family):
+def test_a_task_is_described_by_its_id_too(ecs: Ecs, family: str) -> None:
     arn = ecs.run(family)
     assert ecs.describe(arn.rsplit("/", 1)[-1])["taskArn"] == arn
 
 
-def test_a_task_of_another_cluster_is_missing(ecs, family):
+def test_a_task_of_another_cluster_is_missing(ecs: Ecs, family: str) -> None:
     ecs.api.create_cluster(clusterName="elsewhere")
     answer = ecs.api.describe_tasks(cluster="elsewhere", tasks=[ecs.run(family)])
     assert answer["tasks"] == []
     assert answer["failures"][0]["reason"] == "MISSING"
 
 
-def test_tags_are_described_only_when_asked_for(ecs, family):
+def test_tags_are_described_only_when_asked_for(ecs: Ecs, family: str) -> None:
     arn = ecs.run(family, tags=[{"key": "a", "value": "b"}])
     (plain,) = ecs.api.describe_tasks(cluster=ecs.cluster, tasks=[arn])["tasks"]
     assert plain["tags"] == []
     assert ecs.describe(arn)["tags"] == [{"key": "a", "value": "b"}]
 
 
-def test_no_more_than_a_hundred_tasks_are_described_at_once(ecs, family):
+def test_no_more_than_a_hundred_tasks_are_described_at_once(ecs: Ecs, family: str) -> None:
     arn = ecs.run(family)
     many = [f"{arn[:-4]}{number:04}" for number in range(101)]
     assert refusal(ecs.api.describe_tasks, cluster=ecs.cluster, tasks=many) == (
@@ -299,16 +290,16 @@ def test_no_more_than_a_hundred_tasks_are_described_at_once(ecs, family):
     )
 
 
-def test_no_tasks_cannot_be_described(ecs):
+def test_no_tasks_cannot_be_described(ecs: Ecs) -> None:
     assert refusal(ecs.api.describe_tasks, cluster=ecs.cluster, tasks=[])[2] == "Tasks cannot be empty."
 
 
-def test_list_tasks_filters_by_family_started_by_status_and_launch_type(ecs):
+def test_list_tasks_filters_by_family_started_by_status_and_launch_type(ecs: Ecs) -> None:
     quick, slow = ecs.define_shell("true"), ecs.define_shell("sleep 60")
     stopped = ecs.finish(quick, startedBy="lister")["taskArn"]
     running = ecs.run(slow, startedBy="lister")
 
-    def listed(**filters):
+    def listed(**filters: str) -> Any:
         return ecs.api.list_tasks(cluster=ecs.cluster, **filters)["taskArns"]
 
     assert listed(family=slow) == [running]
@@ -323,7 +314,7 @@ def test_list_tasks_filters_by_family_started_by_status_and_launch_type(ecs):
     ecs.stopped(running)
 
 
-def test_list_tasks_gives_pages(ecs):
+def test_list_tasks_gives_pages(ecs: Ecs) -> None:
     family = ecs.define_shell("true")
     arns = [task["taskArn"] for _ in range(3) for task in ecs.api.run_task(**ecs.request(family, count=10))["tasks"]]
     for arn in arns:
@@ -337,19 +328,19 @@ def test_list_tasks_gives_pages(ecs):
     assert [arn for page in pages for arn in page["taskArns"]] == arns
 
 
-def test_a_page_token_must_be_one_of_ours(ecs):
+def test_a_page_token_must_be_one_of_ours(ecs: Ecs) -> None:
     for token in ("nonsense", "dGFza3MtYWZ0ZXI6eA=="):
         code, status, _ = refusal(ecs.api.list_tasks, cluster=ecs.cluster, nextToken=token)
         assert (code, status) == ("InvalidParameterException", 400)
 
 
-def test_a_page_has_1_to_100_tasks(ecs):
+def test_a_page_has_1_to_100_tasks(ecs: Ecs) -> None:
     for size in (0, 101):
         code, status, _ = refusal(ecs.api.list_tasks, cluster=ecs.cluster, maxResults=size)
         assert (code, status) == ("InvalidParameterException", 400)
 
 
-def test_stopping_an_unknown_task_is_refused(ecs, family):
+def test_stopping_an_unknown_task_is_refused(ecs: Ecs, family: str) -> None:
     ghost = ecs.run(family)[:-4] + "0000"
     assert refusal(ecs.api.stop_task, cluster=ecs.cluster, task=ghost) == (
         "InvalidParameterException",
@@ -358,14 +349,14 @@ def test_stopping_an_unknown_task_is_refused(ecs, family):
     )
 
 
-def test_stopping_a_stopped_task_changes_nothing(ecs, family):
+def test_stopping_a_stopped_task_changes_nothing(ecs: Ecs, family: str) -> None:
     before = ecs.finish(family)
     after = ecs.api.stop_task(cluster=ecs.cluster, task=before["taskArn"], reason="too late")["task"]
     assert after["stoppedReason"] == before["stoppedReason"]
     assert after["version"] == before["version"]
 
 
-def test_a_clusters_running_and_pending_tasks_are_counted(ecs, sleeper, fargate_faults):
+def test_a_clusters_running_and_pending_tasks_are_counted(ecs: Ecs, sleeper: str, fargate_faults: AddFault) -> None:
     stuck = ecs.define_shell("true")
     fargate_faults("stuck", family=stuck)
     ecs.api.create_cluster(clusterName="counted")
@@ -384,7 +375,7 @@ def test_a_clusters_running_and_pending_tasks_are_counted(ecs, sleeper, fargate_
         ecs.api.stop_task(cluster="counted", task=arn)
 
 
-def test_a_task_can_be_tagged_while_it_lives(ecs, sleeper):
+def test_a_task_can_be_tagged_while_it_lives(ecs: Ecs, sleeper: str) -> None:
     arn = ecs.run(sleeper, tags=[{"key": "a", "value": "1"}])
     ecs.api.tag_resource(resourceArn=arn, tags=[{"key": "b", "value": "2"}, {"key": "a", "value": "3"}])
     ecs.api.untag_resource(resourceArn=arn, tagKeys=["zzz"])
@@ -396,7 +387,7 @@ def test_a_task_can_be_tagged_while_it_lives(ecs, sleeper):
     ecs.api.stop_task(cluster=ecs.cluster, task=arn)
 
 
-def test_account_settings_that_nobody_changed_are_those_of_ecs(ecs):
+def test_account_settings_that_nobody_changed_are_those_of_ecs(ecs: Ecs) -> None:
     (setting,) = ecs.api.list_account_settings(name="taskLongArnFormat", effectiveSettings=True)["settings"]
     assert setting["value"] == "enabled"
     assert ecs.api.list_account_settings(name="awsvpcTrunking")["settings"] == []
@@ -409,7 +400,7 @@ def test_account_settings_that_nobody_changed_are_those_of_ecs(ecs):
     ecs.api.delete_account_setting(name="awsvpcTrunking")
 
 
-def test_a_deleted_cluster_is_listed_no_more(make_cloud):
+def test_a_deleted_cluster_is_listed_no_more(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     ecs.api.create_cluster(clusterName="gone")
     ecs.api.delete_cluster(cluster="gone")
@@ -418,7 +409,7 @@ def test_a_deleted_cluster_is_listed_no_more(make_cloud):
     assert ecs.api.list_clusters()["clusterArns"] == []
 
 
-def test_a_service_needs_no_security_groups(ecs, family):
+def test_a_service_needs_no_security_groups(ecs: Ecs, family: str) -> None:
     answer = ecs.api.create_service(
         cluster=ecs.cluster,
         serviceName="plain",
@@ -430,6 +421,6 @@ def test_a_service_needs_no_security_groups(ecs, family):
     assert subnets == [ecs.subnet]
 
 
-def test_started_by_may_hold_spaces(ecs, family):
+def test_started_by_may_hold_spaces(ecs: Ecs, family: str) -> None:
     arn = ecs.run(family, startedBy="ECS Deploy")
     assert ecs.describe(arn)["startedBy"] == "ECS Deploy"

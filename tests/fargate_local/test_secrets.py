@@ -5,12 +5,14 @@ and "Amazon ECS ResourceInitializationError" (read November 2026).
 """
 
 import json
+from typing import Any
 
 import pytest
+from tests.support.cloud import Ecs
 
 
 @pytest.fixture(scope="module")
-def secret(ecs):
+def secret(ecs: Ecs) -> Any:
     """A secret with two JSON keys and an older version."""
     manager = ecs.client("secretsmanager")
     arn = manager.create_secret(Name="database", SecretString=json.dumps({"user": "old", "port": 1}))["ARN"]
@@ -18,7 +20,7 @@ def secret(ecs):
     return arn
 
 
-def value_of(ecs, value_from):
+def value_of(ecs: Ecs, value_from: str) -> Any:
     """What a task sees of a secret."""
     container = {
         "command": ["sh", "-c", 'echo "$SECRET"'],
@@ -28,33 +30,33 @@ def value_of(ecs, value_from):
     return ecs.logs(ecs.finish(ecs.define(container))["taskArn"])[0]
 
 
-def test_a_whole_secret_is_its_text(ecs, secret):
+def test_a_whole_secret_is_its_text(ecs: Ecs, secret: Any) -> None:
     assert json.loads(value_of(ecs, secret)) == {"user": "new", "port": 5432}
 
 
-def test_one_json_key_of_a_secret_can_be_named(ecs, secret):
+def test_one_json_key_of_a_secret_can_be_named(ecs: Ecs, secret: Any) -> None:
     assert value_of(ecs, f"{secret}:user::") == "new"
     assert value_of(ecs, f"{secret}:port::") == "5432"
 
 
-def test_an_older_version_can_be_named_by_its_stage(ecs, secret):
+def test_an_older_version_can_be_named_by_its_stage(ecs: Ecs, secret: Any) -> None:
     assert value_of(ecs, f"{secret}:user:AWSPREVIOUS:") == "old"
 
 
 @pytest.mark.parametrize("by_arn", [True, False])
-def test_a_parameter_of_systems_manager_is_decrypted(ecs, by_arn):
+def test_a_parameter_of_systems_manager_is_decrypted(ecs: Ecs, by_arn: Any) -> None:
     name = f"/app/{by_arn}/password"
     ecs.client("ssm").put_parameter(Name=name, Value="open sesame", Type="SecureString")
     reference = f"arn:aws:ssm:us-east-1:123456789012:parameter{name}" if by_arn else name
     assert value_of(ecs, reference) == "open sesame"
 
 
-def test_a_parameter_without_a_path_is_found_by_arn(ecs):
+def test_a_parameter_without_a_path_is_found_by_arn(ecs: Ecs) -> None:
     ecs.client("ssm").put_parameter(Name="plain", Value="x", Type="String")
     assert value_of(ecs, "arn:aws:ssm:us-east-1:123456789012:parameter/plain") == "x"
 
 
-def test_a_changed_secret_is_seen_by_the_next_task(ecs):
+def test_a_changed_secret_is_seen_by_the_next_task(ecs: Ecs) -> None:
     manager = ecs.client("secretsmanager")
     arn = manager.create_secret(Name="changing", SecretString="one")["ARN"]
     assert value_of(ecs, arn) == "one"
@@ -69,7 +71,7 @@ def test_a_changed_secret_is_seen_by_the_next_task(ecs):
         ("/no/such/parameter", "invalid ssm parameters: /no/such/parameter"),
     ],
 )
-def test_a_missing_secret_fails_the_start(ecs, value_from, message):
+def test_a_missing_secret_fails_the_start(ecs: Ecs, value_from: str, message: str) -> None:
     task = ecs.finish(ecs.define({"command": ["true"], "secrets": [{"name": "S", "valueFrom": value_from}]}))
     assert task["stopCode"] == "TaskFailedToStart"
     assert task["stoppedReason"].startswith(
@@ -78,6 +80,6 @@ def test_a_missing_secret_fails_the_start(ecs, value_from, message):
     assert message in task["stoppedReason"]
 
 
-def test_a_missing_json_key_fails_the_start(ecs, secret):
+def test_a_missing_json_key_fails_the_start(ecs: Ecs, secret: Any) -> None:
     task = ecs.finish(ecs.define({"command": ["true"], "secrets": [{"name": "S", "valueFrom": f"{secret}:ghost::"}]}))
     assert "did not contain json key ghost" in task["stoppedReason"]

@@ -13,8 +13,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult
 
 import pytest
+from tests.support.cloud import Ecs, MakeCloud
 
 JSON = "application/x-amz-json-1.1"
 TARGET = "AmazonEC2ContainerServiceV20141113."
@@ -40,14 +43,16 @@ const tries = {
 
 
 @pytest.fixture(scope="module")
-def address(ecs):
+def address(ecs: Ecs) -> SplitResult:
     return urllib.parse.urlsplit(ecs.cloud.url)
 
 
-def call(address, *, method="GET", path="/_fargate/health", body=None, **headers):
+def call(
+    address: SplitResult, *, method: str = "GET", path: str = "/_fargate/health", body: Any = None, **headers: str
+) -> Any:
     """Status, body and headers of one request with these headers (underscores stand for hyphens)."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    with closing(http.client.HTTPConnection(address.hostname, address.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(address.netloc, timeout=10)) as connection:
         connection.request(method, path, body=body, headers=named)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(), dict(answer.getheaders())
@@ -84,7 +89,7 @@ ROUTES = [
     ],
     ids=lambda stranger: "; ".join(f"{name} {value}" for name, value in stranger.items()),
 )
-def test_a_stranger_is_refused_on_every_route(address, method, path, stranger):
+def test_a_stranger_is_refused_on_every_route(address: SplitResult, method: str, path: str, stranger: Any) -> None:
     status, body, headers = call(address, method=method, path=path, **stranger)
     assert status == 403
     assert json.loads(body)["__type"] == "AccessDeniedException"
@@ -94,21 +99,21 @@ def test_a_stranger_is_refused_on_every_route(address, method, path, stranger):
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "127.0.0.1:1", "localhost", "LOCALHOST:5555", "bucket.localhost", "[::1]"]
 )
-def test_programs_may_use_any_of_the_servers_own_names(address, host):
+def test_programs_may_use_any_of_the_servers_own_names(address: SplitResult, host: Any) -> None:
     assert call(address, Host=host)[0] == 200
 
 
-def test_the_servers_own_pages_may_call_it(address):
+def test_the_servers_own_pages_may_call_it(address: SplitResult) -> None:
     assert call(address, Origin=f"http://{address.netloc}", Sec_Fetch_Site="same-origin")[0] == 200
 
 
-def test_no_answer_opens_the_server_to_other_origins(address):
+def test_no_answer_opens_the_server_to_other_origins(address: SplitResult) -> None:
     for method, path in (("GET", "/moto-api/data.json"), ("OPTIONS", "/bucket"), ("GET", "/")):
         _, _, headers = call(address, method=method, path=path)
         assert not [name for name in headers if name.lower().startswith("access-control-")]
 
 
-def test_a_link_to_an_object_opens_in_a_tab_of_its_own_and_nothing_else_does(ecs, address):
+def test_a_link_to_an_object_opens_in_a_tab_of_its_own_and_nothing_else_does(ecs: Ecs, address: SplitResult) -> None:
     s3 = ecs.client("s3")
     bucket = f"reports-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=bucket)
@@ -123,7 +128,7 @@ def test_a_link_to_an_object_opens_in_a_tab_of_its_own_and_nothing_else_does(ecs
     assert call(address, path=f"/?{forged}", **clicked)[0] == 403
 
 
-def test_a_further_host_name_is_allowed_by_name(make_cloud):
+def test_a_further_host_name_is_allowed_by_name(make_cloud: MakeCloud) -> None:
     cloud = make_cloud(options=("--allow-host", "cloud.test")).cloud
     address = urllib.parse.urlsplit(cloud.url)
     assert call(address, Host="cloud.test:5555")[0] == 200
@@ -192,7 +197,9 @@ def visit(tmp_path: Path) -> Iterator[object]:
 @pytest.mark.containers
 @pytest.mark.skipif(BROWSER is None, reason="needs: apt-get install chromium")
 @pytest.mark.parametrize(("page_host", "server_host"), [("localhost", "127.0.0.1"), ("evil.test", "evil.test")])
-def test_a_hostile_page_in_a_real_browser_reads_and_changes_nothing(make_cloud, visit, page_host, server_host):
+def test_a_hostile_page_in_a_real_browser_reads_and_changes_nothing(
+    make_cloud: MakeCloud, visit: Any, page_host: Any, server_host: Any
+) -> None:
     cloud = make_cloud()
     before = cloud.api.list_clusters()["clusterArns"]
     port = urllib.parse.urlsplit(cloud.cloud.url).port

@@ -8,8 +8,10 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from typing import Any
 
 import pytest
+from tests.support.cloud import Ecs
 
 ASK = """
 import json, os, sys, urllib.request
@@ -29,11 +31,11 @@ NAME = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
 
 
 @pytest.fixture(scope="module")
-def role(ecs):
+def role(ecs: Ecs) -> Any:
     return ecs.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
 
 
-def test_a_container_learns_what_it_is(ecs):
+def test_a_container_learns_what_it_is(ecs: Ecs) -> None:
     family = ecs.define({"command": [sys.executable, "-c", ASK], "logged": True, "memory": 128})
     arn = ecs.run(family, tags=[{"key": "run", "value": "7"}])
     ecs.stopped(arn)
@@ -49,25 +51,25 @@ def test_a_container_learns_what_it_is(ecs):
     assert said["tags"]["TaskTags"] == {"run": "7"}
 
 
-def test_an_sdk_in_a_task_gets_the_roles_credentials_and_reaches_the_cloud(ecs, role):
+def test_an_sdk_in_a_task_gets_the_roles_credentials_and_reaches_the_cloud(ecs: Ecs, role: str) -> None:
     family = ecs.define({"command": [sys.executable, "-c", WHO], "logged": True}, taskRoleArn=role)
     task = ecs.finish(family)
     assert ecs.logs(task["taskArn"]) == ["container-role ASIA True", "True"]
 
 
-def test_a_task_is_its_role_in_a_session_named_after_the_task(ecs, role):
+def test_a_task_is_its_role_in_a_session_named_after_the_task(ecs: Ecs, role: str) -> None:
     task = ecs.finish(ecs.define({"command": [sys.executable, "-c", NAME], "logged": True}, taskRoleArn=role))
     identifier = task["taskArn"].rpartition("/")[2]
     assert ecs.logs(task["taskArn"]) == [f"arn:aws:sts::123456789012:assumed-role/task/{identifier}"]
     assert "assumed-role" not in ecs.client("sts").get_caller_identity()["Arn"]
 
 
-def test_a_task_without_a_role_has_no_credentials(ecs):
+def test_a_task_without_a_role_has_no_credentials(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({"command": ["env"], "logged": True}))
     assert not [line for line in ecs.logs(task["taskArn"]) if "CREDENTIALS" in line]
 
 
-def test_credentials_and_metadata_end_with_the_task(ecs, role):
+def test_credentials_and_metadata_end_with_the_task(ecs: Ecs, role: str) -> None:
     family = ecs.define(
         {
             "command": ["sh", "-c", "echo $AWS_CONTAINER_CREDENTIALS_FULL_URI; echo $ECS_CONTAINER_METADATA_URI_V4"],

@@ -2,6 +2,8 @@
 
 import json
 
+from tests.support.cloud import MakeCloud
+
 TEMPLATE = {
     "Resources": {
         "Cluster": {
@@ -33,7 +35,7 @@ TEMPLATE = {
 }
 
 
-def test_a_template_loses_nothing_and_its_task_runs_on_spot(make_cloud):
+def test_a_template_loses_nothing_and_its_task_runs_on_spot(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     cloudformation = ecs.client("cloudformation")
     cloudformation.create_stack(StackName="all", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_IAM"])
@@ -55,7 +57,7 @@ def test_a_template_loses_nothing_and_its_task_runs_on_spot(make_cloud):
     assert answer["tasks"][0]["cpu"] == "256"
 
 
-def test_an_update_of_the_template_is_a_new_revision_with_all_of_it(make_cloud):
+def test_an_update_of_the_template_is_a_new_revision_with_all_of_it(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     cloudformation = ecs.client("cloudformation")
     cloudformation.create_stack(StackName="all", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_IAM"])

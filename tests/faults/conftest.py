@@ -6,6 +6,7 @@ own retry policy, and the real trigger in between. The real Airflow is in `test_
 
 import asyncio
 import json
+import pkgutil
 import sys
 import sysconfig
 import time
@@ -21,8 +22,8 @@ import boto3
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import TaskDeferred
-from airflow.sdk.module_loading import import_string
 from airflow.triggers.base import BaseTrigger
+from tests.support.cloud import pointing_to
 
 from datavision import config as configuration
 from datavision.aws import Cloud, client
@@ -81,22 +82,37 @@ class Platform:
         return arns
 
 
-@pytest.fixture(scope="module")  # it sets variables that tests of other folders must not see
-def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+@pytest.fixture(scope="session")
+def deployed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Platform, dict[str, str]]]:
+    """The deployed environment, and the variables that lead to it."""
     state = tmp_path_factory.mktemp("platform")
-    patch = pytest.MonkeyPatch()
     with FargateLocal(store=state / "images") as fargate:
-        for name, value in {**FAST, **fargate.environment}.items():
-            patch.setenv(name, value)
-        patch.setenv("DATAVISION_ENV", "local")
-        patch.setenv("DATAVISION_CONFIG_DIR", str(repository / "config"))
-        patch.setenv("DATAVISION_STATE_DIR", str(state))
-        patch.setenv("DATAVISION_AWS__ENDPOINT_URL", fargate.url)
-        patch.chdir(repository)
-        config = configuration.load()
-        deploy(config)
-        yield Platform(fargate, config, release(fargate, config, state))
-    patch.undo()
+        variables = {
+            **FAST,
+            **pointing_to(fargate, repository),
+            "DATAVISION_ENV": "local",
+            "DATAVISION_STATE_DIR": str(state),
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            enter(variables, repository, patch)
+            config = configuration.load()
+            deploy(config)
+            made = Platform(fargate, config, release(fargate, config, state))
+        yield made, variables
+
+
+@pytest.fixture(scope="module")  # it sets variables that tests of other folders must not see
+def platform(deployed: tuple[Platform, dict[str, str]], repository: Path) -> Iterator[Platform]:
+    made, variables = deployed
+    with pytest.MonkeyPatch.context() as patch:
+        enter(variables, repository, patch)
+        yield made
+
+
+def enter(variables: dict[str, str], folder: Path, patch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        patch.setenv(name, value)
+    patch.chdir(folder)
 
 
 def release(fargate: FargateLocal, config: Config, state: Path) -> PinnedImage:
@@ -299,7 +315,7 @@ def quick_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 async def fired(trigger: BaseTrigger) -> Any:
     """Run a trigger as the triggerer does, from its serialised form, and return its event."""
     path, arguments = trigger.serialize()
-    async for event in import_string(path)(**json.loads(json.dumps(arguments))).run():
+    async for event in pkgutil.resolve_name(path)(**json.loads(json.dumps(arguments))).run():
         return event.payload
     raise AssertionError("the trigger ended without an event")
 

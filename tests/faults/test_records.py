@@ -29,6 +29,7 @@ def test_an_audit_record_says_when_how_and_what_ran_and_what_it_cost(airflow: Ma
     assert record.measured is not None
     assert record.measured["peak_memory_bytes"] > 0
     assert record.launched_at <= (record.started_at or 0) <= (record.stopped_at or 0)
+    assert record.cost_usd is not None
     assert record.cost_usd > 0
     assert (date(2026, 11, 23), run_id) in list_runs(platform.cloud, bucket, "local", "pipeline_suscripciones")
 

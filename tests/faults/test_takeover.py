@@ -1,13 +1,14 @@
 """Whatever is killed, and whenever: never a second container, never a lost one."""
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from datavision.fargate.attempt import launcher
 from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.attempt.steps import Finished
 from datavision.fargate.launching import record
 
 Make = Callable[..., Any]
@@ -35,24 +36,30 @@ def killing(original: Callable[..., Any], call: int, *, before: bool) -> Callabl
     return wrapper
 
 
-MOMENTS = {
-    "before the launch is stored": (record, "write_launch", 1, True),
-    "between storing the launch and calling RunTask": (record, "write_launch", 1, False),
-    "as RunTask is called": (launcher, "run_task", 1, True),
-    "before RunTask's answer arrives": (launcher, "run_task", 1, False),
-    "before the ARN is stored": (record, "write_launch", 2, True),
-    "after the ARN is stored": (record, "write_launch", 2, False),
+MOMENTS: dict[str, tuple[str, int, bool]] = {
+    "before the launch is stored": ("launching.record.write_launch", 1, True),
+    "between storing the launch and calling RunTask": ("launching.record.write_launch", 1, False),
+    "as RunTask is called": ("attempt.launcher.run_task", 1, True),
+    "before RunTask's answer arrives": ("attempt.launcher.run_task", 1, False),
+    "before the ARN is stored": ("launching.record.write_launch", 2, True),
+    "after the ARN is stored": ("launching.record.write_launch", 2, False),
 }
+
+
+def kill(patch: pytest.MonkeyPatch, moment: str) -> None:
+    """Kill the worker at this moment of its launch."""
+    function, call, before = MOMENTS[moment]
+    path = f"datavision.fargate.{function}"
+    patch.setattr(path, killing(pkgutil.resolve_name(path), call, before=before))
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_worker_killed_while_launching_leaves_one_container_that_the_retry_takes_over(
     airflow: Make, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    module, name, call, before = MOMENTS[moment]
     task = airflow("sleep 1; " + WRITE)
     with monkeypatch.context() as patch:
-        patch.setattr(module, name, killing(getattr(module, name), call, before=before))
+        kill(patch, moment)
         with pytest.raises(Killed):
             task.run()
     assert task.run().xcom["rows"] == 7
@@ -111,7 +118,7 @@ def test_a_lost_answer_of_run_task_does_not_launch_twice(airflow: Make, platform
 def test_a_launch_whose_token_has_expired_is_found_by_its_tag(airflow: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     task = airflow("sleep 1; " + WRITE)
     with monkeypatch.context() as patch:
-        patch.setattr(launcher, "run_task", killing(launcher.run_task, 1, before=False))
+        kill(patch, "before RunTask's answer arrives")
         with pytest.raises(Killed):
             task.run()
     task.store.values["fargate_launch"]["intended_at"] -= 2 * record.TOKEN_SECONDS
@@ -148,7 +155,9 @@ def test_a_container_stopped_by_the_kill_of_an_earlier_try_is_launched_again(air
     other_worker.begin()
     lifecycle.kill()
     step = other_worker.settle(_stopped(platform, lifecycle))
-    assert other_worker.settle(task.wait(step)).xcom["rows"] == 7
+    done = other_worker.settle(task.wait(step))
+    assert isinstance(done, Finished)
+    assert done.xcom["rows"] == 7
     assert platform.running() == []
 
 
@@ -173,7 +182,7 @@ def test_killing_before_anything_was_launched_does_nothing(airflow: Make) -> Non
 def test_a_cleared_task_whose_launch_never_happened_just_launches(airflow: Make, monkeypatch: Any) -> None:
     task = airflow(WRITE)
     with monkeypatch.context() as patch:
-        patch.setattr(launcher, "run_task", killing(launcher.run_task, 1, before=True))
+        kill(patch, "as RunTask is called")
         with pytest.raises(Killed):
             task.run()
     task.job = replace(task.job, generation=4)

@@ -10,6 +10,7 @@ import pytest
 from tests.faults.conftest import fired
 
 from datavision.fargate.attempt.lifecycle import Lifecycle
+from datavision.fargate.attempt.steps import Waiting
 from datavision.fargate.edge.logs import LogStream, read_on, read_position
 from datavision.fargate.operator.trigger import FargateTrigger
 from datavision.fargate.waiting.poll_loop import PollLoop, poll_loop
@@ -21,7 +22,9 @@ def triggers(task: Any, count: int) -> list[FargateTrigger]:
     found = []
     for index in range(count):
         host = task.host(key=replace(task.job.key, map_index=index))
-        found.append(FargateTrigger.of(host, Lifecycle(replace(host, store=type(task.store)())).begin()))
+        step = Lifecycle(replace(host, store=type(task.store)())).begin()
+        assert isinstance(step, Waiting)
+        found.append(FargateTrigger.of(host, step))
     return found
 
 

@@ -46,7 +46,7 @@ def test_the_user_of_the_image_has_a_name_and_may_write_under_tmp(stages: list[s
 def setting(name: str) -> str:
     """A setting of Airflow as its image has it."""
     text = next(path for path in DOCKERFILES if path.parent.name == "orchestration").read_text()
-    return re.findall(rf"\b{name}=(\S+)", text)[-1]
+    return str(re.findall(rf"\b{name}=(\S+)", text)[-1])
 
 
 def test_airflow_runs_on_the_executor_that_runs_locally() -> None:

@@ -19,7 +19,7 @@ def image(digest: str, days_ago: int) -> RegisteredImage:
 
 
 def kept(*periods: PinPeriod, next_run: object = None) -> set[str]:
-    reasons = needed(periods, {}, WINDOW, next_run or (lambda name, after: None), NOW)  # type: ignore[arg-type]
+    reasons = needed(periods, {}, WINDOW, next_run or (lambda name, after: None), NOW)  # type: ignore[arg-type] # the lambda names no types
     return {digest.removeprefix("sha256:") for digest in reasons}
 
 

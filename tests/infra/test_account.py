@@ -1,10 +1,10 @@
 """No command does anything with credentials for another account than the environment's."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
 import pytest
+from tests.support.cloud import pointing_to
 
 from datavision import infra
 from datavision.aws import AccountError, checked_client
@@ -13,19 +13,11 @@ from datavision.doctor import examine_environment
 from fargate_local import FargateLocal
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[FargateLocal]:
-    with FargateLocal() as started:
-        yield started
-
-
 @pytest.fixture
 def config(cloud: FargateLocal, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """The dev environment of account 210987654321, with credentials for 123456789012."""
-    for name, value in cloud.environment.items():
+    for name, value in pointing_to(cloud, repository).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("DATAVISION_CONFIG_DIR", f"{repository}/config")
-    monkeypatch.setenv("DATAVISION_AWS__ENDPOINT_URL", cloud.url)
     return load("dev")
 
 

@@ -1,12 +1,12 @@
 """The bootstrap task against a real PostgreSQL, as a master user that is, as on RDS, no superuser."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import boto3
 import psycopg
 import pytest
+from tests.support.cloud import pointing_to
 
 from datavision.config import Config, load
 from datavision.infra import databases
@@ -15,27 +15,19 @@ from fargate_local import FargateLocal
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as running:
-        with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
-            connection.execute("CREATE ROLE master LOGIN CREATEDB CREATEROLE PASSWORD 'm'")
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[FargateLocal]:
-    with FargateLocal() as started:
-        yield started
+def server(postgres: EmbeddedPostgres) -> EmbeddedPostgres:
+    """The worker's PostgreSQL with a master user in it."""
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE ROLE master LOGIN CREATEDB CREATEROLE PASSWORD 'm'")
+    return postgres
 
 
 @pytest.fixture
 def config(cloud: FargateLocal, server: EmbeddedPostgres, repository: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     address = urlsplit(server.url("postgres"))
     for name, value in {
-        **cloud.environment,
+        **pointing_to(cloud, repository),
         "DATAVISION_ENV": "dev",
-        "DATAVISION_CONFIG_DIR": f"{repository}/config",
-        "DATAVISION_AWS__ENDPOINT_URL": cloud.url,
         "DATAVISION_AWS__ACCOUNT_ID": "123456789012",
         "PGHOST": str(address.hostname),
         "PGPORT": str(address.port),

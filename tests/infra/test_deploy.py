@@ -1,10 +1,12 @@
 """`datavision infra deploy` on an embedded cloud of its own."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pytest
 from cryptography.fernet import Fernet
+from tests.support.cloud import pointing_to
 
 from datavision import infra
 from datavision.config import Config, load
@@ -12,19 +14,11 @@ from fargate_local import FargateLocal
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[FargateLocal]:
-    with FargateLocal() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def config(cloud: FargateLocal, repository: object) -> Iterator[Config]:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("DATAVISION_CONFIG_DIR", f"{repository}/config")
-    for name, value in (cloud.environment | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}).items():
-        patch.setenv(name, value)
-    yield load("local")
-    patch.undo()
+def config(cloud: FargateLocal, repository: Path) -> Iterator[Config]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in pointing_to(cloud, repository).items():
+            patch.setenv(name, value)
+        yield load("local")
 
 
 @pytest.fixture(scope="module")

@@ -26,16 +26,16 @@ class Scripted:
             )
         return {"Stacks": [{"StackName": StackName, "StackStatus": state}]}
 
-    def delete_stack(self, StackName: str) -> None:  # noqa: N803
+    def delete_stack(self, StackName: str) -> None:  # noqa: N803 - as boto3 has it
         self.calls.append("delete")
 
-    def continue_update_rollback(self, StackName: str) -> None:  # noqa: N803
+    def continue_update_rollback(self, StackName: str) -> None:  # noqa: N803 - as boto3 has it
         self.calls.append("continue")
 
     def get_paginator(self, _: str) -> "Scripted":
         return self
 
-    def paginate(self, StackName: str) -> Iterator[dict[str, Any]]:  # noqa: N803
+    def paginate(self, StackName: str) -> Iterator[dict[str, Any]]:  # noqa: N803 - as boto3 has it
         yield {"StackEvents": self.events}
 
 

@@ -3,7 +3,8 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -112,45 +113,50 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as running:
-        with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
-            # Nobody needs these databases after a power cut.
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-        yield running
-
-
-@pytest.fixture(scope="session")
-def template(server: EmbeddedPostgres) -> str:
+def template(postgres: EmbeddedPostgres) -> str:
     """A loaded source to copy, which stands at the beginning of today."""
-    source.load(server.url("template"), accounts=ACCOUNTS, seed=11, until=date.today())
+    source.load(postgres.url("template"), accounts=ACCOUNTS, seed=11, until=date.today())
     return "template"
 
 
-@pytest.fixture
-def place(server: EmbeddedPostgres, template: str, tmp_path: Path) -> Iterator[Place]:
-    name = uuid.uuid4().hex[:10]
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE source_{name} TEMPLATE {template}".encode())
-        yield Place(server.url(f"source_{name}"), server.url(f"lake_{name}"), tmp_path)
-        for database in (f"source_{name}", f"lake_{name}"):
-            connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
+MakePlace = Callable[[Path], AbstractContextManager[Place]]
 
 
 @pytest.fixture(scope="session")
-def loaded_template(server: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Place:
+def make_place(postgres: EmbeddedPostgres, template: str) -> MakePlace:
+    """Opens a place whose files are in a folder."""
+
+    @contextmanager
+    def make(folder: Path) -> Iterator[Place]:
+        name = uuid.uuid4().hex[:10]
+        with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE source_{name} TEMPLATE {template}".encode())
+            yield Place(postgres.url(f"source_{name}"), postgres.url(f"lake_{name}"), folder)
+            for database in (f"source_{name}", f"lake_{name}"):
+                connection.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
+
+    return make
+
+
+@pytest.fixture
+def place(make_place: MakePlace, tmp_path: Path) -> Iterator[Place]:
+    with make_place(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def loaded_template(postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Place:
     """A place after its first load of everything, to copy."""
-    first = Place(server.url(template), server.url("lake_template"), tmp_path_factory.mktemp("loaded"))
+    first = Place(postgres.url(template), postgres.url("lake_template"), tmp_path_factory.mktemp("loaded"))
     first.load()
     return first
 
 
 @pytest.fixture
-def loaded(server: EmbeddedPostgres, loaded_template: Place, place: Place) -> Place:
+def loaded(postgres: EmbeddedPostgres, loaded_template: Place, place: Place) -> Place:
     """A place after its first load of everything."""
     name = urlsplit(place.catalog_url).path.lstrip("/")
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name}".encode())
         connection.execute(f"CREATE DATABASE {name} TEMPLATE lake_template".encode())
     shutil.copytree(loaded_template.folder, place.folder, dirs_exist_ok=True)

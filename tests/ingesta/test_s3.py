@@ -1,9 +1,8 @@
-from collections.abc import Iterator
+import uuid
 from typing import Any
 
 import boto3
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
 from datavision.local import source
 from datavision_lakehouse import connect
@@ -12,18 +11,12 @@ Place = Any
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    cloud = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    cloud.start()
-    host, port = cloud.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "embedded")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "embedded")
-    boto3.client("s3").create_bucket(Bucket="datavision")
-    yield "datavision"
-    cloud.stop()
+def bucket(s3_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    for name, value in s3_variables.items():
+        monkeypatch.setenv(name, value)
+    name = f"datavision-{uuid.uuid4().hex[:8]}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    return name
 
 
 def test_landing_and_lakehouse_work_the_same_on_s3(place: Place, bucket: str) -> None:
@@ -51,11 +44,8 @@ def test_landing_and_lakehouse_work_the_same_on_s3(place: Place, bucket: str) ->
         assert connection.execute("SELECT max(_id_carga) FROM raw_datavision.contents").fetchall() == [(first.load.id,)]
 
 
-def test_a_bucket_that_is_not_there_names_its_setting(place: Place, bucket: str) -> None:
-    import os
-
-    more = {name: os.environ[name] for name in os.environ if name.startswith("AWS_")}
-    done = place.command("--env", "local", **more, DATAVISION_LANDING__PATH="s3://nowhere/landing")
+def test_a_bucket_that_is_not_there_names_its_setting(place: Place, s3_variables: dict[str, str]) -> None:
+    done = place.command("--env", "local", **s3_variables, DATAVISION_LANDING__PATH="s3://nowhere/landing")
     assert done.returncode == 2
     assert "'nowhere' does not exist" in done.stderr
     assert "DATAVISION_LANDING__PATH" in done.stderr

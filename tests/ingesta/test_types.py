@@ -1,15 +1,16 @@
 """Types of PostgreSQL at their extremes: stored as it is, or refused by table and column, never changed in silence."""
 
 import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import pytest
+from tests.ingesta.conftest import MakePlace, Place
 
 from ingesta.errors import QualityError, UsageError
 from ingesta.settings import IngestaSettings
-
-Place = Any
 
 AS_TEXT = [
     ("numeric", "-1234567890123456789012345678.1234567891"),
@@ -170,26 +171,67 @@ CITEXT = (
 )
 """The type as the extension's own script makes it; the embedded PostgreSQL comes without its library."""
 
+TYPES = (
+    *CITEXT,
+    # Text becomes XML without being parsed, which only a PostgreSQL built with libxml can do.
+    "CREATE CAST (bytea AS xml) WITHOUT FUNCTION",
+    "CREATE TYPE mood AS ENUM ('bien', 'mal')",
+    "CREATE DOMAIN positive AS numeric(10,2)",
+    "CREATE DOMAIN moment AS timestamp",
+    "CREATE TYPE address AS (street text, number int)",
+    "CREATE TYPE prices AS (low numeric(10,2), high numeric(10,2))",
+)
+ROW_1 = "premium_features WHERE feature_id = 1"
+
 
 @pytest.fixture
-def column(place: Place) -> Any:
+def column(place: Place) -> Callable[[str, str], None]:
     """Gives premium_features a column `x` with one value, in its row 1."""
 
     def add(kind: str, value: str) -> None:
         place.change(
-            *CITEXT,
-            # Text becomes XML without being parsed, which only a PostgreSQL built with libxml can do.
-            "CREATE CAST (bytea AS xml) WITHOUT FUNCTION",
-            "CREATE TYPE mood AS ENUM ('bien', 'mal')",
-            "CREATE DOMAIN positive AS numeric(10,2)",
-            "CREATE DOMAIN moment AS timestamp",
-            "CREATE TYPE address AS (street text, number int)",
-            "CREATE TYPE prices AS (low numeric(10,2), high numeric(10,2))",
+            *TYPES,
             f"ALTER TABLE premium_features ADD x {kind}",
             f"UPDATE premium_features SET x = {value} WHERE feature_id = 1",
         )
 
     return add
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What row 1 of premium_features holds after a load, in a column for each case, as text."""
+
+    source: Mapping[tuple[str, str], str]
+    lakehouse: Mapping[tuple[str, str], str]
+    written_again: int
+    """Rows that a second load wrote."""
+
+
+@pytest.fixture(scope="module")
+def cases(make_place: MakePlace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    """All values that are stored, in one table and one load."""
+    stored_values = [*AS_TEXT, *((kind, value) for kind, value, _ in AS_VALUE)]
+    names = {case: f"x{number}" for number, case in enumerate(stored_values)}
+    with make_place(tmp_path_factory.mktemp("types")) as place:
+        place.change(
+            *TYPES,
+            *(f"ALTER TABLE premium_features ADD {name} {kind}" for (kind, _), name in names.items()),
+            *(
+                f"UPDATE premium_features SET {name} = {value} WHERE feature_id = 1"
+                for (_, value), name in names.items()
+            ),
+        )
+        place.load("premium_features")
+        (at_the_source,) = place.ask_source(
+            f"SELECT {', '.join(f'{name}::text' for name in names.values())} FROM {ROW_1}"
+        )
+        columns = ", ".join(f"{name}::varchar" for name in names.values())
+        (in_the_lakehouse,) = place.sql(f"SELECT {columns} FROM raw_datavision.{ROW_1}")
+        again = place.load("premium_features").as_json()["rows"]
+        yield Loaded(
+            dict(zip(names, at_the_source, strict=True)), dict(zip(names, in_the_lakehouse, strict=True)), again
+        )
 
 
 def stored(place: Place) -> Any:
@@ -198,23 +240,24 @@ def stored(place: Place) -> Any:
 
 
 @pytest.mark.parametrize(("kind", "value"), AS_TEXT)
-def test_a_value_is_stored_as_postgresql_writes_it(place: Place, column: Any, kind: str, value: str) -> None:
-    column(kind, value)
-    place.load("premium_features")
-    ((written,),) = place.ask_source("SELECT x::text FROM premium_features WHERE feature_id = 1")
-    assert stored(place) == written
-    assert place.load("premium_features").as_json()["rows"] == 0
+def test_a_value_is_stored_as_postgresql_writes_it(cases: Loaded, kind: str, value: str) -> None:
+    assert cases.lakehouse[kind, value] == cases.source[kind, value]
 
 
 @pytest.mark.parametrize(("kind", "value", "written"), AS_VALUE)
-def test_a_value_is_stored_equal(place: Place, column: Any, kind: str, value: str, written: str) -> None:
-    column(kind, value)
-    place.load("premium_features")
-    assert stored(place) == written
+def test_a_value_is_stored_equal(cases: Loaded, kind: str, value: str, written: str) -> None:
+    assert cases.lakehouse[kind, value] == written
+
+
+def test_no_stored_value_looks_changed_to_the_next_load(cases: Loaded) -> None:
+    assert len(cases.lakehouse) == len({case[:2] for case in [*AS_TEXT, *AS_VALUE]})
+    assert cases.written_again == 0
 
 
 @pytest.mark.parametrize(("kind", "value"), REFUSED)
-def test_a_value_that_would_change_is_refused_by_name(place: Place, column: Any, kind: str, value: str) -> None:
+def test_a_value_that_would_change_is_refused_by_name(
+    place: Place, column: Callable[[str, str], None], kind: str, value: str
+) -> None:
     column(kind, value)
     with pytest.raises(QualityError, match=r"Column 'x' of table 'premium_features' holds 1 value.*feature_id is 1\."):
         place.load("premium_features")
@@ -223,14 +266,14 @@ def test_a_value_that_would_change_is_refused_by_name(place: Place, column: Any,
 
 
 @pytest.mark.parametrize(("kind", "value"), REFUSED[::4])
-def test_a_setting_stores_it_as_null(place: Place, column: Any, kind: str, value: str) -> None:
+def test_a_setting_stores_it_as_null(place: Place, column: Callable[[str, str], None], kind: str, value: str) -> None:
     column(kind, value)
     place.more = {"DATAVISION_INGESTA__UNREPRESENTABLE": '{"premium_features.x": "null"}'}
     place.load("premium_features")
     assert stored(place) is None
 
 
-def test_a_setting_rounds_what_is_too_fine_and_nothing_else(place: Place, column: Any) -> None:
+def test_a_setting_rounds_what_is_too_fine_and_nothing_else(place: Place, column: Callable[[str, str], None]) -> None:
     column("numeric", "0.12345678905")
     place.more = {"DATAVISION_INGESTA__UNREPRESENTABLE": '{"premium_features.x": "round"}'}
     place.load("premium_features")

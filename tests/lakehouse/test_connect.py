@@ -8,10 +8,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import boto3
 import duckdb
+import psycopg
 import pytest
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from datavision.local.postgres import EmbeddedPostgres
 from datavision_lakehouse import (
     ConfigurationError,
     LakehouseSettings,
@@ -123,10 +125,8 @@ def test_a_data_path_that_cannot_be_made_names_the_setting(make_settings: Make, 
         connect(make_settings(data_path=str(tmp_path / "file" / "lake")))
 
 
-def test_passwords_with_special_characters_work(server: Any, make_settings: Make) -> None:
-    import psycopg
-
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+def test_passwords_with_special_characters_work(postgres: EmbeddedPostgres, make_settings: Make) -> None:
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         connection.execute("CREATE ROLE odd LOGIN SUPERUSER PASSWORD 'p@ss:w/''rd\"% ñ'")
     url = make_settings().catalog_url.get_secret_value()
     host = url.split("@")[1]
@@ -211,26 +211,19 @@ def test_s3_follows_the_standard_aws_variables(environment: dict[str, str], expe
 
 
 def test_data_on_s3_is_reached_with_the_credentials_of_the_container(
-    make_settings: Make, monkeypatch: pytest.MonkeyPatch
+    make_settings: Make, s3_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import boto3
-
-    cloud = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    cloud.start()
-    host, port = cloud.get_host_and_port()
     keys = {"AccessKeyId": "ASIAX", "SecretAccessKey": "s", "Token": "t", "Expiration": "2099-01-01T00:00:00Z"}
-    try:
-        with _answering(keys) as credentials:
-            monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{credentials}/role")
-            monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-            monkeypatch.setenv("AWS_REGION", "us-east-1")
-            boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="lake")
-            settings = make_settings(data_path="s3://lake/data")
-            with connect(settings) as lake:
-                lake.execute("CREATE TABLE t AS SELECT range AS x FROM range(1000)")
-            with connect(settings, read_only=True) as lake:
-                assert lake.execute("SELECT sum(x) FROM t").fetchall() == [(499500,)]
-            objects = boto3.client("s3", region_name="us-east-1").list_objects_v2(Bucket="lake")["Contents"]
-    finally:
-        cloud.stop()
+    with _answering(keys) as credentials:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{credentials}/role")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", s3_variables["AWS_ENDPOINT_URL"])
+        monkeypatch.setenv("AWS_REGION", "us-east-1")
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="lake")
+        settings = make_settings(data_path="s3://lake/data")
+        with connect(settings) as lake:
+            lake.execute("CREATE TABLE t AS SELECT range AS x FROM range(1000)")
+        with connect(settings, read_only=True) as lake:
+            assert lake.execute("SELECT sum(x) FROM t").fetchall() == [(499500,)]
+        objects = s3.list_objects_v2(Bucket="lake")["Contents"]
     assert all(item["Key"].startswith("data/main/t/") for item in objects)

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
-from datavision.aws import ATTEMPTS, Cloud, client
+from datavision.aws import Cloud, client, forget_clients
 from datavision.config import load
 
 SOURCES = Path(__file__).parents[2] / "packages" / "orchestration" / "src" / "datavision"
@@ -31,11 +32,26 @@ def test_no_other_module_of_the_orchestration_makes_clients() -> None:
     assert makers == {"aws.py", "executor.py"}  # the executor only loads boto3 before it forks
 
 
-def test_operators_and_commands_share_a_client_and_its_retries() -> None:
+def test_operators_and_commands_share_a_client() -> None:
     cloud = Cloud("eu-west-1", "http://127.0.0.1:9")
-    made = client(cloud, "ecs")
-    assert made is client(cloud, "ecs")
-    assert made.meta.config.retries == {"mode": "standard", "total_max_attempts": ATTEMPTS}
+    assert client(cloud, "ecs") is client(cloud, "ecs")
+
+
+@pytest.mark.parametrize(("set_to", "attempts"), [(None, 3), ("1", 1)])
+def test_a_call_is_tried_three_times_or_as_often_as_the_sdks_variable_says(
+    set_to: str | None, attempts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+    for name, value in {**variables, **({"AWS_MAX_ATTEMPTS": set_to} if set_to else {})}.items():
+        monkeypatch.setenv(name, value)
+    forget_clients()
+    api = client(Cloud("eu-west-1", "http://127.0.0.1:9"), "ecs")
+    tries: list[object] = []
+    api.meta.events.register("before-send.ecs.ListClusters", lambda **_: tries.append(1))
+    with pytest.raises(EndpointConnectionError):
+        api.list_clusters()
+    forget_clients()
+    assert len(tries) == attempts
 
 
 def test_a_new_key_of_the_embedded_cloud_gets_a_new_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

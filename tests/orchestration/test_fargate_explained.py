@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
-from tests.support.cloud import cloud_in_process
+from tests.support.cloud_in_process import cloud_in_process
 
 from datavision.config import Price
 from datavision.errors import ConfigError
@@ -117,7 +117,7 @@ def a_job(*, try_number: int, max_tries: int) -> Job:
         module="ingesta",
         image=PinnedImage(repository="datavision/ingesta", tag="1", digest=digest, task_definition="ingesta:1"),
         release="1",
-        command=("true",),
+        command=lambda: ("true",),
         environment={},
         declared=FargateSize(512, 1024),
         max_memory=2048,

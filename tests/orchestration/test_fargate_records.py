@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.cloud import cloud_in_process
+from tests.support.cloud_in_process import cloud_in_process
 
 from datavision.aws import Cloud, client
 from datavision.config import Config

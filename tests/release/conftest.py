@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.support.clone import copy_of_the_tree
+from tests.support.cloud import SECRET_VALUES, pointing_to
 
 from datavision import infra
 from datavision.config import Config, load
@@ -66,7 +68,13 @@ class Project:
 
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("state")
+    """A state folder of the worker's own, but for the environments that images start from: one of them takes 20 seconds
+    to install and compile, and builds of several processes share them safely."""
+    folder, run = tmp_path_factory.mktemp("state"), tmp_path_factory.getbasetemp()
+    shared = (run.parent if "PYTEST_XDIST_WORKER" in os.environ else run) / "environments"
+    shared.mkdir(exist_ok=True)
+    (folder / "environments").symlink_to(shared)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -78,38 +86,29 @@ def cloud(state: Path) -> Iterator[FargateLocal]:
 @pytest.fixture(scope="session")
 def origin(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working tree as one commit."""
-    path = tmp_path_factory.mktemp("origin") / "project"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=repository,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (repository / name).is_file() and not name.startswith("dags/pins/"):
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(repository / name, path / name)
-    for command in (["init", "--quiet", "--initial-branch=main"], ["add", "--all"], ["commit", "--quiet", "-m", "All"]):
-        subprocess.run(["git", *command], cwd=path, check=True, env={**os.environ, **ENVIRONMENT})
-    return path
+    return copy_of_the_tree(repository, tmp_path_factory.mktemp("origin") / "project")
+
+
+@pytest.fixture(scope="session")
+def variables(cloud: FargateLocal, state: Path, repository: Path) -> dict[str, str]:
+    """The variables of an account in which dev and prod are deployed."""
+    found = {**ENVIRONMENT, **pointing_to(cloud, repository), "DATAVISION_STATE_DIR": str(state)}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in found.items():
+            patch.setenv(name, value)
+        for env in ("dev", "prod"):
+            config = load(env)
+            infra.deploy(config)
+            infra.put_secret_values(config, SECRET_VALUES)
+    return found
 
 
 @pytest.fixture(scope="module")  # it sets variables that tests of other folders must not see
-def environment(cloud: FargateLocal, state: Path, repository: Path) -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    for name, value in ENVIRONMENT.items():
-        patch.setenv(name, value)
-    for name, value in (cloud.environment | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}).items():
-        patch.setenv(name, value)
-    patch.setenv("DATAVISION_STATE_DIR", str(state))
-    patch.setenv("DATAVISION_CONFIG_DIR", str(repository / "config"))
-    for env in ("dev", "prod"):
-        config = load(env)
-        infra.deploy(config)
-        infra.put_secret_values(config, {"source_url": "postgresql://a", "lakehouse_catalog_url": "postgresql://b"})
-    yield
-    patch.undo()
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
 
 
 @pytest.fixture

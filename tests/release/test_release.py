@@ -208,7 +208,7 @@ def test_a_release_killed_between_commit_and_checkout_leaves_no_dirt(project: An
 
 
 def _kill_when_it_says(project: Any, line: str) -> None:
-    command = [Path(sys.executable).with_name("datavision"), "release", "--env", "dev"]
+    command = [str(Path(sys.executable).with_name("datavision")), "release", "--env", "dev"]
     with subprocess.Popen(command, cwd=project.path, stderr=subprocess.PIPE, text=True) as process:
         for said in process.stderr or ():
             if line in said:

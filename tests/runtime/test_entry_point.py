@@ -6,32 +6,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import psutil
 import pytest
-from moto.server import ThreadedMotoServer
 
 RUN = [sys.executable, "-c", "from datavision_runtime.main import main; main()"]
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[dict[str, str]]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    env = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    s3(env).create_bucket(Bucket="results")
-    yield env
-    server.stop()
+def aws(s3_variables: dict[str, str]) -> dict[str, str]:
+    s3(s3_variables).create_bucket(Bucket="results")
+    return s3_variables
 
 
 def s3(env: dict[str, str]) -> Any:

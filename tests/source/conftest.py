@@ -1,22 +1,10 @@
 import uuid
-from collections.abc import Iterator
 
-import psycopg
 import pytest
 
 from datavision.local.postgres import EmbeddedPostgres
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as running:
-        with psycopg.connect(running.url("postgres"), autocommit=True) as connection:
-            # Nobody needs these databases after a power cut.
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-        yield running
-
-
 @pytest.fixture
-def url(server: EmbeddedPostgres) -> str:
-    return server.url(f"source_{uuid.uuid4().hex[:8]}")
+def url(postgres: EmbeddedPostgres) -> str:
+    return postgres.url(f"source_{uuid.uuid4().hex[:8]}")

@@ -39,7 +39,7 @@ def test_load_reports_what_the_tables_then_hold(url: str) -> None:
 def test_the_tables_have_keys_and_indexes_on_what_ingesta_and_people_ask_by(url: str) -> None:
     _load(url)
     with psycopg.connect(url) as connection:
-        kinds = dict(
+        kinds: dict[str, int] = dict(
             connection.execute(
                 "SELECT contype, count(*) FROM pg_constraint WHERE connamespace = 'public'::regnamespace "
                 "AND contype IN ('p', 'f') GROUP BY 1"
@@ -187,12 +187,9 @@ def test_an_unreachable_source_is_one_sentence_without_the_password(url: str) ->
     assert "\n" not in str(caught.value)
 
 
-def test_the_stack_loads_an_empty_source_and_brings_an_old_one_up_to_today(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("datavision.local.source.upkeep.ACCOUNTS", 50)
+def test_the_stack_loads_an_empty_source_and_brings_an_old_one_up_to_today(url: str) -> None:
     said: list[str] = []
-    load_if_empty(url, said.append)
+    load_if_empty(url, said.append, accounts=50)
     assert "two years" in said[0]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("UPDATE datavision_generator.standing SET day = day - 3")

@@ -32,16 +32,16 @@ def _postmaster(folder: Path) -> psutil.Process:
     return psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
 
 
-def test_it_listens_on_loopback_only_and_has_no_socket_file(server: EmbeddedPostgres) -> None:
-    with psycopg.connect(server.url("postgres")) as connection:
+def test_it_listens_on_loopback_only_and_has_no_socket_file(postgres: EmbeddedPostgres) -> None:
+    with psycopg.connect(postgres.url("postgres")) as connection:
         addresses = connection.execute("SHOW listen_addresses").fetchone()
         sockets = connection.execute("SHOW unix_socket_directories").fetchone()
     assert addresses == ("127.0.0.1",)
     assert sockets == ("",)
 
 
-def test_it_asks_for_a_password_that_only_the_owner_can_read(server: EmbeddedPostgres, tmp_path: Path) -> None:
-    url = server.url("postgres")
+def test_it_asks_for_a_password_that_only_the_owner_can_read(postgres: EmbeddedPostgres, tmp_path: Path) -> None:
+    url = postgres.url("postgres")
     password = re.search(r":([^:@]+)@", url)
     assert password
     with pytest.raises(psycopg.OperationalError, match="password"):
@@ -54,14 +54,14 @@ def test_it_asks_for_a_password_that_only_the_owner_can_read(server: EmbeddedPos
     assert stat.S_IMODE((folder / "data").stat().st_mode) == 0o700
 
 
-def test_a_database_is_made_when_its_url_is_first_asked_for(server: EmbeddedPostgres) -> None:
-    with psycopg.connect(server.url("made_on_demand")) as connection:
+def test_a_database_is_made_when_its_url_is_first_asked_for(postgres: EmbeddedPostgres) -> None:
+    with psycopg.connect(postgres.url("made_on_demand")) as connection:
         assert connection.execute("SELECT current_database()").fetchone() == ("made_on_demand",)
 
 
-def test_many_clients_may_make_the_same_database_at_once(server: EmbeddedPostgres) -> None:
+def test_many_clients_may_make_the_same_database_at_once(postgres: EmbeddedPostgres) -> None:
     with ThreadPoolExecutor(8) as pool:
-        urls = set(pool.map(server.url, ["contended"] * 16))
+        urls = set(pool.map(postgres.url, ["contended"] * 16))
     assert len(urls) == 1
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.support.cloud import pointing_to
 
 from datavision import infra
 from datavision.config import load
@@ -18,14 +19,15 @@ State = Any
 
 
 @pytest.fixture(scope="module")
-def account(server: EmbeddedPostgres, repository: Path) -> Iterator[dict[str, str]]:
+def account(server: EmbeddedPostgres, cloud: FargateLocal, repository: Path) -> Iterator[dict[str, str]]:
     """The variables of someone signed in to an account whose dev lakehouse has one table."""
-    with FargateLocal() as cloud, pytest.MonkeyPatch.context() as patch:
-        signed_in = (
-            aws_environment(cloud.url, "us-east-1") | cloud.environment | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}
-        )
-        signed_in["DATAVISION_AWS__ACCOUNT_ID"] = "123456789012"  # the embedded cloud's
-        for name, value in {**signed_in, "DATAVISION_CONFIG_DIR": str(repository / "config")}.items():
+    with pytest.MonkeyPatch.context() as patch:
+        signed_in = {
+            **aws_environment(cloud.url, "us-east-1"),
+            **pointing_to(cloud, repository),
+            "DATAVISION_AWS__ACCOUNT_ID": "123456789012",  # the embedded cloud's
+        }
+        for name, value in signed_in.items():
             patch.setenv(name, value)
         config = load("dev")
         bucket, _, _ = config.storage.lakehouse_path.removeprefix("s3://").partition("/")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.transformacion.conftest import Lake
 
 from datavision_lakehouse import connect
 
@@ -43,14 +44,14 @@ def history(lake: Any) -> None:
     lake.dbt("build", "--select", *selected, "--exclude-resource-type", "test", "unit_test")
 
 
-def account(lake: Any, key: int) -> list[tuple[Any, ...]]:
+def account(lake: Lake, key: int) -> list[tuple[Any, ...]]:
     return lake.rows(
         f"select nombre_cuenta, valido_desde, valido_hasta, es_actual from marts.dim_cuentas_base "
         f"where id_cuenta = {key} order by valido_desde"
     )
 
 
-def content(lake: Any, key: int) -> list[tuple[Any, ...]]:
+def content(lake: Lake, key: int) -> list[tuple[Any, ...]]:
     return lake.rows(
         "select titulo, categoria, duracion, valido_desde, valido_hasta, es_actual from marts.dim_contenidos "
         f"where id_contenido = {key} order by valido_desde"

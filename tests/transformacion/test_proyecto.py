@@ -9,6 +9,7 @@ import pytest
 import sqlfmt.api
 from dbt.cli.main import dbtRunner
 from dbt.contracts.graph.manifest import Manifest
+from dbt.contracts.graph.nodes import GenericTestNode
 from dbt_common.events.base_types import EventLevel
 
 from transformacion.runner import run_dbt
@@ -77,7 +78,7 @@ def test_the_units_tests_of_the_models_pass(lake: Any) -> None:
 
 
 def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple[Manifest, list[str]]) -> None:
-    marts = [node for node in parsed[0].nodes.values() if node.resource_type == "model" and node.schema == "marts"]
+    marts = [node for node in ours(parsed[0]) if node.resource_type == "model" and node.schema == "marts"]
     marts = [node for node in marts if node.config.materialized != "ephemeral"]
     assert {node.name for node in marts} == {
         "dim_contenidos", "dim_cuentas", "dim_cuentas_base", "dim_suscripciones",
@@ -88,7 +89,7 @@ def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple[Manif
     tested = {
         (node.attached_node, node.test_metadata.name)
         for node in parsed[0].nodes.values()
-        if node.resource_type == "test" and node.test_metadata
+        if isinstance(node, GenericTestNode) and node.test_metadata
     }
     for node in ours(parsed[0]):
         if getattr(node.config, "materialized", "") != "ephemeral" and node.resource_type != "source":

@@ -14,7 +14,6 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from datavision_lakehouse import connect
 from transformacion.errors import ReportError, UsageError
@@ -243,29 +242,19 @@ def test_a_report_in_a_folder_is_never_overwritten_and_the_newest_is_also_ultimo
     assert len(list((tmp_path / "reportes").iterdir())) == 3
 
 
-def test_a_report_in_s3_is_never_overwritten_and_the_newest_is_also_ultimo(monkeypatch: pytest.MonkeyPatch) -> None:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        for name, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": "x",
-            "AWS_SECRET_ACCESS_KEY": "x",
-        }.items():
-            monkeypatch.setenv(name, value)
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="reportes")
-        published = publish("uno", "s3://reportes/diario", now=NOW)
-        assert published.latest == "s3://reportes/diario/ultimo.html"
-        key = published.report.removeprefix("s3://reportes/")
-        stored = s3.get_object(Bucket="reportes", Key=key)
-        assert (stored["Body"].read(), stored["ContentType"]) == (b"uno", "text/html; charset=utf-8")
-        with pytest.raises(ReportError):
-            publish("dos", "s3://reportes/diario", now=NOW)
-        with pytest.raises(ReportError, match="DATAVISION_REPORTS__PATH"):
-            publish("dos", "s3://no-existe", now=NOW)
-    finally:
-        server.stop()
+def test_a_report_in_s3_is_never_overwritten_and_the_newest_is_also_ultimo(
+    s3_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_variables.items():
+        monkeypatch.setenv(name, value)
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="reportes")
+    published = publish("uno", "s3://reportes/diario", now=NOW)
+    assert published.latest == "s3://reportes/diario/ultimo.html"
+    key = published.report.removeprefix("s3://reportes/")
+    stored = s3.get_object(Bucket="reportes", Key=key)
+    assert (stored["Body"].read(), stored["ContentType"]) == (b"uno", "text/html; charset=utf-8")
+    with pytest.raises(ReportError):
+        publish("dos", "s3://reportes/diario", now=NOW)
+    with pytest.raises(ReportError, match="DATAVISION_REPORTS__PATH"):
+        publish("dos", "s3://no-existe", now=NOW)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from tests.transformacion.conftest import Lake
 
 from datavision_lakehouse import connect
 from transformacion.report.data import read
@@ -163,7 +164,7 @@ def test_fact_rfm_equals_an_independent_calculation_for_three_dates_run_out_of_o
     assert {row["segmento_rfm"] for rows in three_dates.values() for row in rows.values()} == {n for n, _ in SEGMENTS}
 
 
-def everything(lake: Any) -> list[tuple[Any, ...]]:
+def everything(lake: Lake) -> list[tuple[Any, ...]]:
     return lake.rows("select * from marts.fact_rfm order by id_dim_fecha_rfm, id_dim_cuenta")
 
 

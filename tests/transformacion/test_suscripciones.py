@@ -17,6 +17,7 @@ def expected_facts(tables: dict[str, pd.DataFrame]) -> dict[int, tuple[Any, ...]
     """By subscription: previous plan, change, churn, and the three numbers of days."""
     born = {a: d.date() for a, d in tables["accounts"][["account_id", "created_at"]].itertuples(index=False)}
     by_account: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    row: Any  # pandas cannot say which columns it has
     for row in tables["accounts_subscription"].itertuples():
         by_account[row.account_id].append(
             (day(row.start_date), row.account_subscription_id, row.subscription_id, day(row.end_date))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.clone import GIT, copy_of_the_tree, git
+from tests.support.cloud import SECRET_VALUES, pointing_to
 
 from datavision import infra
 from datavision.config import load
@@ -71,6 +72,7 @@ def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     tree = copy_of_the_tree(repository, folder / "seed")
     git(tree, "clone", "-q", "--bare", ".", str(bare))
     with FargateLocal(store=folder / "state" / "images") as cloud:
+        account = {**pointing_to(cloud, repository), "DATAVISION_AWS__ACCOUNT_ID": "123456789012"}
         env = {
             # In MAKEFLAGS a make that runs this suite hands its own PYTEST_ARGS down to the make of the workflow.
             **{name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "MAKEFLAGS")},
@@ -78,23 +80,17 @@ def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTEST_ARGS": "tests/config",
             "WORKERS": "0",
-            **cloud.environment,
-            "DATAVISION_AWS__ENDPOINT_URL": cloud.url,
-            "DATAVISION_AWS__ACCOUNT_ID": "123456789012",
+            **{name: value for name, value in account.items() if name != "DATAVISION_CONFIG_DIR"},
             "DATAVISION_STATE_DIR": str(folder / "state"),
             "DATAVISION_IMAGES__ENGINE": "process",
             "DATAVISION_IMAGES__CANARY": "false",
             "DATAVISION_IMAGES__SCAN_GATE": "CRITICAL",
         }
-        patch = pytest.MonkeyPatch()
-        patch.setenv("DATAVISION_CONFIG_DIR", str(repository / "config"))
-        for name in (*cloud.environment, "DATAVISION_AWS__ENDPOINT_URL", "DATAVISION_AWS__ACCOUNT_ID"):
-            patch.setenv(name, env[name])
-        for target in ("dev", "prod"):
-            infra.put_secret_values(
-                load(target), {"source_url": "postgresql://a", "lakehouse_catalog_url": "postgresql://b"}
-            )
-        patch.undo()
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in account.items():
+                patch.setenv(name, value)
+            for target in ("dev", "prod"):
+                infra.put_secret_values(load(target), SECRET_VALUES)
         yield Runner(bare, folder, env)
 
 

@@ -121,7 +121,7 @@ def test_a_member_lists_every_distribution_it_imports(member: str, repository: P
             if top in sys.stdlib_module_names or top == MEMBERS[member] or (member, top) in IN_ITS_HOST:
                 continue
             providers = {canonicalize_name(item) for item in distributions.get(top, [f"nothing provides {top}"])}
-            providers |= {COMES_WITH[top]} if top in COMES_WITH else set()
+            providers |= {canonicalize_name(COMES_WITH[top])} if top in COMES_WITH else set()
             if not providers & listed:
                 missing.add((str(path.relative_to(repository)), top))
     assert missing == set()

@@ -16,10 +16,6 @@ from datavision.state import embedded_credentials
 
 TIMEOUT_SECONDS = 20
 """Of one connect or read; ECS answers within a second or two."""
-ATTEMPTS = 3
-"""The default of the SDK's standard mode, which bridges a second or two. Longer waits belong above, where they are
-counted and logged: in the launch budget, the poll loop and the registration of task definitions. A command that fails
-can be run again."""
 
 
 class AccountError(UserError):
@@ -139,5 +135,7 @@ def _options() -> dict[str, Any]:
     return {
         "connect_timeout": TIMEOUT_SECONDS,
         "read_timeout": TIMEOUT_SECONDS,
-        "retries": {"mode": "standard", "total_max_attempts": ATTEMPTS},
+        # Three attempts bridge a second or two; AWS_MAX_ATTEMPTS sets another number. Longer waits belong above, where
+        # they are counted and logged: in the launch budget, the poll loop and the registration of task definitions.
+        "retries": {"mode": "standard"},
     }

@@ -16,7 +16,7 @@ from airflow.models.taskinstance import TaskInstance
 
 # Workers are forked from the scheduler, which imports this module: what every task needs is imported once, here.
 import datavision.dags
-import datavision.fargate.operator.operator  # noqa: F401
+import datavision.fargate.operator.operator  # noqa: F401 - see below
 
 
 class ResumeSafeLocalExecutor(LocalExecutor):

@@ -49,7 +49,7 @@ def render(config: Config, module: str, image: str, secrets: Mapping[str, str]) 
                 "image": image,
                 "essential": True,
                 "readonlyRootFilesystem": True,
-                "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False}],  # noqa: S108
+                "mountPoints": [{"sourceVolume": "tmp", "containerPath": "/tmp", "readOnly": False}],  # noqa: S108 - the container's
                 "stopTimeout": settings.stop_timeout_seconds,
                 "environment": [{"name": k, "value": v} for k, v in sorted(environment.items())],
                 "secrets": [{"name": _SECRET_VARIABLES[k], "valueFrom": secrets[k]} for k in sorted(secrets)],

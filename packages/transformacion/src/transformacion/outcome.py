@@ -85,7 +85,7 @@ def step_from_dbt(result: Any) -> Step:
         status = "fail"
     return Step(
         name=result.node.name if kind != "source" else f"{result.node.source_name}.{result.node.name}",
-        kind=kind if kind in ("model", "snapshot", "test", "unit_test", "source") else "other",  # type: ignore[arg-type]
+        kind=kind if kind in ("model", "snapshot", "test", "unit_test", "source") else "other",  # type: ignore[arg-type] # `in` does not narrow it
         status=status,
         seconds=float(result.execution_time),
         message=(result.message or "").strip(),

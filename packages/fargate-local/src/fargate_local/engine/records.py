@@ -120,7 +120,7 @@ class Records:
             if value is not None:
                 clauses.append(f"{column} = ?")
                 values.append(value)
-        query = f"select seq, arn from tasks where {' and '.join(clauses)} order by seq limit ?"  # noqa: S608
+        query = f"select seq, arn from tasks where {' and '.join(clauses)} order by seq limit ?"  # noqa: S608 - clauses from above only
         with self._lock:
             return self._db.execute(query, [*values, limit]).fetchall()
 

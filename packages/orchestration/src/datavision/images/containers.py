@@ -156,7 +156,7 @@ class ContainerBuilder:
             f"{scheme}://{host}/v2/{repository}/manifests/{reference}", headers={"Accept": _MANIFEST_TYPES}
         )
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
                 text: str = answer.read().decode()
                 return text
         except HTTPError as error:

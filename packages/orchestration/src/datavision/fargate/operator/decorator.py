@@ -60,4 +60,6 @@ def fargate_task(python_callable: Callable[..., Sequence[str]] | None = None, **
             python_callable=function, decorated_operator_class=_FargateDecoratedOperator, **kwargs
         )
 
-    return decorate(python_callable) if python_callable else decorate  # type: ignore[return-value]
+    if python_callable:
+        return decorate(python_callable)
+    return decorate  # type: ignore[return-value] # with arguments it makes the decorator

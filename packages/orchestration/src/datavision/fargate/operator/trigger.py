@@ -104,7 +104,7 @@ class FargateTrigger(BaseTrigger):
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await following
-        yield TriggerEvent({"task": task, "log_position": follower.position})  # type: ignore[no-untyped-call]
+        yield TriggerEvent({"task": task, "log_position": follower.position})  # type: ignore[no-untyped-call] # as above
 
     async def on_kill(self) -> None:
         """Stop the container, and wait as long as Airflow allows for ECS to say so."""
@@ -165,4 +165,4 @@ class PauseTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait."""
         await asyncio.sleep(max(self.since + self.seconds - time.time(), 0))
-        yield TriggerEvent({})  # type: ignore[no-untyped-call]
+        yield TriggerEvent({})  # type: ignore[no-untyped-call] # as above

@@ -17,15 +17,15 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def load_if_empty(url: str, report: Callable[[str], object]) -> None:
+def load_if_empty(url: str, report: Callable[[str], object], accounts: int = ACCOUNTS) -> None:
     """Load the default business into an empty source; one that was left alone for some weeks is brought up to today.
 
     A source that this project did not make, or that is older, stays as it is.
     """
     present = counts(url)
     if not present or not any(present.values()):
-        report(f"loading the source: {ACCOUNTS:,} accounts, two years")
-        rows = load(url, accounts=ACCOUNTS, seed=SEED, until=today())
+        report(f"loading the source: {accounts:,} accounts, two years")
+        rows = load(url, accounts=accounts, seed=SEED, until=today())
         report(f"the source holds {sum(rows.values()):,} rows")
         return
     now = standing(url)

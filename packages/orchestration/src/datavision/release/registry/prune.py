@@ -59,7 +59,9 @@ def no_runs() -> Mapping[str, str]:
     return {}
 
 
-def prune(config: Config, *, delete: bool = False, in_flight: InFlight = no_runs) -> Pruning:
+def prune(
+    config: Config, *, delete: bool = False, in_flight: InFlight = no_runs, now: datetime | None = None
+) -> Pruning:
     """Find the images that may leave the registry of `config`'s environment; remove them only if `delete`.
 
     Pins of all environments count, since they may share the registry.
@@ -68,6 +70,7 @@ def prune(config: Config, *, delete: bool = False, in_flight: InFlight = no_runs
         config: the environment.
         delete: really delete.
         in_flight: what runs which have begun may still launch; needed where the window is shorter than a run.
+        now: the moment to judge at; by default the present one.
 
     Raises:
         LockedError: a release, promotion or rollback is under way.
@@ -76,7 +79,7 @@ def prune(config: Config, *, delete: bool = False, in_flight: InFlight = no_runs
         project = project_root()
         window = Window(config.images.keep_releases, config.images.keep_days)
         crons = cron_schedules(project / "dags")
-        moment = datetime.now(UTC)
+        moment = now or datetime.now(UTC)
         in_use = {**in_flight(), **_in_use(config)}
         reasons = needed(
             list(_periods(project)), in_use, window, lambda name, after: next_run(crons, name, after), moment
