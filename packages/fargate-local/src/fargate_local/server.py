@@ -28,6 +28,9 @@ from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
+from fargate_local.strict.authorizer import Authorizer
+from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
+from fargate_local.strict.network import Network
 from fargate_local.task_endpoints import TaskEndpoints
 
 
@@ -37,7 +40,8 @@ class Settings:
 
     ``record_life`` is in seconds; ``registry_map`` sends pulls for one registry to another; ``allow_hosts`` are names
     of this machine that clients may use besides ``localhost`` and addresses in numbers; an ``open`` server asks for no
-    key.
+    key. A ``strict`` one evaluates IAM for every call, gives tasks only the ways out that their VPC has, and keeps the
+    account's quotas, of which ``vcpus`` is one.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +56,8 @@ class Settings:
     record_life: float = RECORD_LIFE
     allow_hosts: tuple[str, ...] = ()
     open: bool = False
+    strict: bool = False
+    vcpus: float = NEW_ACCOUNT_VCPUS
 
 
 class Server:
@@ -68,6 +74,9 @@ class Server:
         self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
         if state:
             self.key.write(state / KEY_FILE)
+        if settings.strict:
+            # Read by moto when its IAM is made: policies of AWS, which roles may have attached.
+            os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
         self._gate = MotoGate(state / "cloud" if state else None)
         clients = CloudClients(self._gate)
         catalog = Catalog(self._gate, clients)
@@ -75,6 +84,10 @@ class Server:
         self._events = EventPublisher(self._gate, clients)
         task_keys = TaskKeys()
         endpoints = TaskEndpoints(self._records, task_keys)
+        authorizer = launches = None
+        if settings.strict:
+            authorizer = Authorizer(self.key.access_key_id, endpoints.caller, self._records)
+            launches = Launches(authorizer, self._records, Network(), settings.vcpus)
         rules = FaultRules(settings.rules, settings.fault_seed)
 
         def changed(body: dict[str, object]) -> None:
@@ -93,13 +106,15 @@ class Server:
                 environment=lambda *about: endpoints.environment(self.address, *about),
                 on_change=changed,
                 record_life=settings.record_life,
+                before_start=launches.before_start if launches else None,
             )
         )
-        faults = ApiFaults(rules, TokenBuckets() if settings.throttle else None)
-        actions = Actions(self._engine, catalog)
+        faults = ApiFaults(rules, TokenBuckets() if settings.throttle or settings.strict else None)
+        actions = Actions(self._engine, catalog, launches)
         neighbours = Neighbours(self._gate, self._records)
         guard = None if settings.open else Guard(self.key, task_keys)
-        application = Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules), guard)
+        admin = Admin(rules, authorizer.ledger.report if authorizer else None)
+        application = Application(self._gate, actions, neighbours, faults, endpoints, admin, guard, authorizer)
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def close(self) -> None:

@@ -4,8 +4,8 @@ import base64
 import hashlib
 import itertools
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.ecs.describe import addresses, new_task
@@ -25,10 +25,21 @@ REASON_LIMIT = 1024
 Json = bytes
 
 
+class LaunchRules(Protocol):
+    """What an account may forbid a launch that is right in itself."""
+
+    def check(self, launch: Launch) -> None:
+        """Raise the EcsError that ECS answers."""
+
+    def failures(self, launches: Sequence[Launch]) -> list[dict[str, str] | None]:
+        """For each launch of one request, an entry for ``failures``, or None."""
+
+
 class Actions:
     """Answers as JSON texts. Every method raises EcsError for what ECS refuses."""
 
-    def __init__(self, engine: Engine, catalog: Catalog) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, rules: LaunchRules | None = None) -> None:
+        self._rules = rules
         self._engine = engine
         self._records = engine.parts.records
         self._catalog = catalog
@@ -66,11 +77,16 @@ class Actions:
         return self._described(arns, with_tags=True)
 
     def _run(self, launch: Launch, token: tuple[str, str] | None = None) -> Json:
+        if self._rules:
+            self._rules.check(launch)
         launches = self._spread.over(launch, launch.request.get("count", 1))
         outcomes = [(each, self._placement_failure(each)) for each in launches]
-        failures = [failure for _, failure in outcomes if failure]
         made = []
         with self._engine.lock:
+            if self._rules:
+                over = self._rules.failures(launches)
+                outcomes = [(each, failure or none) for (each, failure), none in zip(outcomes, over, strict=True)]
+            failures = [failure for _, failure in outcomes if failure]
             now = self._engine.parts.clock.now()
             for each in (launch for launch, failure in outcomes if not failure):
                 number = next(self._addresses)

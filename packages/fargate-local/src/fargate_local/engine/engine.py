@@ -34,7 +34,11 @@ Environment = Callable[[TaskPlan, ContainerPlan, str], dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine is made of. ``record_life`` is how many seconds a stopped task stays visible."""
+    """What an engine is made of.
+
+    ``record_life`` is how many seconds a stopped task stays visible. ``before_start`` is called in a worker thread
+    before a task's images are pulled and may raise StartError.
+    """
 
     gate: MotoGate
     catalog: Catalog
@@ -45,6 +49,7 @@ class Parts:
     environment: Environment
     on_change: OnChange
     record_life: float = RECORD_LIFE
+    before_start: Callable[[TaskPlan], None] | None = None
 
 
 class Engine:
@@ -109,6 +114,7 @@ class Engine:
             environment=self.parts.environment,
             in_thread=lambda work: self._loop.run_in_executor(self._threads, work),
             make_stream=self._make_stream,
+            before_start=self.parts.before_start,
         )
         expiry = self._loop.create_task(self._expire_forever())
         self._ready.set()

@@ -50,6 +50,7 @@ class Surroundings:
     environment: Callable[[TaskPlan, ContainerPlan, str], dict[str, str]]
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
     make_stream: Callable[[ContainerPlan], None]
+    before_start: Callable[[TaskPlan], None] | None
 
 
 class ContainerLife:
@@ -152,6 +153,8 @@ class TaskLife:
 
     def _prepare(self) -> None:
         """Secrets, log streams and images of all containers; runs in a worker thread."""
+        if self._around.before_start:
+            self._around.before_start(self.plan)
         for life in self._containers.values():
             environment = self._around.environment(self.plan, life.plan, life.ident)
             for file in life.plan.environment_files:
