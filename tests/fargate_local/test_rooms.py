@@ -8,7 +8,7 @@ import pytest
 import fargate_local
 
 PACKAGE = Path(fargate_local.__file__).parent
-ROOMS = ("ecs", "engine", "runtimes", "faults", "cloud", "protocol")
+ROOMS = ("strict", "ecs", "engine", "runtimes", "faults", "cloud", "protocol")
 """From the top: a room imports itself, the rooms after it, and the modules that stand on no room."""
 
 

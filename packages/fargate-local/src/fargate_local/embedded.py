@@ -21,7 +21,8 @@ class FargateLocal:
     ...     ecs = boto3.client("ecs", **cloud.client_args)
 
     ``state_dir`` keeps everything for the next time; ``store`` is the image store of the process runtime; ``port`` 0
-    takes a free one; ``faults`` is a TOML file of rules; ``strict`` refuses what AWS would; ``options`` are further options of ``fargate-local serve``.
+    takes a free one; ``faults`` is a TOML file of rules; ``strict`` refuses what AWS would; ``options``
+    are further options of ``fargate-local serve``.
     The server ends with the block, and with this process whatever happens to it.
     """
 

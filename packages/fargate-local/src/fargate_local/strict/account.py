@@ -6,7 +6,7 @@ looking: a service or region that was never used has no backend, and moto would 
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fargate_local.protocol.arns import ACCOUNT, last_part
@@ -39,7 +39,7 @@ def role_session(arn: str, session: str, source: Mapping[str, tuple[str, ...]] |
     """A role as somebody uses it."""
     name = last_part(arn)
     role = role_named(arn)
-    context = {
+    context: dict[str, tuple[str, ...]] = {
         "aws:PrincipalArn": (arn,),
         "aws:PrincipalAccount": (ACCOUNT,),
         "aws:PrincipalType": ("AssumedRole",),
@@ -59,7 +59,7 @@ def holder_of(access_key: str) -> tuple[Principal, str | None] | None:
     iam = backend("iam")
     for user in list(iam.users.values()) if iam else ():
         if any(key.access_key_id == access_key for key in user.access_keys):
-            context = {
+            context: dict[str, tuple[str, ...]] = {
                 "aws:PrincipalArn": (user.arn,),
                 "aws:PrincipalAccount": (ACCOUNT,),
                 "aws:PrincipalType": ("User",),
@@ -161,39 +161,48 @@ def resource_policy(arn: str) -> str | None:
 
 
 def tags_of(arn: str) -> dict[str, str]:
-    """The tags of a resource, tasks excepted, which moto does not hold."""
+    """The tags of a resource, tasks excepted, which moto does not hold; none for a kind that is not known here."""
     service, region, resource = parts_of(arn)
+    look = TAGS.get(service)
+    memory = backend(service, region or GLOBAL)
+    return as_mapping(look(memory, arn, resource)) if look and memory else {}
+
+
+def tags_in_ecs(memory: Any, arn: str, resource: str) -> Any:
+    """Tags of a cluster, a task definition or a service."""
     kind, _, name = resource.partition("/")
-    found: Any = None
-    match service:
-        case "ecs" if memory := backend("ecs", region):
-            if kind == "cluster":
-                found = getattr(memory.clusters.get(name), "tags", None)
-            elif kind == "task-definition":
-                family, _, revision = name.rpartition(":")
-                revisions = memory.task_definitions.get(family, {})
-                found = getattr(revisions.get(int(revision)), "tags", None) if revision.isdigit() else None
-            elif kind == "service":
-                found = next((each.tags for each in list(memory.services.values()) if each.arn == arn), None)
-        case "ecr" if memory := backend("ecr", region):
-            found = memory.tagger.get_tag_dict_for_resource(arn)
-        case "iam" if memory := backend("iam"):
-            entities = [*list(memory.roles.values()), *list(memory.users.values())]
-            return next((tags_of_entity(each) for each in entities if each.arn == arn), {})
-        case "secretsmanager":
-            found = getattr(secret_named(region, arn), "tags", None)
-        case "sqs" if memory := backend("sqs", region):
-            found = getattr(memory.queues.get(resource), "tags", None)
-        case "sns" if memory := backend("sns", region):
-            found = getattr(memory.topics.get(arn), "_tags", None)
-        case "logs" if memory := backend("logs", region):
-            found = memory.tagger.get_tag_dict_for_resource(log_group_arn(arn))
-        case "ssm" if memory := backend("ssm", region):
-            tagged = memory._resource_tags.get("Parameter", {})  # noqa: SLF001 - moto keeps them nowhere else
-            found = tagged.get(name) or tagged.get(f"/{name}")
-        case "kms" if memory := backend("kms", region):
-            found = memory.tagger.get_tag_dict_for_resource(name)
-    return as_mapping(found)
+    if kind == "cluster":
+        return getattr(memory.clusters.get(name), "tags", None)
+    if kind == "task-definition":
+        family, _, revision = name.rpartition(":")
+        revisions = memory.task_definitions.get(family, {})
+        return getattr(revisions.get(int(revision)), "tags", None) if revision.isdigit() else None
+    return next((each.tags for each in list(memory.services.values()) if each.arn == arn), None)
+
+
+def tags_in_iam(memory: Any, arn: str, _: str) -> Any:
+    """Tags of a role or user."""
+    entities = [*list(memory.roles.values()), *list(memory.users.values())]
+    return next((tags_of_entity(each) for each in entities if each.arn == arn), {})
+
+
+def tags_in_ssm(memory: Any, _: str, resource: str) -> Any:
+    """Tags of a parameter, under its name with or without the slash."""
+    tagged, name = memory._resource_tags.get("Parameter", {}), resource.partition("/")[2]
+    return tagged.get(name) or tagged.get(f"/{name}")
+
+
+TAGS: Final[dict[str, Callable[[Any, str, str], Any]]] = {
+    "ecr": lambda memory, arn, _: memory.tagger.get_tag_dict_for_resource(arn),
+    "ecs": tags_in_ecs,
+    "iam": tags_in_iam,
+    "kms": lambda memory, _, resource: memory.tagger.get_tag_dict_for_resource(resource.removeprefix("key/")),
+    "logs": lambda memory, arn, _: memory.tagger.get_tag_dict_for_resource(log_group_arn(arn)),
+    "secretsmanager": lambda memory, arn, _: getattr(memory.secrets.get(arn), "tags", None),
+    "sns": lambda memory, arn, _: getattr(memory.topics.get(arn), "_tags", None),
+    "sqs": lambda memory, _, resource: getattr(memory.queues.get(resource), "tags", None),
+    "ssm": tags_in_ssm,
+}
 
 
 def as_mapping(tags: Any) -> dict[str, str]:

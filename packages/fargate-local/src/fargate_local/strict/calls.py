@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any, Final
@@ -76,18 +76,19 @@ class Call:
         return f"arn:aws:{self.service}:{self.region if region is None else region}:{ACCOUNT}:{resource}"
 
     def need(
-        self, resource: str = "*", *, action: str = "", tags: Callable[[], dict[str, str]] | None = None, **context: Any
+        self,
+        resource: str = "*",
+        keys: Mapping[str, str | tuple[str, ...]] | None = None,
+        *,
+        action: str = "",
+        tags: Callable[[], dict[str, str]] | None = None,
     ) -> Need:
-        """The permission for this operation, or for another action of it, on a resource."""
+        """The permission for this operation, or for another action of it, on a resource; ``keys`` are of conditions."""
         name = action or f"{PREFIXES.get(self.service, self.service)}:{self.operation}"
-        keys = {key: value if isinstance(value, tuple) else (str(value),) for key, value in context.items()}
+        given = {key: value if isinstance(value, tuple) else (value,) for key, value in (keys or {}).items()}
         known = no_tags if resource == "*" else partial(account.tags_of, resource)
-        return Need(
-            name,
-            resource,
-            {"aws:RequestedRegion": (self.region,), **tag_context(self.parameters), **keys},
-            tags or known,
-        )
+        context = {"aws:RequestedRegion": (self.region,), **tag_context(self.parameters), **given}
+        return Need(name, resource, context, tags or known)
 
 
 def tag_context(parameters: dict[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -1,7 +1,8 @@
 """How AWS says no: the sentence, and the form it has in each protocol.
 
 Sentences: IAM user guide, "Troubleshoot access denied error messages" (read November 2026). S3 puts the resource in
-quotes; EC2 has a code of its own and a first sentence before it.
+quotes (aws-samples/serverless-patterns#2457); SQS writes its actions in small letters; EC2 has a code of its own and a
+first sentence before it.
 """
 
 import json
@@ -17,8 +18,8 @@ from fargate_local.strict.policy import Need, Principal
 def sentence(principal: Principal, need: Need, because: str) -> str:
     """Who may not do what on what, and why."""
     resource = f'"{need.resource}"' if need.action.startswith("s3:") else need.resource
-    action = need.action.lower() if need.action.startswith("sqs:") else need.action
-    return f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource} {because}"
+    text = f"User: {principal.arn} is not authorized to perform: {need.action} on resource: {resource} {because}"
+    return text.replace(need.action, need.action.lower()) if need.action.startswith("sqs:") else text
 
 
 def denied(call: Call, text: str) -> CloudResponse:

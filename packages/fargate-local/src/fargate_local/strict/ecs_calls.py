@@ -27,18 +27,26 @@ def ecs(call: Call) -> Iterator[Need]:
     elif call.operation in OF_SERVICES:
         names = call.texts("services") or [call.text("service", "serviceName")]
         for name in names:
-            yield call.need(service_arn(call, name), **of_cluster(call))
+            yield call.need(service_arn(call, name), of_cluster(call))
         yield from tagging(call, service_arn(call, names[0]))
     elif call.operation in OF_TAGS:
         arn = call.text("resourceArn")
         yield task_need(call, arn) if ":task/" in arn else call.need(arn)
     elif call.operation == "ListServices":
-        yield call.need(**of_cluster(call))
+        yield call.need("*", of_cluster(call))
 
 
 OF_CLUSTERS: Final = frozenset(
-    "CreateCluster DeleteCluster DescribeClusters ListAttributes ListContainerInstances PutClusterCapacityProviders"
-    " UpdateCluster UpdateClusterSettings".split()
+    {
+        "CreateCluster",
+        "DeleteCluster",
+        "DescribeClusters",
+        "ListAttributes",
+        "ListContainerInstances",
+        "PutClusterCapacityProviders",
+        "UpdateCluster",
+        "UpdateClusterSettings",
+    }
 )
 OF_TASKS: Final = frozenset({"DescribeTasks", "StopTask", "GetTaskProtection", "UpdateTaskProtection"})
 OF_SERVICES: Final = frozenset({"CreateService", "DeleteService", "DescribeServices", "UpdateService"})
@@ -50,7 +58,7 @@ def run_task(call: Call) -> Iterator[Need]:
     definition = definition_named(call.region, call.text("taskDefinition"))
     given = last_part(call.text("taskDefinition"))
     arn = definition.arn if definition else call.arn(f"task-definition/{given}")
-    yield call.need(arn, **of_cluster(call), **launch_keys(call, definition))
+    yield call.need(arn, of_cluster(call) | launch_keys(call, definition))
     yield from pass_role(roles_of_launch(call, definition), TASKS)
     cluster = last_part(call.text("cluster") or "default")
     yield from tagging(call, call.arn(f"task/{cluster}/*"))
@@ -64,7 +72,7 @@ def launch_keys(call: Call, definition: Any) -> dict[str, Any]:
     }
     for key, name in (("ecs:task-cpu", "cpu"), ("ecs:task-memory", "memory")):
         if value := overrides.get(name) or getattr(definition, name, None):
-            keys[key] = value
+            keys[key] = str(value)
     strategy = call.parameters.get("capacityProviderStrategy") or []
     if strategy:
         keys["ecs:capacity-provider"] = tuple(str(each.get("capacityProvider")) for each in strategy)
@@ -89,10 +97,10 @@ def register_task_definition(call: Call) -> Iterator[Need]:
     keys: dict[str, Any] = {"ecs:privileged": str(privileged).lower()}
     for key, name in (("ecs:task-cpu", "cpu"), ("ecs:task-memory", "memory")):
         if value := call.text(name):
-            keys[key] = value
+            keys[key] = str(value)
     if kinds := call.texts("requiresCompatibilities"):
         keys["ecs:compute-compatibility"] = tuple(kinds)
-    yield call.need(arn, **keys)
+    yield call.need(arn, keys)
     yield from pass_role([role for role in [call.text("taskRoleArn"), call.text("executionRoleArn")] if role], TASKS)
     yield from tagging(call, arn)
 
@@ -101,7 +109,7 @@ def list_tasks(call: Call) -> Iterator[Need]:
     """The reference has it on container instances, Fargate or not."""
     cluster = last_part(call.text("cluster") or "default")
     instance = last_part(call.text("containerInstance")) or "*"
-    yield call.need(call.arn(f"container-instance/{cluster}/{instance}"), **of_cluster(call))
+    yield call.need(call.arn(f"container-instance/{cluster}/{instance}"), of_cluster(call))
 
 
 def execute_command(call: Call) -> Iterator[Need]:
@@ -129,7 +137,7 @@ OPERATIONS: Final[dict[str, Callable[[Call], Iterator[Need]]]] = {
 def tagging(call: Call, arn: str) -> Iterator[Need]:
     """Making something with tags takes ``ecs:TagResource`` too (developer guide, "Tagging authorization")."""
     if call.parameters.get("tags") and call.operation.startswith(("Create", "Register", "Run", "Start")):
-        yield call.need(arn, action="ecs:TagResource", **{"ecs:CreateAction": call.operation})
+        yield call.need(arn, {"ecs:CreateAction": call.operation}, action="ecs:TagResource")
 
 
 def cluster_arn(call: Call, identifier: str) -> str:
@@ -137,7 +145,7 @@ def cluster_arn(call: Call, identifier: str) -> str:
     return identifier if identifier.startswith("arn:") else Names(call.region).cluster(identifier)
 
 
-def of_cluster(call: Call) -> dict[str, str]:
+def of_cluster(call: Call) -> dict[str, Any]:
     """``ecs:cluster`` of the call."""
     return {"ecs:cluster": cluster_arn(call, call.text("cluster") or "default")}
 
@@ -146,7 +154,7 @@ def task_need(call: Call, identifier: str) -> Need:
     """The permission for one task."""
     cluster = last_part(call.text("cluster") or "default")
     arn = Names(call.region).task(cluster, identifier)
-    return call.need(arn, tags=lambda: call.tags_of_task(arn), **of_cluster(call))
+    return call.need(arn, of_cluster(call), tags=lambda: call.tags_of_task(arn))
 
 
 def service_arn(call: Call, name: str) -> str:

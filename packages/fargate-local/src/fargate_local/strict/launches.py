@@ -19,7 +19,7 @@ from fargate_local.protocol import reasons
 from fargate_local.protocol.arns import ACCOUNT
 from fargate_local.protocol.errors import ClientError, StartError
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
-from fargate_local.runtimes.references import parse_reference
+from fargate_local.runtimes.references import Reference, parse_reference
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer, Denial
 from fargate_local.strict.ecs_calls import TASKS
@@ -109,28 +109,32 @@ class Launches:
 
     def _image(self, plan: TaskPlan, container: ContainerPlan, user: Principal | None) -> None:
         image = parse_reference(container.image)
-        if not image.registry and container.image.partition(":")[0] == "host":
-            return
-        if image.ecr_region is None:
-            if self._reach(plan, "internet"):
-                raise StartError(reasons.pull_timed_out(container.image), container.name)
-            return
+        if image.ecr_region:
+            self._log_in(plan, image.ecr_region, user)
+            self._pull(plan, container, image, user)
+        elif container.image.partition(":")[0] != "host" and self._reach(plan, "internet"):
+            raise StartError(reasons.pull_timed_out(container.image), container.name)
+
+    def _log_in(self, plan: TaskPlan, region: str, user: Principal | None) -> None:
         if address := self._reach(plan, "ecr.api"):
-            raise StartError(reasons.registry_unreachable(image.ecr_region, address))
+            raise StartError(reasons.registry_unreachable(region, address))
         if denial := self._denial(user, Need("ecr:GetAuthorizationToken")):
             raise StartError(reasons.registry_refused(refusal(denial)))
+
+    def _pull(self, plan: TaskPlan, container: ContainerPlan, image: Reference, user: Principal | None) -> None:
         if self._reach(plan, "ecr.dkr"):
             raise StartError(reasons.pull_timed_out(container.image), container.name)
         repository = f"arn:aws:ecr:{image.ecr_region}:{ACCOUNT}:repository/{image.repository}"
-        if user and self.authorizer.allows(user, asked := Need("ecr:BatchCheckLayerAvailability", repository)):
-            self._denial(user, asked)
+        # Asked for by some pulls and in AWS's own policy for this role, though none fails without it.
+        optional = Need("ecr:BatchCheckLayerAvailability", repository)
+        if user and self.authorizer.allows(user, optional):
+            self._denial(user, optional)
         for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
             if self._denial(user, Need(action, repository)):
-                raise StartError(
-                    reasons.pull_forbidden(container.image, image.digest or image.tag or "latest"), container.name
-                )
+                manifest = image.digest or image.tag or "latest"
+                raise StartError(reasons.pull_forbidden(container.image, manifest), container.name)
         if self._reach(plan, "s3"):
-            raise StartError(reasons.layers_timed_out(container.image, image.ecr_region), container.name)
+            raise StartError(reasons.layers_timed_out(container.image, str(image.ecr_region)), container.name)
 
     def _files(self, plan: TaskPlan, container: ContainerPlan, user: Principal | None) -> None:
         for arn in container.environment_files:

@@ -50,7 +50,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a task's network interface sees. ``way_out`` is the default route's target: ``igw``, ``nat``, other or none."""
+    """What a task sees. ``way_out`` is the default route's target: ``igw``, ``nat``, ``other`` or none."""
 
     region: str
     block: str

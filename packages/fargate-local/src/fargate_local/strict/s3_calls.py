@@ -1,5 +1,7 @@
-"""The permissions of S3 calls, from "Actions, resources, and condition keys for Amazon S3" and "Required permissions for
-Amazon S3 API operations" (read November 2026).
+"""The permissions of S3 calls.
+
+From "Actions, resources, and condition keys for Amazon S3" and "Required permissions for Amazon S3 API operations"
+(read November 2026).
 """
 
 import re
@@ -79,7 +81,7 @@ def s3(call: Call) -> Iterator[Need]:
     elif request.method == "POST":
         yield call.need(object_arn(bucket, "*"), action="s3:PutObject")
     else:
-        yield call.need(f"arn:aws:s3:::{bucket}", action=f"s3:{bucket_action(request.method, query)}", **keys)
+        yield call.need(f"arn:aws:s3:::{bucket}", keys, action=f"s3:{bucket_action(request.method, query)}")
 
 
 def place(request: CloudRequest) -> tuple[str, str]:
@@ -116,13 +118,13 @@ def of_object(call: Call, bucket: str, key: str, query: dict[str, str], keys: di
     """The action on an object, and on what a copy reads."""
     headers = call.request.headers
     action = object_action(call.request.method, query)
-    yield call.need(object_arn(bucket, key), action=f"s3:{action}", **keys)
+    yield call.need(object_arn(bucket, key), keys, action=f"s3:{action}")
     if action == "GetObjectAttributes":
-        yield call.need(object_arn(bucket, key), action="s3:GetObject", **keys)
+        yield call.need(object_arn(bucket, key), keys, action="s3:GetObject")
     if action == "PutObject" and "x-amz-tagging" in headers:
-        yield call.need(object_arn(bucket, key), action="s3:PutObjectTagging", **keys)
+        yield call.need(object_arn(bucket, key), keys, action="s3:PutObjectTagging")
     if action == "PutObject" and "x-amz-acl" in headers:
-        yield call.need(object_arn(bucket, key), action="s3:PutObjectAcl", **keys)
+        yield call.need(object_arn(bucket, key), keys, action="s3:PutObjectAcl")
     if source := headers.get("x-amz-copy-source"):
         path, _, version = unquote(source).lstrip("/").partition("?versionId=")
         name, _, copied = path.partition("/")

@@ -1,4 +1,4 @@
-"""The permissions of calls to the services around ECS, from the Service Authorization Reference (read November 2026)."""
+"""The permissions of calls to ECS's neighbours, from the Service Authorization Reference (read November 2026)."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -42,7 +42,7 @@ def logs(call: Call) -> Iterator[Need]:
 def secretsmanager(call: Call) -> Iterator[Need]:
     """A secret by its ARN. One that does not exist is named as the caller named it."""
     if call.operation == "CreateSecret":
-        yield call.need(call.arn(f"secret:{call.text('Name')}"), **{"secretsmanager:Name": call.text("Name")})
+        yield call.need(call.arn(f"secret:{call.text('Name')}"), {"secretsmanager:Name": call.text("Name")})
         return
     given = [call.text("SecretId")] if call.text("SecretId") else call.texts("SecretIdList")
     for identifier in given:
@@ -52,7 +52,7 @@ def secretsmanager(call: Call) -> Iterator[Need]:
             keys["secretsmanager:VersionStage"] = stage
         # BatchGetSecretValue is GetSecretValue for each, beside its own action.
         action = "secretsmanager:GetSecretValue" if call.operation == "BatchGetSecretValue" else ""
-        yield call.need(secret.arn if secret else identifier, action=action, **keys)
+        yield call.need(secret.arn if secret else identifier, keys, action=action)
     if call.operation == "BatchGetSecretValue":
         yield call.need()
 
@@ -92,8 +92,11 @@ def events(call: Call) -> Iterator[Need]:
         entries = [each for each in call.parameters.get("Entries", []) if isinstance(each, dict)]
         for entry in entries:
             bus = last_part(str(entry.get("EventBusName", "default")))
-            keys = {"events:source": entry.get("Source", ""), "events:detail-type": entry.get("DetailType", "")}
-            yield call.need(call.arn(f"event-bus/{bus}"), **keys)
+            keys = {
+                "events:source": str(entry.get("Source", "")),
+                "events:detail-type": str(entry.get("DetailType", "")),
+            }
+            yield call.need(call.arn(f"event-bus/{bus}"), keys)
         return
     rule = call.text("Rule") or (call.text("Name") if call.operation.endswith("Rule") else "")
     if rule:
@@ -114,7 +117,7 @@ def sts(call: Call) -> Iterator[Need]:
         keys = {"sts:RoleSessionName": call.text("RoleSessionName")}
         if external := call.text("ExternalId"):
             keys["sts:ExternalId"] = external
-        yield call.need(call.text("RoleArn"), **keys)
+        yield call.need(call.text("RoleArn"), keys)
 
 
 IAM_RESOURCES: Final = {
@@ -132,7 +135,7 @@ def iam(call: Call) -> Iterator[Need]:
         keys["iam:PermissionsBoundary"] = limit
     for parameter, kind in IAM_RESOURCES.items():
         if name := call.text(parameter):
-            yield call.need(iam_arn(kind, name, call.text("Path")), **keys)
+            yield call.need(iam_arn(kind, name, call.text("Path")), keys)
             return
     if arn := call.text("PolicyArn"):
         yield call.need(arn)
