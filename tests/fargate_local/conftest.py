@@ -212,13 +212,14 @@ class Account:
 
     def define(self, command: list[str], family: str = "", **settings: Any) -> str:
         """Register a definition of one container; returns its ARN."""
+        cpu = settings.pop("cpu_of_task", "256")
         container = {"name": "app", "image": "host", "command": command, **settings.pop("container", {})}
         made = self.client("ecs").register_task_definition(
             family=family or f"family-{uuid.uuid4().hex[:12]}",
             requiresCompatibilities=["FARGATE"],
             networkMode="awsvpc",
-            cpu="256",
-            memory="512",
+            cpu=cpu,
+            memory=str(int(cpu) * 2),
             containerDefinitions=[container],
             **settings,
         )

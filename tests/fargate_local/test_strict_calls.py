@@ -2,10 +2,13 @@
 
 # ruff: noqa: E501 - a table of calls, one a line
 
+import contextlib
+
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError
 
 from fargate_local.cloud.requests import CloudRequest
 from fargate_local.strict.authorizer import needs_of
@@ -33,10 +36,9 @@ def prepared(service, operation, parameters):
         config=Config(retries={"max_attempts": 0}),
     )
     client.meta.events.register("before-send", keep)
-    try:
+    # The empty answer is no answer of the service; what was sent is what counts.
+    with contextlib.suppress(BotoCoreError, AttributeError, KeyError, ValueError):
         getattr(client, operation)(**parameters)
-    except Exception:
-        assert sent
     request = sent[0]
     headers = {name.lower(): v.decode() if isinstance(v, bytes) else v for name, v in request.headers.items()}
     body = request.body or b""

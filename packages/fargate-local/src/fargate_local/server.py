@@ -28,6 +28,7 @@ from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
+from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
 from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
 from fargate_local.strict.network import Network
@@ -75,8 +76,7 @@ class Server:
         if state:
             self.key.write(state / KEY_FILE)
         if settings.strict:
-            # Read by moto when its IAM is made: policies of AWS, which roles may have attached.
-            os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+            account.take_over()
         self._gate = MotoGate(state / "cloud" if state else None)
         clients = CloudClients(self._gate)
         catalog = Catalog(self._gate, clients)

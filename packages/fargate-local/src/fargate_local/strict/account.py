@@ -5,6 +5,7 @@ looking: a service or region that was never used has no backend, and moto would 
 """
 
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -13,6 +14,18 @@ from fargate_local.protocol.arns import ACCOUNT, last_part
 from fargate_local.strict.policy import Policies, Principal, Statement, parse_policy
 
 GLOBAL: Final = "aws"
+
+
+def take_over() -> None:
+    """Have moto load AWS's managed policies, and leave bucket policies, whose conditions it does not read, to us.
+
+    To be called before anything asks moto's IAM, which reads its setting when it is made.
+    """
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
 
 
 def backend(service: str, region: str = GLOBAL) -> Any:
