@@ -99,8 +99,8 @@ def everything(strict):
     return strict.role({"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 
-# The reasons: aws/copilot-cli#5927 (ECR), doctorray117/minecraft-ondemand#74, terraform-aws-modules/terraform-aws-eks#1476
-# (the pull), ECS developer guide "ResourceInitializationError" (secrets, logs).
+# The reasons: aws/copilot-cli#5927 (ECR), terraform-aws-modules/terraform-aws-eks#1476 (the pull), ECS developer guide,
+# "ResourceInitializationError" (secrets, logs).
 def test_a_task_without_a_way_out_fails_step_by_step_until_the_vpc_is_whole(strict, vpc):
     repository = f"n-{uuid.uuid4().hex[:8]}"
     strict.client("ecr").create_repository(repositoryName=repository)

@@ -97,13 +97,19 @@ def service_principal(name: str, source_arn: str) -> Principal:
 
 def document_of(managed: Any) -> str:
     """The text of a managed policy's default version."""
-    text: str = next(version.document for version in managed.versions if version.is_default)
-    return text
+    return as_text(next(version.document for version in managed.versions if version.is_default))
+
+
+def as_text(policy: Any) -> str:
+    """A document as JSON: a template's resource has it as data, an object of S3 as bytes."""
+    if isinstance(policy, bytes):
+        return policy.decode()
+    return policy if isinstance(policy, str) else json.dumps(policy)
 
 
 def statements_of(entity: Any) -> tuple[Statement, ...]:
     """The inline and managed policies of a user, group or role."""
-    inline = [parse_policy(name, text) for name, text in list(entity.policies.items())]
+    inline = [parse_policy(name, as_text(given)) for name, given in list(entity.policies.items())]
     managed = [parse_policy(policy.name, document_of(policy)) for policy in list(entity.managed_policies.values())]
     return tuple(statement for policy in inline + managed for statement in policy)
 
@@ -168,9 +174,7 @@ def resource_policy(arn: str) -> str | None:
             found = getattr(memory.topics.get(arn), "policy", None)
         case "iam" if resource.startswith("role/"):
             found = getattr(role_named(arn), "assume_role_policy_document", None)
-    if isinstance(found, bytes):
-        return found.decode()
-    return json.dumps(found) if isinstance(found, dict) else (found or None)
+    return as_text(found) if found else None
 
 
 def tags_of(arn: str) -> dict[str, str]:
