@@ -14,6 +14,7 @@ from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.engine.engine import RECORD_LIFE, Engine, Parts
+from fargate_local.engine.pace import Pace
 from fargate_local.engine.records import Records
 from fargate_local.engine.task import STATES
 from fargate_local.events import EventPublisher
@@ -42,7 +43,8 @@ class Settings:
     ``record_life`` is in seconds; ``registry_map`` sends pulls for one registry to another; ``allow_hosts`` are names
     of this machine that clients may use besides ``localhost`` and addresses in numbers; an ``open`` server asks for no
     key. A ``strict`` one evaluates IAM for every call, gives tasks only the ways out that their VPC has, and keeps the
-    account's quotas, of which ``vcpus`` is one.
+    account's quotas, of which ``vcpus`` is one. Tasks start as fast as this machine can, or in Fargate's times
+    multiplied by ``start_times``.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +61,7 @@ class Settings:
     open: bool = False
     strict: bool = False
     vcpus: float = NEW_ACCOUNT_VCPUS
+    start_times: float = 0.0
 
 
 class Server:
@@ -106,6 +109,7 @@ class Server:
                 environment=lambda *about: endpoints.environment(self.address, *about),
                 on_change=changed,
                 record_life=settings.record_life,
+                pace=Pace(catalog, settings.start_times) if settings.start_times else None,
                 before_start=launches.before_start if launches else None,
             )
         )

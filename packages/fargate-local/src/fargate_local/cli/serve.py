@@ -57,7 +57,15 @@ def serve(
             "--strict", help="Refuse what AWS would: IAM for every call, VPC routes at launch, quotas, request rates."
         ),
     ] = False,
-    vcpus: Annotated[float, typer.Option(help="With --strict: Fargate's quota of vCPUs; 6 in a new account.")] = 6.0,
+    vcpus: Annotated[
+        float, typer.Option(min=0.0, help="With --strict: Fargate's quota of vCPUs; 6 in a new account.")
+    ] = 6.0,
+    start_times: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="Let tasks start in Fargate's times, by image size, multiplied by this; 0 is at once."
+        ),
+    ] = 0.0,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds that a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
@@ -91,6 +99,7 @@ def serve(
             open=open_to_all,
             strict=strict,
             vcpus=vcpus,
+            start_times=start_times,
         )
         server = Server(settings)
         # moto keeps many small objects for good; looking through all of them again and again costs latency.

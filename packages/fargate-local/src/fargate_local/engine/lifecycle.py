@@ -16,6 +16,7 @@ from fargate_local.cloud.catalog import Catalog
 from fargate_local.engine.environment_files import variables_of
 from fargate_local.engine.health import HEALTHY, UNKNOWN, Health, task_health
 from fargate_local.engine.logs import LogPump
+from fargate_local.engine.pace import Pace
 from fargate_local.engine.records import Records
 from fargate_local.engine.supervisor import CannotStartError, Supervisor
 from fargate_local.engine.task import TaskRecord
@@ -51,6 +52,7 @@ class Surroundings:
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
     make_stream: Callable[[ContainerPlan], None]
     before_start: Callable[[TaskPlan], None] | None
+    pace: Pace | None
 
 
 class ContainerLife:
@@ -117,6 +119,8 @@ class TaskLife:
         if rule := self._fault("eni-timeout"):
             await self._unless_stopped(asyncio.sleep(rule.seconds or 0))
             raise StartError(rule.message or reasons.ENI_TIMEOUT)
+        if self._around.pace:
+            await self._unless_stopped(asyncio.sleep(self._around.pace.provisioning))
         self._connect()
         await self._hold("PENDING")
         await self._pull()
@@ -142,6 +146,9 @@ class TaskLife:
         if rule := self._fault("resource-initialization"):
             raise StartError(rule.message or reasons.secret_unreachable(self.plan.region))
         await self._unless_stopped(self._around.in_thread(self._prepare))
+        if pace := self._around.pace:
+            seconds = await self._around.in_thread(partial(pace.pull, self.plan))
+            await self._unless_stopped(asyncio.sleep(seconds))
         if rule := self._fault("cannot-pull"):
             image = self.plan.containers[0].image
             raise StartError(rule.message or reasons.pull_timed_out(image), self.plan.containers[0].name)

@@ -25,7 +25,7 @@ def take_over() -> None:
     from moto.s3.models import FakeBucket
 
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
-    FakeBucket.get_permission = lambda *_: PermissionResult.NEUTRAL
+    setattr(FakeBucket, "get_permission", lambda *_: PermissionResult.NEUTRAL)  # noqa: B010 - mypy knows the method
 
 
 def backend(service: str, region: str = GLOBAL) -> Any:
@@ -86,7 +86,7 @@ def holder_of(access_key: str) -> tuple[Principal, str | None] | None:
 
 def service_principal(name: str, source_arn: str) -> Principal:
     """A service of AWS on behalf of this account."""
-    context = {
+    context: dict[str, tuple[str, ...]] = {
         "aws:SourceAccount": (ACCOUNT,),
         "aws:SourceArn": (source_arn,),
         "aws:PrincipalIsAWSService": ("true",),
