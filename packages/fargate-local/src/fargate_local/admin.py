@@ -1,17 +1,21 @@
-"""The admin endpoint under ``/_fargate/``: health, tasks, and fault rules at run time."""
+"""The admin endpoint under ``/_fargate/``: health, fault rules at run time, and the permissions that were used."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.faults.rules import FaultRules, RuleError, parse_rules
 
+NOT_STRICT = "this server evaluates no permissions: start it with `fargate-local serve --strict`"
+
 
 class Admin:
-    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``."""
+    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``GET iam/used`` of a strict server."""
 
-    def __init__(self, rules: FaultRules) -> None:
+    def __init__(self, rules: FaultRules, used: Callable[[], list[dict[str, Any]]] | None = None) -> None:
         self._rules = rules
+        self._used = used
 
     def answer(self, request: CloudRequest) -> CloudResponse:
         """Answer one request."""
@@ -28,6 +32,10 @@ class Admin:
                 return reply(200, {"rules": []})
             case ("DELETE", "faults", number) if number.isdigit() and self._rules.remove(int(number)):
                 return reply(200, {"rules": self._rules.listed()})
+            case ("GET", "iam", "used"):
+                if self._used is None:
+                    return reply(404, {"message": NOT_STRICT})
+                return reply(200, {"roles": self._used()})
         return reply(404, {"message": f"nothing at {request.method} {request.path}; see GET /_fargate/faults"})
 
     def _add(self, request: CloudRequest) -> CloudResponse:

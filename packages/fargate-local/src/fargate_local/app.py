@@ -16,6 +16,7 @@ from fargate_local.faults.api import ApiFaults, ResponseLostError
 from fargate_local.guard import Guard
 from fargate_local.identity import caller_identity
 from fargate_local.protocol.errors import EcsError, ServerError
+from fargate_local.strict.authorizer import Authorizer
 from fargate_local.task_endpoints import TaskEndpoints
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class Application:
         endpoints: TaskEndpoints,
         admin: Admin,
         guard: Guard | None,
+        authorizer: Authorizer | None = None,
     ) -> None:
         self._gate = gate
         self._actions = actions
@@ -45,6 +47,7 @@ class Application:
         self._endpoints = endpoints
         self._admin = admin
         self._guard = guard
+        self._authorizer = authorizer
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -78,6 +81,9 @@ class Application:
             return refusal
         if request.path.startswith("/_fargate/"):
             return self._admin.answer(request)
+        refusal = self._authorizer.refusal(request) if self._authorizer else None
+        if refusal:
+            return refusal
         if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
             return self._ecs(request)
         check_launcher(request, self._gate)

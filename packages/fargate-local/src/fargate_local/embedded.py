@@ -21,7 +21,8 @@ class FargateLocal:
     ...     ecs = boto3.client("ecs", **cloud.client_args)
 
     ``state_dir`` keeps everything for the next time; ``store`` is the image store of the process runtime; ``port`` 0
-    takes a free one; ``faults`` is a TOML file of rules; ``options`` are further options of ``fargate-local serve``.
+    takes a free one; ``faults`` is a TOML file of rules; ``strict`` refuses what AWS would; ``options``
+    are further options of ``fargate-local serve``.
     The server ends with the block, and with this process whatever happens to it.
     """
 
@@ -34,6 +35,7 @@ class FargateLocal:
         runtime: str = "process",
         faults: Path | str | None = None,
         throttle: bool = False,
+        strict: bool = False,
         region: str = "us-east-1",
         options: tuple[str, ...] = (),
     ) -> None:
@@ -46,6 +48,8 @@ class FargateLocal:
                 self._arguments += [name, str(value)]
         if throttle:
             self._arguments.append("--throttle")
+        if strict:
+            self._arguments.append("--strict")
 
     @property
     def url(self) -> str:

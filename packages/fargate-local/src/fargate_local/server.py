@@ -14,6 +14,7 @@ from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.engine.engine import RECORD_LIFE, Engine, Parts
+from fargate_local.engine.pace import Pace
 from fargate_local.engine.records import Records
 from fargate_local.engine.task import STATES
 from fargate_local.events import EventPublisher
@@ -31,6 +32,10 @@ from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
 from fargate_local.state import StateLock
+from fargate_local.strict import account
+from fargate_local.strict.authorizer import Authorizer
+from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
+from fargate_local.strict.network import Network
 from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
 
@@ -41,7 +46,9 @@ class Settings:
 
     ``record_life`` is in seconds; ``registry_map`` sends pulls for one registry to another; ``allow_hosts`` are names
     of this machine that clients may use besides ``localhost`` and addresses in numbers; an ``open`` server asks for no
-    key.
+    key. A ``strict`` one evaluates IAM for every call, gives tasks only the ways out that their VPC has, and keeps the
+    account's quotas, of which ``vcpus`` is one. Tasks start as fast as this machine can, or in Fargate's times
+    multiplied by ``start_times``.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +64,9 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     open: bool = False
     process: ProcessEnvironment = field(default_factory=ProcessEnvironment.current)
+    strict: bool = False
+    vcpus: float = NEW_ACCOUNT_VCPUS
+    start_times: float = 0.0
 
 
 class Server:
@@ -82,6 +92,8 @@ class Server:
         self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
         if state:
             self.key.write(state / KEY_FILE)
+        if settings.strict:
+            account.take_over()
         self._gate = MotoGate(state / "cloud" if state else None)
         clients = CloudClients(self._gate)
         catalog = Catalog(self._gate, clients)
@@ -90,6 +102,10 @@ class Server:
         self._events = EventPublisher(self._gate, clients)
         task_keys = TaskKeys()
         endpoints = TaskEndpoints(self._records, task_keys)
+        authorizer = launches = None
+        if settings.strict:
+            authorizer = Authorizer(self.key.access_key_id, endpoints.caller, self._records)
+            launches = Launches(authorizer, self._records, Network(), settings.vcpus)
         rules = FaultRules(settings.rules, settings.fault_seed)
 
         def changed(body: dict[str, object]) -> None:
@@ -109,14 +125,17 @@ class Server:
                 environment=lambda *about: endpoints.environment(self.address, *about),
                 on_change=changed,
                 record_life=settings.record_life,
+                pace=Pace(catalog, settings.start_times) if settings.start_times else None,
+                before_start=launches.before_start if launches else None,
             )
         )
-        faults = ApiFaults(rules, TokenBuckets() if settings.throttle else None)
-        actions = Actions(self._engine, catalog, self._interfaces.task_made)
+        faults = ApiFaults(rules, TokenBuckets() if settings.throttle or settings.strict else None)
+        actions = Actions(self._engine, catalog, self._interfaces.task_made, launches)
         self._targets = TargetRunner(self._gate, clients, catalog, actions.run_task)
         neighbours = Neighbours(self._gate, self._records)
         guard = None if settings.open else Guard(self.key, task_keys)
-        application = Application(self._gate, actions, neighbours, faults, endpoints, Admin(rules), guard)
+        admin = Admin(rules, authorizer.ledger.report if authorizer else None)
+        application = Application(self._gate, actions, neighbours, faults, endpoints, admin, guard, authorizer)
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def close(self) -> None:

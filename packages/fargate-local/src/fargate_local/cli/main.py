@@ -1,10 +1,10 @@
-"""``fargate-local serve|env|ps|logs|stop|faults``."""
+"""``fargate-local serve|env|ps|logs|stop|faults|iam``."""
 
 import sys
 
 import typer
 
-from fargate_local.cli import environment, faults, serve, tasks
+from fargate_local.cli import environment, faults, iam, serve, tasks
 from fargate_local.cli.output import UserError, complain
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("ps", epilog=tasks.PS_EXAMPLE)(tasks.ps)
 app.command("logs", epilog=tasks.LOGS_EXAMPLE)(tasks.logs)
 app.command("stop", epilog=tasks.STOP_EXAMPLE)(tasks.stop)
 app.add_typer(faults.app, name="faults")
+app.add_typer(iam.app, name="iam")
 
 
 def main() -> None:

@@ -51,6 +51,21 @@ def serve(
     open_to_all: Annotated[
         bool, typer.Option("--open", help="Ask for no key: whoever reaches the address can run programs here.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="Refuse what AWS would: IAM for every call, VPC routes at launch, quotas, request rates."
+        ),
+    ] = False,
+    vcpus: Annotated[
+        float, typer.Option(min=0.0, help="With --strict: Fargate's quota of vCPUs; 6 in a new account.")
+    ] = 6.0,
+    start_times: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="Let tasks start in Fargate's times, by image size, multiplied by this; 0 is at once."
+        ),
+    ] = 0.0,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds that a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
@@ -64,6 +79,9 @@ def serve(
     from fargate_local.server import Server, Settings
     from fargate_local.state import StateError
 
+    if strict and open_to_all:
+        message = "--strict tells callers apart by their keys, and --open asks for none: leave one of the two away"
+        raise UserError(message)
     ended = listen_for_the_end(until_stdin_closes)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
     try:
@@ -80,6 +98,9 @@ def serve(
             record_life=record_life,
             allow_hosts=tuple(allow_host or ()),
             open=open_to_all,
+            strict=strict,
+            vcpus=vcpus,
+            start_times=start_times,
         )
         server = Server(settings)
         # moto keeps many small objects for good; looking through all of them again and again costs latency.

@@ -180,6 +180,20 @@ class Catalog:
 
         return self._once(("image", region, repository, tag, digest), ask)
 
+    def image_bytes(self, region: str, repository: str, tag: str | None, digest: str | None) -> int:
+        """The size of an image's layers, as its manifest in ECR has them; 0 when there is no such image."""
+
+        def ask() -> int:
+            wanted = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
+            try:
+                answer = self._clients.get("ecr", region).batch_get_image(repositoryName=repository, imageIds=[wanted])
+                manifest = json.loads(answer["images"][0]["imageManifest"])
+                return sum(int(layer["size"]) for layer in manifest["layers"])
+            except (BotoClientError, LookupError, ValueError):
+                return 0
+
+        return self._once(("image-bytes", region, repository, tag, digest), ask)
+
     def has_log_group(self, region: str, name: str) -> bool:
         """Whether CloudWatch Logs has the group."""
 

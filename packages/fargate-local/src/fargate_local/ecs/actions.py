@@ -4,7 +4,7 @@ import base64
 import hashlib
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from fargate_local.cloud.catalog import Catalog
@@ -32,10 +32,21 @@ class OnMade(Protocol):
         """A task of this description, with these security groups, and with a public address or not."""
 
 
+class LaunchRules(Protocol):
+    """What an account may forbid a launch that is right in itself."""
+
+    def check(self, launch: Launch) -> None:
+        """Raise the EcsError that ECS answers."""
+
+    def failures(self, launches: Sequence[Launch]) -> list[dict[str, str] | None]:
+        """For each launch of one request, an entry for ``failures``, or None."""
+
+
 class Actions:
     """Answers as JSON texts. Every method raises EcsError for what ECS refuses."""
 
-    def __init__(self, engine: Engine, catalog: Catalog, on_made: OnMade) -> None:
+    def __init__(self, engine: Engine, catalog: Catalog, on_made: OnMade, rules: LaunchRules | None = None) -> None:
+        self._rules = rules
         self._engine = engine
         self._on_made = on_made
         self._records = engine.parts.records
@@ -74,11 +85,16 @@ class Actions:
         return self._described(arns, with_tags=True)
 
     def _run(self, launch: Launch, token: tuple[str, str] | None = None) -> Json:
+        if self._rules:
+            self._rules.check(launch)
         launches = self._spread.over(launch, launch.request.get("count", 1))
         outcomes = [(each, self._placement_failure(each)) for each in launches]
-        failures = [failure for _, failure in outcomes if failure]
         made = []
         with self._engine.lock:
+            if self._rules:
+                over = self._rules.failures(launches)
+                outcomes = [(each, failure or none) for (each, failure), none in zip(outcomes, over, strict=True)]
+            failures = [failure for _, failure in outcomes if failure]
             now = self._engine.parts.clock.now()
             for each in (launch for launch, failure in outcomes if not failure):
                 number = next(self._addresses)

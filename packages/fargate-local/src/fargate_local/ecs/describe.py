@@ -69,6 +69,10 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
             plan_container(container, by_name.get(container["name"], {}), launch, task_id)
             for container in launch.definition["containerDefinitions"]
         ),
+        execution_role=overrides.get("executionRoleArn") or launch.definition.get("executionRoleArn"),
+        subnet=subnet.subnet_id,
+        groups=tuple(launch.groups),
+        public=launch.request["networkConfiguration"]["awsvpcConfiguration"].get("assignPublicIp") == "ENABLED",
     )
     return body, plan
 

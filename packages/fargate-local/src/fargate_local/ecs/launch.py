@@ -12,6 +12,7 @@ from typing import Any
 from fargate_local.cloud.catalog import Catalog, Subnet
 from fargate_local.ecs import sizes
 from fargate_local.ecs.identifiers import check_identifier
+from fargate_local.protocol import reasons
 from fargate_local.protocol.arns import last_part
 from fargate_local.protocol.errors import ClientError, InvalidParameterError
 
@@ -278,12 +279,7 @@ def check_roles(catalog: Catalog, overrides: dict[str, Any], definition: dict[st
     for key in ("taskRoleArn", "executionRoleArn"):
         role = overrides.get(key) or definition.get(key)
         if role and not catalog.has_role(role):
-            message = (
-                f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the"
-                " role being passed has the proper trust relationship and permissions and that your IAM user has"
-                " permissions to pass this role."
-            )
-            raise ClientError(message)
+            raise ClientError(reasons.cannot_assume(role))
 
 
 def task_size(overrides: dict[str, Any], definition: dict[str, Any]) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.engine.lifecycle import Surroundings, TaskLife
 from fargate_local.engine.logs import LogPump, logs_request
+from fargate_local.engine.pace import Pace
 from fargate_local.engine.records import TOKEN_LIFE, Records
 from fargate_local.engine.supervisor import Supervisor, end_orphans
 from fargate_local.engine.task import OnChange, TaskRecord
@@ -34,7 +35,11 @@ Environment = Callable[[TaskPlan, ContainerPlan, str], dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What an engine is made of. ``record_life`` is how many seconds a stopped task stays visible."""
+    """What an engine is made of.
+
+    ``record_life`` is how many seconds a stopped task stays visible. ``before_start`` is called in a worker thread
+    before a task's images are pulled and may raise StartError; with a ``pace`` starting takes time.
+    """
 
     gate: MotoGate
     catalog: Catalog
@@ -45,6 +50,8 @@ class Parts:
     environment: Environment
     on_change: OnChange
     record_life: float = RECORD_LIFE
+    before_start: Callable[[TaskPlan], None] | None = None
+    pace: Pace | None = None
 
 
 class Engine:
@@ -109,6 +116,8 @@ class Engine:
             environment=self.parts.environment,
             in_thread=lambda work: self._loop.run_in_executor(self._threads, work),
             make_stream=self._make_stream,
+            before_start=self.parts.before_start,
+            pace=self.parts.pace,
         )
         expiry = self._loop.create_task(self._expire_forever())
         self._ready.set()

@@ -16,6 +16,7 @@ from fargate_local.cloud.catalog import Catalog
 from fargate_local.engine.environment_files import variables_of
 from fargate_local.engine.health import HEALTHY, UNKNOWN, Health, task_health
 from fargate_local.engine.logs import LogPump
+from fargate_local.engine.pace import Pace
 from fargate_local.engine.records import Records
 from fargate_local.engine.supervisor import CannotStartError, Supervisor
 from fargate_local.engine.task import TaskRecord
@@ -50,6 +51,8 @@ class Surroundings:
     environment: Callable[[TaskPlan, ContainerPlan, str], dict[str, str]]
     in_thread: Callable[[Callable[[], Any]], Awaitable[Any]]
     make_stream: Callable[[ContainerPlan], None]
+    before_start: Callable[[TaskPlan], None] | None
+    pace: Pace | None
 
 
 class ContainerLife:
@@ -116,6 +119,8 @@ class TaskLife:
         if rule := self._fault("eni-timeout"):
             await self._unless_stopped(asyncio.sleep(rule.seconds or 0))
             raise StartError(rule.message or reasons.ENI_TIMEOUT)
+        if self._around.pace:
+            await self._unless_stopped(asyncio.sleep(self._around.pace.provisioning))
         self._connect()
         await self._hold("PENDING")
         await self._pull()
@@ -141,6 +146,9 @@ class TaskLife:
         if rule := self._fault("resource-initialization"):
             raise StartError(rule.message or reasons.secret_unreachable(self.plan.region))
         await self._unless_stopped(self._around.in_thread(self._prepare))
+        if pace := self._around.pace:
+            seconds = await self._around.in_thread(partial(pace.pull, self.plan))
+            await self._unless_stopped(asyncio.sleep(seconds))
         if rule := self._fault("cannot-pull"):
             image = self.plan.containers[0].image
             raise StartError(rule.message or reasons.pull_timed_out(image), self.plan.containers[0].name)
@@ -152,6 +160,8 @@ class TaskLife:
 
     def _prepare(self) -> None:
         """Secrets, log streams and images of all containers; runs in a worker thread."""
+        if self._around.before_start:
+            self._around.before_start(self.plan)
         for life in self._containers.values():
             environment = self._around.environment(self.plan, life.plan, life.ident)
             for file in life.plan.environment_files:

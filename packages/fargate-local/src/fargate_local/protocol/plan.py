@@ -80,7 +80,7 @@ class ContainerPlan:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """One task. ``memory`` is in bytes, ``cpu`` in units of 1/1024 vCPU."""
+    """One task. ``memory`` is in bytes, ``cpu`` in units of 1/1024 vCPU; ``public`` is a public address."""
 
     arn: str
     region: str
@@ -92,6 +92,10 @@ class TaskPlan:
     memory: int
     role: str | None
     containers: tuple[ContainerPlan, ...]
+    execution_role: str | None = None
+    subnet: str = ""
+    groups: tuple[str, ...] = ()
+    public: bool = False
 
     @property
     def task_id(self) -> str:

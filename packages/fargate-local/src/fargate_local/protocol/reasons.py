@@ -57,6 +57,77 @@ def secret_unreachable(region: str) -> str:
     )
 
 
+def parameter_unreachable() -> str:
+    """No way from the subnet to SSM."""
+    return (
+        f"{SECRETS_PREFIX} unable to retrieve secrets from ssm: service call has been retried 5 time(s):"
+        " RequestCanceled: request context canceled caused by: context deadline exceeded"
+    )
+
+
+def parameters_refused(detail: str) -> str:
+    """An execution role that may not read a parameter."""
+    return f"{SECRETS_PREFIX} unable to retrieve secrets from ssm: service call has been retried 1 time(s): {detail}"
+
+
+def registry_refused(detail: str) -> str:
+    """An execution role that may not log in to ECR."""
+    return f"{SECRETS_PREFIX} unable to retrieve ecr registry auth: service call has been retried 1 time(s): {detail}"
+
+
+def registry_unreachable(region: str, address: str) -> str:
+    """No way from the subnet to ECR (aws/copilot-cli#5927)."""
+    return (
+        "ResourceInitializationError: unable to pull secrets or registry auth: The task cannot pull registry auth from"
+        " Amazon ECR: There is a connection issue between the task and Amazon ECR. Check your task network"
+        f' configuration. RequestError: send request failed caused by: Post "https://api.ecr.{region}.amazonaws.com/":'
+        f" dial tcp {address}:443: i/o timeout"
+    )
+
+
+def pull_forbidden(reference: str, manifest: str) -> str:
+    """An execution role that may not pull from a repository (aws/aws-cdk#29876)."""
+    host = reference.partition("/")[0]
+    return pull_failed(
+        reference, f"pulling from host {host} failed with status code [manifests {manifest}]: 403 Forbidden"
+    )
+
+
+def layers_timed_out(reference: str, region: str) -> str:
+    """No way from the subnet to S3, where ECR keeps the layers."""
+    bucket = f"prod-{region}-starport-layer-bucket.s3.{region}.amazonaws.com"
+    return (
+        f"CannotPullContainerError: ref pull has been retried 5 time(s): failed to copy: httpReadSeeker: failed open:"
+        f' failed to do request: Get "https://{bucket}/": dial tcp: i/o timeout: {reference}'
+    )
+
+
+def logs_refused(what: str, detail: str) -> str:
+    """An execution role that may not create a stream or a group (terraform-aws-modules/terraform-aws-ecs#313)."""
+    return (
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to"
+        f" create Cloudwatch log {what}: {detail} : exit status 1"
+    )
+
+
+def logs_unreachable(region: str, address: str) -> str:
+    """No way from the subnet to CloudWatch Logs."""
+    return (
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to"
+        " create Cloudwatch log stream: RequestError: send request failed caused by: Post"
+        f' "https://logs.{region}.amazonaws.com/": dial tcp {address}:443: i/o timeout : exit status 1'
+    )
+
+
+def cannot_assume(role: str) -> str:
+    """A role that does not exist or does not trust ECS."""
+    return (
+        f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being"
+        " passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this"
+        " role."
+    )
+
+
 def log_group_missing() -> str:
     """A log group that does not exist and may not be created."""
     return (

@@ -1,0 +1,137 @@
+"""Permission for every call, by the credentials that sign it. The server's own key is the account's root user."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.engine.records import Records
+from fargate_local.guard import refused
+from fargate_local.protocol.arns import ACCOUNT
+from fargate_local.signature import read_claim
+from fargate_local.strict import account, s3_calls, services
+from fargate_local.strict.calls import Call
+from fargate_local.strict.denial import denied, sentence
+from fargate_local.strict.ecs_calls import ecs
+from fargate_local.strict.policy import Need, Principal, decide
+from fargate_local.strict.used import Ledger
+
+FREE: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken", "sts:GetAccessKeyInfo"})
+"""What nobody needs a permission for, and no policy can deny (STS API reference, GetCallerIdentity)."""
+
+SERVICES: Final[dict[str, Callable[[Call], Iterator[Need]]]] = {
+    "cloudformation": services.cloudformation,
+    "ecr": services.ecr,
+    "ecs": ecs,
+    "events": services.events,
+    "iam": services.iam,
+    "kms": services.kms,
+    "logs": services.logs,
+    "monitoring": services.monitoring,
+    "s3": s3_calls.s3,
+    "secretsmanager": services.secretsmanager,
+    "sns": services.sns,
+    "sqs": services.sqs,
+    "ssm": services.ssm,
+    "sts": services.sts,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """A permission that is missing. ``str()`` is AWS's sentence."""
+
+    principal: Principal
+    need: Need
+    because: str
+
+    def __str__(self) -> str:
+        return sentence(self.principal, self.need, self.because)
+
+
+class Authorizer:
+    """Answers a call that may not be made; keeps count of those that may.
+
+    ``caller`` gives (role, task id) of a running task's access key.
+    """
+
+    def __init__(self, root_key: str, caller: Callable[[str], tuple[str, str] | None], records: Records) -> None:
+        self._root_key = root_key
+        self._caller = caller
+        self._records = records
+        self.ledger = Ledger()
+
+    def refusal(self, request: CloudRequest) -> CloudResponse | None:
+        """The answer to a call that its signer has no permission for; None when it may pass."""
+        claim = read_claim(request)
+        if claim is None or claim.access_key_id == self._root_key:
+            return None
+        found = self._principal(claim.access_key_id)
+        if found is None:
+            return refused(request, "InvalidClientTokenId", claim)
+        principal, session = found
+        call = Call(request, claim.service.lower(), self._tags_of_task)
+        for need in needs_of(call):
+            if denial := self.denial(principal, need, session):
+                return denied(call, str(denial))
+        return self._hidden(call, principal, session)
+
+    def denial(self, principal: Principal, need: Need, session: str | None = None) -> Denial | None:
+        """Why a principal may not; None when it may."""
+        if need.action in FREE:
+            return None
+        asked = replace(need, context={**surroundings(need), **need.context})
+        decision = decide(principal, asked, account.policies_for(principal, need.action, need.resource, session))
+        self.ledger.note(principal, asked, decision)
+        return None if decision.allowed else Denial(principal, need, decision.because)
+
+    def allows(self, principal: Principal, need: Need, session: str | None = None) -> bool:
+        """As :meth:`denial`, without being counted: for what AWS only looks up."""
+        asked = replace(need, context={**surroundings(need), **need.context})
+        policies = account.policies_for(principal, need.action, need.resource, session)
+        return decide(principal, asked, policies).allowed
+
+    def _hidden(self, call: Call, principal: Principal, session: str | None) -> CloudResponse | None:
+        """S3 tells only those who may list a bucket that it has no such object (API reference, GetObject)."""
+        named = s3_calls.reads_one_object(call.request) if call.service == "s3" else None
+        if named is None or account.bucket_named(named[0]) is None or account.has_object(*named):
+            return None
+        need = Need("s3:ListBucket", f"arn:aws:s3:::{named[0]}")
+        if self.allows(principal, need, session):
+            return None
+        return denied(
+            call, sentence(principal, need, "because no identity-based policy allows the s3:ListBucket action")
+        )
+
+    def _principal(self, access_key: str) -> tuple[Principal, str | None] | None:
+        if task := self._caller(access_key):
+            return account.role_session(*task), None
+        return account.holder_of(access_key)
+
+    def _tags_of_task(self, arn: str) -> dict[str, str]:
+        found = self._records.find([arn]).get(arn)
+        return account.as_mapping(json.loads(found[1])) if found else {}
+
+
+def needs_of(call: Call) -> list[Need]:
+    """All the permissions that a call takes."""
+    mapped = SERVICES.get(call.service)
+    return (list(mapped(call)) if mapped else []) or [call.need()]
+
+
+def surroundings(need: Need) -> dict[str, tuple[str, ...]]:
+    """The condition keys that every request has. Loopback stands for TLS, as it does in the SDKs' endpoints here."""
+    now = time.time()
+    parts = need.resource.split(":")
+    return {
+        "aws:CurrentTime": (datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z"),),
+        "aws:EpochTime": (str(int(now)),),
+        "aws:ResourceAccount": (parts[4] if len(parts) > 4 and parts[4] else ACCOUNT,),
+        "aws:SecureTransport": ("true",),
+        "aws:SourceIp": ("127.0.0.1",),
+        "aws:ViaAWSService": ("false",),
+        "aws:PrincipalIsAWSService": ("false",),
+    }

@@ -1,0 +1,81 @@
+"""Wildcards, ARNs and variables of IAM policies.
+
+Rules: IAM user guide, "IAM JSON policy elements: Resource", "Condition operators" (ARNs) and "Policy variables" (read
+November 2026).
+"""
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+ARN_PARTS: Final = 6
+VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
+# What a variable stands for is taken as it is: its characters are hidden from the wildcards' and the ARN's meaning.
+HIDDEN: Final = {"*": "\ue000", "?": "\ue001", ":": "\ue002"}
+SHOWN: Final = {hidden: shown for shown, hidden in HIDDEN.items()}
+
+Lookup = Callable[[str], tuple[str, ...] | None]
+
+
+class UnknownVariableError(LookupError):
+    """A policy variable that the request has no value for: what holds it matches nothing."""
+
+
+def resolved(text: str, lookup: Lookup) -> str:
+    """The text with its ``${variables}`` replaced. Raises UnknownVariableError."""
+    if "${" not in text:
+        return text
+
+    def value(found: re.Match[str]) -> str:
+        name, _, default = found[1].partition(",")
+        if name in ("*", "?", "$"):
+            return HIDDEN.get(name, name)
+        values = lookup(name.strip())
+        if values is None or len(values) != 1:
+            if not default:
+                raise UnknownVariableError(name)
+            return hide(default.strip().strip("'"))
+        return hide(values[0])
+
+    return VARIABLE.sub(value, text)
+
+
+def hide(text: str) -> str:
+    """Text whose characters mean nothing but themselves."""
+    return "".join(HIDDEN.get(character, character) for character in text)
+
+
+def shown(text: str) -> str:
+    """Resolved text as plain characters."""
+    return "".join(SHOWN.get(character, character) for character in text)
+
+
+@lru_cache(maxsize=8192)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """``*`` is any text, ``?`` one character."""
+    pieces = {"*": ".*", "?": "."}
+    text = "".join(pieces.get(character) or re.escape(SHOWN.get(character, character)) for character in pattern)
+    return re.compile(text, re.DOTALL)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether the text is what the (resolved) pattern describes."""
+    return compiled(pattern).fullmatch(text) is not None
+
+
+def action_matches(pattern: str, action: str) -> bool:
+    """As :func:`matches`; names of actions have no case."""
+    return matches(pattern.lower(), action.lower())
+
+
+def arn_matches(pattern: str, arn: str) -> bool:
+    """Part by part: no wildcard reaches over a colon, except in the last part. Missing parts are ``*``."""
+    if pattern in ("*", arn):
+        return True
+    parts = arn.split(":", ARN_PARTS - 1)
+    if len(parts) < ARN_PARTS:
+        return matches(pattern, arn)
+    wanted = pattern.split(":", ARN_PARTS - 1)
+    wanted += ["*"] * (ARN_PARTS - len(wanted))
+    return all(matches(part, text) for part, text in zip(wanted, parts, strict=True))

@@ -1,0 +1,154 @@
+"""A strict server's tasks have the ways out that their VPC describes."""
+
+import uuid
+
+import pytest
+
+from fargate_local.strict.network import Endpoint, Interface, Rule, unreachable
+
+REGION = "us-east-1"
+OPEN = Rule("-1", block="0.0.0.0/0")
+TO_VPC = Rule("tcp", 443, 443, block="10.0.0.0/16")
+TO_S3 = Rule("tcp", 443, 443, prefix_list="pl-63a5400a")
+DATABASE = Rule("tcp", 5432, 5432, block="0.0.0.0/0")
+
+
+def interface(*egress, way_out="", public=False, endpoints=()):
+    groups = frozenset({"sg-task"})
+    return Interface(REGION, "10.0.1.0/24", "rtb-1", way_out, public, groups, tuple(egress), tuple(endpoints))
+
+
+def private(service="logs", *ingress, groups=("sg-endpoint",), dns=True):
+    rules = ingress or (TO_VPC,)
+    name = f"com.amazonaws.{REGION}.{service}"
+    return Endpoint(name, False, private_dns=dns, blocks=("10.0.2.0/24",), groups=frozenset(groups), ingress=rules)
+
+
+def gateway(*tables):
+    return Endpoint(f"com.amazonaws.{REGION}.s3", True, frozenset(tables))
+
+
+# ECS developer guide, "Fargate task networking": a public address or a NAT gateway, or endpoints.
+# VPC user guide, "Route tables", "Gateway endpoints", "Security group rules"; PrivateLink guide, "private DNS names".
+@pytest.mark.parametrize(
+    ("task", "service", "reached"),
+    [
+        (interface(OPEN), "logs", False),
+        (interface(OPEN, way_out="nat"), "logs", True),
+        (interface(OPEN, way_out="other"), "logs", True),
+        (interface(OPEN, way_out="igw"), "logs", False),
+        (interface(OPEN, way_out="igw", public=True), "logs", True),
+        (interface(OPEN, public=True), "logs", False),
+        (interface(way_out="nat"), "logs", False),
+        (interface(DATABASE, way_out="nat"), "logs", False),
+        (interface(TO_VPC, way_out="nat"), "logs", False),
+        (interface(OPEN, endpoints=[private()]), "logs", True),
+        (interface(OPEN, endpoints=[private()]), "ecr.api", False),
+        (interface(TO_VPC, endpoints=[private()]), "logs", True),
+        (interface(DATABASE, endpoints=[private()]), "logs", False),
+        (interface(Rule("tcp", 443, 443, group="sg-endpoint"), endpoints=[private()]), "logs", True),
+        (interface(Rule("tcp", 443, 443, group="sg-other"), endpoints=[private()]), "logs", False),
+        (interface(OPEN, endpoints=[private("logs", Rule("tcp", 443, 443, group="sg-task"))]), "logs", True),
+        (interface(OPEN, endpoints=[private("logs", Rule("tcp", 443, 443, group="sg-other"))]), "logs", False),
+        (interface(OPEN, endpoints=[private("logs", Rule("tcp", 443, 443, block="192.168.0.0/16"))]), "logs", False),
+        # The name leads to the endpoint although there is a NAT gateway; without private names it does not.
+        (interface(OPEN, way_out="nat", endpoints=[private("logs", DATABASE)]), "logs", False),
+        (interface(OPEN, way_out="nat", endpoints=[private("logs", DATABASE, dns=False)]), "logs", True),
+        (interface(OPEN, endpoints=[private(dns=False)]), "logs", False),
+        (interface(OPEN, endpoints=[gateway("rtb-1")]), "s3", True),
+        (interface(OPEN, endpoints=[gateway("rtb-2")]), "s3", False),
+        (interface(TO_S3, endpoints=[gateway("rtb-1")]), "s3", True),
+        (interface(TO_VPC, endpoints=[gateway("rtb-1")]), "s3", False),
+        (interface(OPEN, endpoints=[private()]), "internet", False),
+        (interface(OPEN, way_out="nat"), "internet", True),
+    ],
+)
+def test_a_service_is_reached_by_an_endpoint_or_a_route_that_the_groups_leave_open(task, service, reached):
+    assert (unreachable(task, service) is None) is reached
+
+
+@pytest.fixture
+def vpc(strict):
+    """A VPC with one subnet, nothing else."""
+    ec2 = strict.client("ec2")
+    made = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=made, CidrBlock="10.9.1.0/24")["Subnet"]["SubnetId"]
+    tables = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [made]}])["RouteTables"]
+    return made, subnet, tables[0]["RouteTableId"]
+
+
+def in_subnet(subnet, public="DISABLED"):
+    return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": [subnet], "assignPublicIp": public}}}
+
+
+def endpoint(strict, vpc, service, **settings):
+    strict.client("ec2").create_vpc_endpoint(VpcId=vpc[0], ServiceName=f"com.amazonaws.{REGION}.{service}", **settings)
+
+
+def private_endpoint(strict, vpc, service):
+    ec2 = strict.client("ec2")
+    group = ec2.create_security_group(GroupName=f"g-{uuid.uuid4().hex[:8]}", Description="d", VpcId=vpc[0])["GroupId"]
+    ec2.authorize_security_group_ingress(
+        GroupId=group, IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp="10.9.0.0/16"
+    )
+    settings = {"VpcEndpointType": "Interface", "SubnetIds": [vpc[1]], "SecurityGroupIds": [group]}
+    endpoint(strict, vpc, service, PrivateDnsEnabled=True, **settings)
+
+
+def everything(strict):
+    return strict.role({"Effect": "Allow", "Action": "*", "Resource": "*"})
+
+
+# The reasons: aws/copilot-cli#5927 (ECR), terraform-aws-modules/terraform-aws-eks#1476 (the pull), ECS developer guide,
+# "ResourceInitializationError" (secrets, logs).
+def test_a_task_without_a_way_out_fails_step_by_step_until_the_vpc_is_whole(strict, vpc):
+    repository = f"n-{uuid.uuid4().hex[:8]}"
+    strict.client("ecr").create_repository(repositoryName=repository)
+    secret = strict.client("secretsmanager").create_secret(Name=repository, SecretString="s")["ARN"]
+    options = {"awslogs-group": "/tests", "awslogs-region": REGION, "awslogs-stream-prefix": "t"}
+    image = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/{repository}:1"
+    common = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
+    definition = strict.define(
+        ["true"],
+        executionRoleArn=everything(strict),
+        container={"image": image, "secrets": [{"name": "S", "valueFrom": secret}], **common},
+    )
+
+    def reason():
+        return strict.finish(definition, **in_subnet(vpc[1]))["stoppedReason"]
+
+    assert "failed to fetch secret from secrets manager: RequestCanceled: request context canceled" in reason()
+    private_endpoint(strict, vpc, "secretsmanager")
+    assert f'Post "https://api.ecr.{REGION}.amazonaws.com/": dial tcp 52.46.128.1:443: i/o timeout' in reason()
+    private_endpoint(strict, vpc, "ecr.api")
+    said = reason()
+    assert said.startswith("CannotPullContainerError: pull image manifest has been retried 5 time(s)")
+    assert said.endswith("dial tcp: i/o timeout")
+    private_endpoint(strict, vpc, "ecr.dkr")
+    assert f"prod-{REGION}-starport-layer-bucket.s3.{REGION}.amazonaws.com" in reason()
+    endpoint(strict, vpc, "s3", VpcEndpointType="Gateway", RouteTableIds=[vpc[2]])
+    assert f'Post "https://logs.{REGION}.amazonaws.com/": dial tcp' in reason()
+    private_endpoint(strict, vpc, "logs")
+    # All is reached; the image does not exist.
+    assert "not found" in reason()
+
+
+def test_a_nat_gateway_or_a_public_address_is_a_way_out(strict, vpc):
+    ec2 = strict.client("ec2")
+    options = {"awslogs-group": "/tests", "awslogs-region": REGION, "awslogs-stream-prefix": "t"}
+    logged = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
+    definition = strict.define(["true"], executionRoleArn=everything(strict), container=logged)
+
+    def code(**network):
+        return strict.finish(definition, **in_subnet(vpc[1], **network))["stopCode"]
+
+    assert code() == "TaskFailedToStart"
+    gateway_id = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway_id, VpcId=vpc[0])
+    ec2.create_route(RouteTableId=vpc[2], DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway_id)
+    assert code() == "TaskFailedToStart"
+    assert code(public="ENABLED") == "EssentialContainerExited"
+    address = ec2.allocate_address(Domain="vpc")["AllocationId"]
+    nat = ec2.create_nat_gateway(SubnetId=vpc[1], AllocationId=address)["NatGateway"]["NatGatewayId"]
+    ec2.replace_route(RouteTableId=vpc[2], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    assert code() == "EssentialContainerExited"

@@ -1,0 +1,316 @@
+"""The roles of infra/, deployed into a strict cloud: each does what it needs, and is refused what it must not."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from datavision import infra
+from datavision.config import Config, load
+from fargate_local import FargateLocal, ImageStore
+
+SHOW_KEYS = (
+    "import os, sys, time, urllib.request as u\n"
+    "print(u.urlopen(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI']).read().decode(), flush=True)\n"
+    "time.sleep(600)\n"
+)
+DEADLINE = 120.0
+Clients = Callable[[str], Any]
+
+
+class Dev:
+    """The dev environment in a strict cloud. Its tasks run in its private subnets, from images in its registry."""
+
+    def __init__(self, cloud: FargateLocal, store: ImageStore, config: Config) -> None:
+        self.cloud, self.store, self.config = cloud, store, config
+        found = self.client("cloudformation").list_exports()["Exports"]
+        exports = {each["Name"]: each["Value"] for each in found}
+        self.network = {
+            "awsvpcConfiguration": {
+                "subnets": exports["datavision-dev-private-subnets"].split(","),
+                "securityGroups": [exports["datavision-dev-task-security-group"]],
+            }
+        }
+        self._keys: dict[str, Clients] = {}
+
+    def client(self, service: str) -> Any:
+        """A client of the account's root user."""
+        return boto3.client(service, **self.cloud.client_args)
+
+    def role(self, name: str) -> str:
+        return str(self.client("iam").get_role(RoleName=name)["Role"]["Arn"])
+
+    def push(self, module: str, folder: Path) -> str:
+        """An image that runs Python, under the module's name; returns how definitions name it."""
+        (folder / "app").mkdir(parents=True)
+        (folder / "app" / "module").write_text(module)
+        image = self.store.commit(folder, {"Entrypoint": [sys.executable]})
+        self.client("ecr").put_image(
+            repositoryName=f"datavision/{module}", imageTag="1", imageManifest=image.manifest, imageDigest=image.digest
+        )
+        return f"123456789012.dkr.ecr.us-east-1.amazonaws.com/datavision/{module}:1"
+
+    def define(self, name: str, image: str, execution: str, task: str, secrets: dict[str, str], command: str) -> str:
+        """Register a definition as a release does; returns its ARN."""
+        options = {"awslogs-group": "/datavision/dev", "awslogs-region": "us-east-1", "awslogs-stream-prefix": name}
+        manager = self.client("secretsmanager")
+        made = self.client("ecs").register_task_definition(
+            family=f"datavision-dev-{name}",
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            executionRoleArn=self.role(execution),
+            taskRoleArn=self.role(task),
+            containerDefinitions=[
+                {
+                    "name": name,
+                    "image": image,
+                    "command": ["-c", command],
+                    "logConfiguration": {"logDriver": "awslogs", "options": options},
+                    "secrets": [
+                        {"name": key, "valueFrom": manager.describe_secret(SecretId=secret)["ARN"]}
+                        for key, secret in secrets.items()
+                    ],
+                }
+            ],
+        )
+        return str(made["taskDefinition"]["taskDefinitionArn"])
+
+    def request(self, definition: str, **more: Any) -> dict[str, Any]:
+        common = {"cluster": "datavision-dev", "taskDefinition": definition, "networkConfiguration": self.network}
+        return {"launchType": "FARGATE", **common, **more}
+
+    def until(self, arn: str, status: str) -> dict[str, Any]:
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            task: dict[str, Any] = self.client("ecs").describe_tasks(cluster="datavision-dev", tasks=[arn])["tasks"][0]
+            if task["lastStatus"] in (status, "STOPPED"):
+                return task
+            assert time.monotonic() < deadline, task
+            time.sleep(0.2)
+
+    def inside(self, name: str) -> Clients:
+        """Clients with the credentials that a running task of this name was given."""
+        if name not in self._keys:
+            arn = self.client("ecs").run_task(**self.request(f"datavision-dev-{name}"))["tasks"][0]["taskArn"]
+            task = self.until(arn, "RUNNING")
+            assert task["lastStatus"] == "RUNNING", task["stoppedReason"]
+            given = json.loads(self.first_line(f"{name}/{name}/{arn.rpartition('/')[2]}"))
+            keys = {
+                "aws_access_key_id": given["AccessKeyId"],
+                "aws_secret_access_key": given["SecretAccessKey"],
+                "aws_session_token": given["Token"],
+            }
+            self._keys[name] = lambda service: boto3.client(service, **self.cloud.client_args | keys)
+        return self._keys[name]
+
+    def first_line(self, stream: str) -> str:
+        logs, deadline = self.client("logs"), time.monotonic() + DEADLINE
+        while True:
+            page = logs.get_log_events(logGroupName="/datavision/dev", logStreamName=stream, startFromHead=True)
+            if page["events"]:
+                return str(page["events"][0]["message"])
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """Everything deployed, one definition for each role of a task."""
+    folder = tmp_path_factory.mktemp("images")
+    patch = pytest.MonkeyPatch()
+    with FargateLocal(strict=True, store=folder / "store", options=("--vcpus", "100")) as cloud:
+        patch.setenv("DATAVISION_CONFIG_DIR", f"{repository}/config")
+        for name, value in (cloud.environment | {"DATAVISION_AWS__ENDPOINT_URL": cloud.url}).items():
+            patch.setenv(name, value)
+        certificate = boto3.client("acm", **cloud.client_args).request_certificate(DomainName="airflow.example")
+        config = complete(load("dev").model_copy(update={"aws": load("local").aws}), certificate["CertificateArn"])
+        waiting = config.model_copy(update={"airflow": config.airflow.model_copy(update={"git_url": ""})})
+        infra.deploy(waiting)
+        secrets = ("airflow_database_url", "airflow_git", "airflow_oidc", "smtp", "source_url", "lakehouse_catalog_url")
+        infra.put_secret_values(waiting, dict.fromkeys(secrets, "a value"))
+        infra.deploy(config)
+        made = Dev(cloud, ImageStore(folder / "store"), config)
+        ingesta, transformacion, airflow = (
+            made.push(module, folder / module) for module in ("ingesta", "transformacion", "airflow")
+        )
+        source, lake = "datavision/dev/source-url", "datavision/dev/lakehouse-catalog-url"
+        database = "datavision/dev/airflow-database-url"
+        start = config.ecs.execution_role
+        made.define(
+            "ingesta", ingesta, f"{start}-ingesta", "datavision-dev-ingesta", {"S": source, "L": lake}, SHOW_KEYS
+        )
+        made.define(
+            "transformacion",
+            transformacion,
+            f"{start}-transformacion",
+            "datavision-dev-transformacion",
+            {"L": lake},
+            SHOW_KEYS,
+        )
+        made.define(
+            "orchestrate",
+            airflow,
+            "datavision-dev-airflow-execution",
+            "datavision-dev-airflow",
+            {"D": database, "M": "datavision/dev/smtp"},
+            SHOW_KEYS,
+        )
+        made.define(
+            "databases", airflow, "datavision-dev-bootstrap-execution", "datavision-dev-bootstrap", {}, SHOW_KEYS
+        )
+        yield made
+    patch.undo()
+
+
+def complete(config: Config, certificate: str) -> Config:
+    """The configuration with Airflow's image, repository, name and sign-on decided."""
+    named = {
+        "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/datavision/airflow@sha256:0",
+        "git_url": "https://git",
+        "host": "airflow.example",
+        "certificate_arn": certificate,
+        "oidc_issuer": "https://id.example",
+        "oidc_client_id": "airflow",
+    }
+    return config.model_copy(update={"airflow": config.airflow.model_copy(update=named)})
+
+
+def unused(dev: Dev, role: str) -> list[str]:
+    """The actions that a role was granted and has not used."""
+    from fargate_local.admin_client import ask
+
+    told = ask(dev.cloud.key, "GET", "iam/used")["roles"]
+    (of_role,) = [each for each in told if each["role"] == dev.role(role)]
+    return [action for statement in of_role["unused"] for action in statement["actions"]]
+
+
+def write_and_read(s3: Any, bucket: str) -> None:
+    """What DuckDB does with a bucket of Parquet files."""
+    s3.put_object(Bucket=bucket, Key="t/part.parquet", Body=b"PAR1")
+    s3.get_object(Bucket=bucket, Key="t/part.parquet")
+    s3.list_objects_v2(Bucket=bucket, Prefix="t/")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="t/big.parquet")["UploadId"]
+    s3.upload_part(Bucket=bucket, Key="t/big.parquet", UploadId=upload, PartNumber=1, Body=b"PAR1")
+    s3.list_parts(Bucket=bucket, Key="t/big.parquet", UploadId=upload)
+    s3.list_multipart_uploads(Bucket=bucket)
+    s3.abort_multipart_upload(Bucket=bucket, Key="t/big.parquet", UploadId=upload)
+    s3.delete_object(Bucket=bucket, Key="t/part.parquet")
+
+
+def test_ingesta_starts_and_does_its_work_with_nothing_to_spare(dev: Dev) -> None:
+    s3 = dev.inside("ingesta")("s3")
+    write_and_read(s3, dev.config.storage.raw_bucket)
+    write_and_read(s3, dev.config.storage.lakehouse_bucket)
+    s3.put_object(Bucket=dev.config.storage.results_bucket, Key="results/run/task.json", Body=b"{}")
+    assert unused(dev, "datavision-dev-ingesta") == []
+    assert unused(dev, f"{dev.config.ecs.execution_role}-ingesta") == []
+
+
+def test_transformacion_starts_and_does_its_work_with_nothing_to_spare(dev: Dev) -> None:
+    s3 = dev.inside("transformacion")("s3")
+    write_and_read(s3, dev.config.storage.lakehouse_bucket)
+    s3.put_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html", Body=b"<html>")
+    s3.get_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html")
+    s3.put_object(Bucket=dev.config.storage.results_bucket, Key="results/run/task.json", Body=b"{}")
+    assert unused(dev, "datavision-dev-transformacion") == []
+    assert unused(dev, f"{dev.config.ecs.execution_role}-transformacion") == []
+
+
+def test_airflow_launches_follows_and_stops_tasks_and_keeps_records_with_nothing_to_spare(dev: Dev) -> None:
+    client, results = dev.inside("orchestrate"), dev.config.storage.results_bucket
+    ecs, s3 = client("ecs"), client("s3")
+    tags = [{"key": "datavision:run", "value": "r1"}]
+    arns = []
+    for module in ("ingesta", "transformacion"):
+        answer = ecs.run_task(**dev.request(f"datavision-dev-{module}", tags=tags, startedBy="airflow"))
+        assert answer["failures"] == []
+        arns.append(answer["tasks"][0]["taskArn"])
+    assert ecs.describe_tasks(cluster="datavision-dev", tasks=arns, include=["TAGS"])["tasks"][0]["tags"] == tags
+    assert set(arns) <= set(ecs.list_tasks(cluster="datavision-dev")["taskArns"])
+    dev.until(arns[0], "RUNNING")
+    stream = f"ingesta/ingesta/{arns[0].rpartition('/')[2]}"
+    dev.first_line(stream)
+    assert client("logs").get_log_events(logGroupName="/datavision/dev", logStreamName=stream)["events"]
+    client("logs").filter_log_events(logGroupName="/datavision/dev", limit=1)
+    for arn in arns:
+        ecs.stop_task(cluster="datavision-dev", task=arn)
+    for key in ("audit/a.json", "sizes/a.json", "results/run/task.log-position", "airflow-logs/a.log"):
+        s3.put_object(Bucket=results, Key=key, Body=b"{}")
+    s3.list_objects_v2(Bucket=results, Prefix="audit/")
+    s3.get_object(Bucket=results, Key="audit/a.json")
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket=results, Key="results/none.json")
+    assert unused(dev, "datavision-dev-airflow") == []
+
+
+def test_bootstrap_writes_the_urls(dev: Dev) -> None:
+    manager = dev.inside("databases")("secretsmanager")
+    for name in ("lakehouse-catalog-url", "airflow-database-url"):
+        manager.get_secret_value(SecretId=f"datavision/dev/{name}")
+        manager.put_secret_value(SecretId=f"datavision/dev/{name}", SecretString="postgresql://")
+    assert unused(dev, "datavision-dev-bootstrap") == []
+
+
+def bucket(name: str) -> str:
+    return f"datavision-dev-{name}-210987654321"
+
+
+def launch(definition: str, **more: Any) -> Callable[[Dev], dict[str, Any]]:
+    return lambda dev: dev.request(definition, **more)
+
+
+REFUSED: list[tuple[str, str, str, Any, str]] = [
+    ("ingesta", "s3", "get_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:GetObject"),
+    ("ingesta", "s3", "put_object", {"Bucket": bucket("results"), "Key": "audit/x", "Body": b""}, "s3:PutObject"),
+    ("ingesta", "s3", "put_object", {"Bucket": bucket("reports"), "Key": "x", "Body": b""}, "s3:PutObject"),
+    ("ingesta", "s3", "list_buckets", {}, "s3:ListAllMyBuckets"),
+    ("ingesta", "ecs", "run_task", launch("datavision-dev-transformacion"), "ecs:RunTask"),
+    ("ingesta", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/source-url"}, "secretsmanager:"),
+    ("transformacion", "s3", "get_object", {"Bucket": bucket("raw"), "Key": "landing/x"}, "s3:GetObject"),
+    ("transformacion", "s3", "delete_object", {"Bucket": bucket("reports"), "Key": "x"}, "s3:DeleteObject"),
+    ("transformacion", "iam", "list_roles", {}, "iam:ListRoles"),
+    ("orchestrate", "ecs", "run_task", launch("datavision-dev-ingesta", cluster="default"), "ecs:RunTask"),
+    ("orchestrate", "ecs", "run_task", launch("others"), "ecs:RunTask"),
+    ("orchestrate", "ecs", "run_task", launch("datavision-dev-databases"), "iam:PassRole"),
+    ("orchestrate", "ecs", "stop_task", {"cluster": "default", "task": "0" * 32}, "ecs:StopTask"),
+    ("orchestrate", "ecs", "describe_clusters", {"clusters": ["datavision-dev"]}, "ecs:DescribeClusters"),
+    ("orchestrate", "s3", "put_object", {"Bucket": bucket("results"), "Key": "results/r.json"}, "s3:PutObject"),
+    ("orchestrate", "s3", "delete_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:DeleteObject"),
+    ("orchestrate", "s3", "get_object", {"Bucket": bucket("lakehouse"), "Key": "lake/x"}, "s3:GetObject"),
+    ("orchestrate", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/smtp"}, "secretsmanager:"),
+    ("databases", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/source-url"}, "secretsmanager:"),
+]
+
+
+@pytest.mark.parametrize(
+    ("who", "service", "operation", "parameters", "action"),
+    REFUSED,
+    ids=[f"{who}-{operation}-{number}" for number, (who, _, operation, *_) in enumerate(REFUSED)],
+)
+def test_a_role_is_refused_what_it_must_not(
+    dev: Dev, who: str, service: str, operation: str, parameters: Any, action: str
+) -> None:
+    call = getattr(dev.inside(who)(service), operation)
+    with pytest.raises(ClientError) as caught:
+        call(**(parameters(dev) if callable(parameters) else parameters))
+    error = caught.value.response["Error"]
+    assert error["Code"].startswith("AccessDenied")
+    assert f"is not authorized to perform: {action}" in error["Message"]
+
+
+def test_a_module_cannot_be_started_with_the_execution_role_of_another(dev: Dev) -> None:
+    start = dev.config.ecs.execution_role
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/datavision/ingesta:1"
+    definition = dev.define("wrong", image, f"{start}-transformacion", "datavision-dev-ingesta", {}, "pass")
+    arn = dev.client("ecs").run_task(**dev.request(definition))["tasks"][0]["taskArn"]
+    task = dev.until(arn, "STOPPED")
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert task["stoppedReason"].endswith("failed with status code [manifests 1]: 403 Forbidden")
