@@ -32,7 +32,9 @@ def test_a_rule_takes_no_target_that_is_ecs(ecs):
     target = {"Id": "1", "Arn": CLUSTER, "RoleArn": ROLE, "EcsParameters": ECS_TARGET}
     code, message = refusal(events.put_targets, Rule="nightly", Targets=[target])
     assert code == "ValidationException"
-    assert message.startswith("fargate-local runs no ECS task for target '1' of a rule: start the task with RunTask")
+    assert message.startswith(
+        "fargate-local cannot run the ECS task of target '1' of a rule: start the task with RunTask"
+    )
     assert events.list_targets_by_rule(Rule="nightly")["Targets"] == []
     queue = {"Id": "2", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}
     assert events.put_targets(Rule="nightly", Targets=[queue])["FailedEntryCount"] == 0
@@ -61,7 +63,7 @@ def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs, re
     states = ecs.client("stepfunctions")
     code, message = refusal(states.start_execution, stateMachineArn=arn)
     assert code == "ValidationException"
-    assert message.startswith(f"fargate-local executes no state machine, and {arn} runs ECS tasks")
+    assert message.startswith(f"fargate-local does not execute state machines, and {arn} runs ECS tasks")
     assert states.list_executions(stateMachineArn=arn)["executions"] == []
 
 

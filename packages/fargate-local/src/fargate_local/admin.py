@@ -1,4 +1,4 @@
-"""The admin endpoint under ``/_fargate/``: health, tasks, and fault rules at run time."""
+"""The admin endpoint under `/_fargate/`: health, tasks, and fault rules at run time."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from fargate_local.faults.rules import FaultRules, RuleError, parse_rules
 
 
 class Admin:
-    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``."""
+    """`GET health`; `GET, POST, DELETE faults` and `DELETE faults/<id>`."""
 
     def __init__(self, rules: FaultRules) -> None:
         self._rules = rules
@@ -42,7 +42,7 @@ class Admin:
 
 
 def reply(status: int, content: dict[str, Any]) -> CloudResponse:
-    """A JSON document."""
+    """Return a response with `content` as its JSON body."""
     body = json.dumps(content).encode()
     words = {200: "OK", 400: "Bad Request", 404: "Not Found"}[status]
     return CloudResponse(

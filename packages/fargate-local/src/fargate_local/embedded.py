@@ -1,4 +1,4 @@
-"""The Python API: a server for the length of a ``with`` block."""
+"""The Python API: a server for the length of a `with` block."""
 
 import json
 import selectors
@@ -15,14 +15,14 @@ STOP_SECONDS = 60.0
 
 
 class FargateLocal:
-    """A cloud of its own, in a process of its own: moto keeps global state, and this way two clouds never share it.
+    """A cloud in a process of its own: moto keeps global state, and this way two clouds never share it.
 
     >>> with FargateLocal() as cloud:
     ...     ecs = boto3.client("ecs", **cloud.client_args)
 
-    ``state_dir`` keeps everything for the next time; ``store`` is the image store of the process runtime; ``port`` 0
-    takes a free one; ``faults`` is a TOML file of rules; ``options`` are further options of ``fargate-local serve``.
-    The server ends with the block, and with this process whatever happens to it.
+    `state_dir` keeps everything for the next time; `store` is the image store of the process runtime; `port` 0 picks a
+    free one; `faults` is a TOML file of rules; `options` are further options of `fargate-local serve`. The server ends
+    with the block, and with this process however it dies.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class FargateLocal:
 
     @property
     def client_args(self) -> dict[str, Any]:
-        """Keyword arguments for ``boto3.client``: address, region and the server's key."""
+        """Keyword arguments for `boto3.client`: address, region and the server's key."""
         return self.key.client_args(self.region)
 
     @property
@@ -64,14 +64,22 @@ class FargateLocal:
 
     @property
     def pid(self) -> int:
-        """The server's process id. Raises RuntimeError when it does not run."""
+        """The server's process id.
+
+        Raises:
+            RuntimeError: It is not running.
+        """
         if self._process is None:
             message = "this FargateLocal is not running: enter its with block, or call start()"
             raise RuntimeError(message)
         return self._process.pid
 
     def start(self) -> Self:
-        """Start the server and wait until it answers. Raises RuntimeError with what it said when it cannot."""
+        """Start the server and wait until it answers.
+
+        Raises:
+            RuntimeError: It did not start; the reason is on standard error.
+        """
         self._process = subprocess.Popen(
             [sys.executable, "-m", "fargate_local", "serve", "--json", "--until-stdin-closes", *self._arguments],
             stdin=subprocess.PIPE,
@@ -84,7 +92,7 @@ class FargateLocal:
             self._process.kill()
             self.stop()
             ended = f"exit {code}" if code is not None else f"no answer within {READY_SECONDS:.0f} s"
-            message = f"fargate-local could not start ({ended}); its reason is on standard error"
+            message = f"fargate-local could not start ({ended}); the reason is on standard error"
             raise RuntimeError(message)
         said = json.loads(line)
         self.key = ServerKey(said["access_key_id"], said["secret_access_key"], said["url"])
@@ -106,20 +114,20 @@ class FargateLocal:
                 process.stdout.close()
 
     def add_fault(self, fault: str, **rule: Any) -> int:
-        """Put a fault rule in force; returns its number. Keywords are those of the rules in the README."""
+        """Add a fault rule and return its number; the keywords are those of the rules in the README."""
         number: int = self._admin("POST", "faults", {"fault": fault, **rule})["ids"][0]
         return number
 
     def remove_fault(self, number: int) -> None:
-        """Take a rule out of force."""
+        """Remove a fault rule."""
         self._admin("DELETE", f"faults/{number}")
 
     def clear_faults(self) -> None:
-        """Take all rules out of force."""
+        """Remove all fault rules."""
         self._admin("DELETE", "faults")
 
     def faults(self) -> list[dict[str, Any]]:
-        """The rules in force, with how often each ``matched`` and was ``injected``."""
+        """Return the active rules, with how often each `matched` and was `injected`."""
         rules: list[dict[str, Any]] = self._admin("GET", "faults")["rules"]
         return rules
 
@@ -139,7 +147,7 @@ class FargateLocal:
 
 
 def first_line(process: "subprocess.Popen[bytes]", seconds: float) -> bytes:
-    """The first line that a process prints; nothing when it ends first or takes longer."""
+    """Return the first line that a process prints; empty if it exits first or takes longer than `seconds`."""
     if process.stdout is None:
         return b""
     with selectors.DefaultSelector() as selector:

@@ -35,9 +35,8 @@ from fargate_local.task_endpoints import TaskEndpoints
 class Settings:
     """How to serve.
 
-    ``record_life`` is in seconds; ``registry_map`` sends pulls for one registry to another; ``allow_hosts`` are names
-    of this machine that clients may use besides ``localhost`` and addresses in numbers; an ``open`` server asks for no
-    key.
+    `record_life` is in seconds; `registry_map` redirects pulls from one registry to another; `allow_hosts` are names of
+    this machine that clients may use besides `localhost` and IP addresses; an `open` server asks for no key.
     """
 
     host: str = "127.0.0.1"
@@ -55,7 +54,7 @@ class Settings:
 
 
 class Server:
-    """Serves from construction to ``close``."""
+    """Serves from construction to `close`."""
 
     def __init__(self, settings: Settings) -> None:
         state = settings.state_dir
@@ -114,7 +113,7 @@ class Server:
 
 
 def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
-    """The runtime that the settings name."""
+    """Return the runtime that the settings name."""
     if settings.runtime == "process":
         return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
@@ -122,7 +121,7 @@ def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
 
 
 class StateInUseError(RuntimeError):
-    """Another server has the state folder."""
+    """Another server uses the state folder."""
 
 
 class StateLock:
@@ -136,9 +135,9 @@ class StateLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            message = f"another fargate-local uses {folder}: stop it, or give another --state-dir"
+            message = f"another fargate-local is using {folder}: stop it, or give another --state-dir"
             raise StateInUseError(message) from None
 
     def release(self) -> None:
-        """Let others in."""
+        """Release the state folder."""
         os.close(self._file)

@@ -1,4 +1,4 @@
-"""``fargate-local serve|env|ps|logs|stop|faults``."""
+"""`fargate-local serve|env|ps|logs|stop|faults`."""
 
 import sys
 

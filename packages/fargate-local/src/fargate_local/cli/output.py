@@ -11,7 +11,7 @@ from rich.table import Table
 
 
 class UserError(Exception):
-    """Something the user can put right; the text ends with how."""
+    """A mistake that the user can fix; the text ends with how."""
 
 
 Url = Annotated[
@@ -29,25 +29,25 @@ Region = Annotated[str, typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"]
 
 
 def say(text: str) -> None:
-    """A line of result."""
+    """Print a line of the result."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
-    """A line for the person."""
+    """Print a line to stderr."""
     sys.stderr.write(f"{text}\n")
 
 
 def say_json(value: Any) -> None:
-    """A result as JSON."""
+    """Print a result as JSON."""
     say(json.dumps(value, default=str))
 
 
 def say_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table, as wide as the terminal allows."""
+    """Print a table, as wide as the terminal allows."""
     table = Table(*titles, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)
-    # A pipe has no width: nothing may be cut or wrapped there.
+    # A pipe has no width: nothing may be truncated or wrapped there.
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 1000).print(table)

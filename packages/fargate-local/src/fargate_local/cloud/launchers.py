@@ -1,7 +1,7 @@
-"""Services of moto that would promise to run tasks and never do: they are refused rather than believed.
+"""Moto services that would accept a request to run tasks and never run them: they are rejected instead.
 
-A target of EventBridge, a schedule, or an execution of Step Functions that starts ECS tasks succeeds in moto without a
-task. Definitions of state machines are taken, for stacks have them; their executions are not.
+An EventBridge target, a schedule or a Step Functions execution that starts ECS tasks succeeds in moto without a task.
+State machine definitions are accepted, because stacks contain them; executing one is not.
 """
 
 import json
@@ -12,7 +12,7 @@ from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest
 from fargate_local.protocol.errors import ClientError
 
-HINT = "start the task with RunTask instead, or let an ECS target be made on AWS only"
+HINT = "start the task with RunTask instead, or create the ECS target on AWS only"
 EXECUTIONS = frozenset({"StartExecution", "StartSyncExecution"})
 RUNS_TASKS = ("ecs:runTask", "aws-sdk:ecs:")
 
@@ -24,24 +24,32 @@ class CannotRunError(ClientError):
 
 
 def check_launcher(request: CloudRequest, gate: MotoGate) -> None:
-    """Raise CannotRunError for what would run ECS tasks on AWS, and runs none here."""
+    """Check that a request would not start ECS tasks on AWS, which nothing would do here.
+
+    Raises:
+        CannotRunError: It would.
+    """
     match request.service:
         case "events" if request.action == "PutTargets":
             for target in parameters(request).get("Targets", []):
                 if runs_a_task(target):
-                    message = f"fargate-local runs no ECS task for target {target.get('Id')!r} of a rule: {HINT}."
+                    message = f"fargate-local cannot run the ECS task of target {target.get('Id')!r} of a rule: {HINT}."
                     raise CannotRunError(message)
         case "scheduler" if request.method in ("POST", "PUT") and request.path.startswith("/schedules/"):
             if runs_a_task(parameters(request).get("Target", {})):
                 name = request.path.rpartition("/")[2]
-                message = f"fargate-local runs no ECS task for schedule {name!r}: {HINT}."
+                message = f"fargate-local cannot run the ECS task of schedule {name!r}: {HINT}."
                 raise CannotRunError(message)
         case "states" if request.action in EXECUTIONS and "x-amz-target" in request.headers:
             check_execution(request, gate)
 
 
 def check_execution(request: CloudRequest, gate: MotoGate) -> None:
-    """An execution whose state machine runs tasks would succeed at once without running any."""
+    """Check that an execution runs no ECS task; moto would report success at once without running any.
+
+    Raises:
+        CannotRunError: Its state machine runs tasks.
+    """
     arn = parameters(request).get("stateMachineArn")
     target = request.headers["x-amz-target"].rpartition(".")[0] + ".DescribeStateMachine"
     asked = replace(
@@ -55,14 +63,14 @@ def check_execution(request: CloudRequest, gate: MotoGate) -> None:
     definition = json.loads(described.content).get("definition", "")
     if any(resource in definition for resource in RUNS_TASKS):
         message = (
-            f"fargate-local executes no state machine, and {arn} runs ECS tasks: its execution would succeed without"
-            " them. Start the tasks with RunTask instead."
+            f"fargate-local does not execute state machines, and {arn} runs ECS tasks: its execution would succeed"
+            " without them. Start the tasks with RunTask instead."
         )
         raise CannotRunError(message)
 
 
 def runs_a_task(target: Any) -> bool:
-    """Whether a target of EventBridge or Scheduler is ECS."""
+    """Return whether a target of EventBridge or Scheduler is ECS."""
     if not isinstance(target, dict):
         return False
     arn = str(target.get("Arn", ""))
@@ -70,7 +78,7 @@ def runs_a_task(target: Any) -> bool:
 
 
 def parameters(request: CloudRequest) -> dict[str, Any]:
-    """The JSON body; empty when it is none, which moto may judge."""
+    """Return the JSON body, or an empty object when it is not valid: moto will report that."""
     try:
         document = json.loads(request.body)
     except ValueError:

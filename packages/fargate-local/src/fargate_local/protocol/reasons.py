@@ -1,8 +1,8 @@
-"""The reasons that ECS gives for the end of a task.
+"""The reasons that ECS gives for a stopped task.
 
 Texts: Amazon ECS developer guide, "Stopped tasks error messages", "CannotPullContainer task errors",
-"ResourceInitializationError" and "Fargate capacity providers" (read November 2026), and amazon-ecs-agent for the words
-of the agent.
+"ResourceInitializationError" and "Fargate capacity providers" (read November 2026), and amazon-ecs-agent for the
+agent's own.
 """
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -25,23 +25,23 @@ START_PREFIX = (
 
 
 def pull_failed(reference: str, detail: str, *, retried: int = 1) -> str:
-    """An image that cannot be resolved."""
+    """Return the reason for an image that cannot be resolved."""
     return f"{PULL_PREFIX} {retried} time(s): failed to resolve ref {reference}: {detail}"
 
 
 def pull_timed_out(reference: str) -> str:
-    """A registry that does not answer."""
+    """Return the reason for a registry that does not answer."""
     host = reference.partition("/")[0]
     return pull_failed(reference, f'failed to do request: Head "https://{host}/v2/": dial tcp: i/o timeout', retried=5)
 
 
 def secret_missing(detail: str) -> str:
-    """A secret of Secrets Manager that cannot be read."""
+    """Return the reason for a secret in Secrets Manager that cannot be read."""
     return f"{SECRETS_PREFIX} unable to retrieve secret from asm: service call has been retried 1 time(s): {detail}"
 
 
 def parameter_missing(name: str) -> str:
-    """A parameter of SSM that does not exist."""
+    """Return the reason for an SSM parameter that does not exist."""
     return (
         f"{SECRETS_PREFIX} unable to retrieve secrets from ssm: service call has been retried 1 time(s):"
         f" invalid ssm parameters: {name}"
@@ -49,7 +49,7 @@ def parameter_missing(name: str) -> str:
 
 
 def secret_unreachable(region: str) -> str:
-    """No way from the subnet to Secrets Manager."""
+    """Return the reason for a subnet with no route to Secrets Manager."""
     return (
         f"{SECRETS_PREFIX} unable to retrieve secret from asm: service call has been retried 5 time(s): failed to"
         f" fetch secret from secrets manager: RequestCanceled: request context canceled caused by: context deadline"
@@ -58,7 +58,7 @@ def secret_unreachable(region: str) -> str:
 
 
 def log_group_missing() -> str:
-    """A log group that does not exist and may not be created."""
+    """Return the reason for a log group that does not exist and may not be created."""
     return (
         "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to"
         " create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit"
@@ -67,7 +67,7 @@ def log_group_missing() -> str:
 
 
 def environment_file_missing(bucket: str, key: str, detail: str) -> str:
-    """An environment file that cannot be read."""
+    """Return the reason for an environment file that cannot be read."""
     return (
         "ResourceInitializationError: failed to download env files: file download command: non empty error stream:"
         f" service call has been retried 1 time(s): failed to download s3://{bucket}/{key}: {detail}"
@@ -75,12 +75,18 @@ def environment_file_missing(bucket: str, key: str, detail: str) -> str:
 
 
 def dependency_timed_out(name: str, target: str) -> str:
-    """A container that did not come to be what another waits for, within its ``startTimeout`` (amazon-ecs-agent)."""
+    """Return the reason for a container that did not reach the awaited state within its `startTimeout`.
+
+    Text: amazon-ecs-agent.
+    """
     return f"dependency graph: container ordering dependency [{name}] for target [{target}] has timed out."
 
 
 def dependency_failed(name: str, target: str) -> str:
-    """A container whose ``dependsOn: SUCCESS`` cannot be met (amazon-ecs-agent, agent/engine/dependencygraph)."""
+    """Return the reason for a container whose `dependsOn: SUCCESS` cannot be met.
+
+    Text: amazon-ecs-agent, agent/engine/dependencygraph.
+    """
     return (
         f"dependency graph: failed to resolve container ordering dependency [{name}] for target [{target}] as"
         " dependency did not exit successfully."

@@ -1,4 +1,4 @@
-"""The volumes of tasks as folders of this machine: empty when the task begins, gone when it has ended."""
+"""The volumes of tasks as folders on this machine: empty when the task starts, removed when it has ended."""
 
 import contextlib
 import os
@@ -10,18 +10,22 @@ PREFIX = "fargate-local-volumes-"
 
 
 class Volumes:
-    """Folders below one that belongs to this process, so that the next server can tell what a crash has left."""
+    """Folders below one that belongs to this process, so that the next server can tell what a crash left behind."""
 
     def __init__(self) -> None:
         self._root = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}"
 
     def folder(self, task_id: str, name: str) -> Path:
-        """The folder of a volume, the same for all containers of the task."""
-        # mkdir and not makedirs for the root: a folder of somebody else's by that name is an error, not a place.
+        """Return the folder of a volume, the same for all containers of the task.
+
+        Raises:
+            PermissionError: The folder for all volumes belongs to someone else.
+        """
+        # mkdir and not makedirs for the root: another user's folder by that name is an error.
         with contextlib.suppress(FileExistsError):
             self._root.mkdir(mode=0o700)
         if self._root.is_symlink() or self._root.stat().st_uid != os.geteuid():
-            message = f"{self._root} belongs to somebody else; remove it, or set TMPDIR"
+            message = f"{self._root} belongs to another user; remove it, or set TMPDIR"
             raise PermissionError(message)
         folder = self._root / task_id / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +38,7 @@ class Volumes:
             self._root.rmdir()
 
     def end_leftovers(self) -> None:
-        """Remove the folders of servers that are no more."""
+        """Remove the folders of servers that are gone."""
         for root in self._root.parent.glob(f"{PREFIX}*"):
             pid = root.name.removeprefix(PREFIX)
             if pid.isdigit() and root.stat().st_uid == os.geteuid() and not running(int(pid)):
@@ -42,7 +46,7 @@ class Volumes:
 
 
 def running(pid: int) -> bool:
-    """Whether there is such a process."""
+    """Return whether there is such a process."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
