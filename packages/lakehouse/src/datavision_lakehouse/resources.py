@@ -9,13 +9,13 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 DUCKDB_SHARE: Final = 0.6
-"""The rest is for Python, the PostgreSQL client and writers, which DuckDB's own limit does not count."""
+"""The rest is for Python, the PostgreSQL client and writers, which DuckDB's limit does not cover."""
 
 _CGROUP_FILES: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def memory_available() -> int:
-    """The smallest limit in bytes among cgroup, ECS task and machine."""
+    """Return the memory limit in bytes: the smallest among cgroup, ECS task and machine."""
     return min(_limits())
 
 

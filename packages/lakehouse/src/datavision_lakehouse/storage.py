@@ -10,32 +10,33 @@ from datavision_lakehouse.postgres import sql_text
 
 
 def is_s3(location: str) -> bool:
-    """Whether the location is an s3:// prefix rather than a folder."""
+    """Return whether the location is an s3:// prefix rather than a folder."""
     return location.startswith("s3://")
 
 
 def allow_s3(connection: duckdb.DuckDBPyConnection) -> None:
     """Give the connection's instance S3 credentials that refresh themselves.
 
-    Raises Unavailable when the AWS credential chain finds none.
+    Raises:
+        Unavailable: The AWS credential chain finds none.
     """
     try:
         connection.execute(s3_secret_sql(dict(os.environ)))
     except duckdb.Error as error:
         raise Unavailable(
             f"No AWS credentials for S3 ({str(error).splitlines()[0]}). "
-            "In a task give it a task role; elsewhere set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            "Give the task a task role; elsewhere set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from None
 
 
 def s3_secret_sql(environment: dict[str, str]) -> str:
-    """The statement for DuckDB's S3 secret under these AWS variables; holds no credentials itself."""
+    """Return the statement for DuckDB's S3 secret given these AWS variables; it holds no credentials itself."""
     options = ["TYPE s3", "PROVIDER credential_chain", "REFRESH auto"]
     if region := environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION"):
         options.append(f"REGION {sql_text(region)}")
     if endpoint := environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL"):
         parts = urlsplit(endpoint)
-        # An endpoint of one's own has no DNS name per bucket.
+        # A custom endpoint has no DNS name per bucket.
         options += [f"ENDPOINT {sql_text(parts.netloc)}", "URL_STYLE 'path'"]
         if parts.scheme == "http":
             options.append("USE_SSL false")
