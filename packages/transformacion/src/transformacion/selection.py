@@ -1,4 +1,4 @@
-"""What may stand after the verb: the options that are dbt's, and the grammar of a selection. Pure functions."""
+"""What may follow the verb: the options that dbt takes, and the grammar of a selection. Pure functions."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _selection: Final = re.compile(SELECTION, re.ASCII)
 
 
 def is_selection(text: str) -> bool:
-    """Whether the text is one or more selectors separated by spaces.
+    """Return whether the text is one or more selectors separated by spaces.
 
     Args:
         text: What somebody typed after `--select`, or into a form.
@@ -33,9 +33,9 @@ def is_selection(text: str) -> bool:
 
 
 def dbt_options(arguments: Sequence[str]) -> list[str]:
-    """The arguments as dbt takes them, one selector an argument.
+    """Return the arguments as dbt takes them, one selector per argument.
 
-    Only the options that say what to run reach dbt. The others would change how it runs: a second thread, for one,
+    Only options that say what to run reach dbt. The others would change how it runs: a second thread, for example,
     corrupts the lakehouse's catalog.
 
     Args:
@@ -45,7 +45,7 @@ def dbt_options(arguments: Sequence[str]) -> list[str]:
         The same options; a selection that came as one argument (`"staging marts"`) in as many as it has selectors.
 
     Raises:
-        UsageError: an argument is neither such an option nor a selector after one.
+        UsageError: An argument is neither such an option nor a selector after one.
     """
     return list(_checked(iter(arguments)))
 
@@ -64,11 +64,11 @@ def _checked(arguments: Iterator[str]) -> Iterator[str]:
             open_list = name
             yield from (name, *_selectors(name, value if equals else _next(arguments, name)))
         elif argument.startswith("-"):
-            raise UsageError(f"{argument!r} is no option here. What goes to dbt: {_valid()}.")
+            raise UsageError(f"{argument!r} is not an option here. Options that go to dbt: {_valid()}.")
         elif open_list:
             yield from _selectors(open_list, argument)
         else:
-            raise UsageError(f"{argument!r} follows no option. To choose what to run: --select {argument}")
+            raise UsageError(f"{argument!r} does not belong to an option. To choose what to run: --select {argument}")
 
 
 def _next(arguments: Iterator[str], option: str) -> str:
@@ -81,7 +81,7 @@ def _next(arguments: Iterator[str], option: str) -> str:
 def _selectors(option: str, text: str) -> list[str]:
     if not is_selection(text):
         raise UsageError(
-            f"{text!r} after {option} is no selection. Give names, tag:, path: or source: selectors separated by "
+            f"{text!r} after {option} is not a selection. Give names, tag:, path: or source: selectors separated by "
             "spaces, for example: --select fact_rfm+"
         )
     return text.split()
