@@ -22,12 +22,12 @@ has not finished by DEADLINE.</p>
 
 
 def failure_alert() -> SmtpNotifier:
-    """Return the notifier for a task that failed for good."""
+    """Return the notifier for a task that has failed and will not be retried."""
     return _notifier("{{ ti.dag_id }}.{{ ti.task_id }} failed")
 
 
 def retry_alert() -> SmtpNotifier:
-    """Return the notifier for a task that will be tried again."""
+    """Return the notifier for a task that will be retried."""
     return _notifier("{{ ti.dag_id }}.{{ ti.task_id }} failed and will be retried (try {{ ti.try_number }})")
 
 

@@ -1,6 +1,6 @@
 """The configuration of one environment: `config/<env>.toml`, overridden by `DATAVISION_<SECTION>__<KEY>`.
 
-Every infrastructure parameter lives there and nowhere else: DAGs and modules know none of them.
+Every infrastructure parameter is there and nowhere else: DAGs and modules know none of them.
 """
 
 import os
@@ -43,7 +43,7 @@ class Size(_Section):
 
 
 class Launch(_Section):
-    """The launch budget, apart from Airflow's tries."""
+    """The launch budget, separate from Airflow's tries."""
 
     attempts: int = Field(6, ge=1)
     total_seconds: Seconds = 1800
@@ -96,16 +96,16 @@ class Ecs(_Section):
 
 
 class Network(_Section):
-    """Addresses of the environment's VPC, and the ways out of it."""
+    """Addresses of the environment's VPC, and its routes to other networks."""
 
     address_prefix: str = Field(pattern=r"^\d{1,3}\.\d{1,3}$")
     """First two octets of the VPC, a /16; networks that are ever to be connected must not share it."""
     source_cidr: str = Field(pattern=_CIDR)
     """Where the source PostgreSQL answers; tasks may open port 5432 there."""
     source_gateway: str = Field("", pattern=_GATEWAY)
-    """Peering connection (pcx-…) or transit gateway (tgw-…) that leads there; empty: no route is made."""
+    """Peering connection (pcx-…) or transit gateway (tgw-…) that leads there; empty: no route."""
     office_cidr: str = Field("", pattern=rf"{_CIDR}|^$")
-    """From where people open Airflow's UI, besides the VPC itself; empty: from nowhere else."""
+    """Where people open Airflow's UI from, besides the VPC itself; empty: nowhere else."""
     office_gateway: str = Field("", pattern=_GATEWAY)
     nat: bool = False
     """Whether there is a way out to the internet, for a code host or an identity provider that lives there."""
@@ -114,7 +114,7 @@ class Network(_Section):
 
 
 class Images(_Section):
-    """The registry, and what a release demands of an image."""
+    """The registry, and what a release requires of an image."""
 
     repository_prefix: str = "datavision"
     registry: str | None = None
@@ -129,9 +129,9 @@ class Images(_Section):
     keep_releases: int = Field(10, ge=1)
     keep_days: int = Field(180, ge=0)
     keep_unpinned_hours: Annotated[float, Field(ge=0)] = 24
-    """An image that nothing needs stays this long after its push: somebody may be about to pin it."""
+    """An image that nothing needs is kept this long after its push: someone may be about to pin it."""
     prune_after_release: bool = False
-    """Whether a release removes at its end what nothing needs any more."""
+    """Whether a release ends with deleting the images that nothing needs."""
 
 
 class Storage(_Section):
@@ -160,7 +160,7 @@ class Secrets(_Section):
 
 
 class Module(_Section):
-    """What one business module's tasks get unless a DAG asks for more."""
+    """What a business module's tasks get unless a DAG asks for more."""
 
     task_role: str
     size: str = "small"
@@ -173,7 +173,7 @@ class Module(_Section):
 
 
 class Airflow(_Section):
-    """This environment's Airflow; the local one is started by itself."""
+    """This environment's Airflow; the local one is started automatically."""
 
     image: str | None = None
     """`registry/repository@digest` of its image (`datavision image push airflow`); unset: its stack is not deployed."""
@@ -187,7 +187,7 @@ class Airflow(_Section):
     """OpenID Connect issuer (https://…) that people sign on with; the client's secret is in Secrets Manager."""
     oidc_client_id: str = ""
     oidc_admins: str = "datavision-admins"
-    """Group (claim `groups`) whose members administer Airflow; everybody else may look."""
+    """Group (claim `groups`) whose members administer Airflow; everyone else may look."""
     shell: bool = False
     """Whether ECS Exec opens a shell in Airflow's containers."""
     api_url: str | None = None
@@ -196,7 +196,7 @@ class Airflow(_Section):
 
 
 class Alerts(_Section):
-    """Who hears of failures."""
+    """Who is notified of failures."""
 
     email_to: tuple[str, ...]
     email_from: str
@@ -208,9 +208,9 @@ class Observability(_Section):
 
     log_group: str
     forward_seconds: Seconds = 2
-    """Pause between two looks at a container's log, whose lines Airflow's log repeats."""
+    """Pause between two reads of a container's log, which is forwarded to Airflow's."""
     forward_save_seconds: Seconds = 30
-    """How often the triggerer saves how far it came: what it repeats at most when it is killed."""
+    """How often the triggerer saves its position: the most it repeats when it is killed."""
 
 
 class Config(BaseSettings):
@@ -246,7 +246,7 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Let the environment win over the file (whose values come in as init arguments)."""
+        """Give the environment precedence over the file (whose values come in as init arguments)."""
         return env_settings, init_settings
 
     def registry(self) -> str:
@@ -281,7 +281,7 @@ def load(env: str | None = None) -> Config:
     """Read and validate the configuration of `env` (default: `current_env()`).
 
     Raises:
-        ConfigError: the file is missing, is not TOML, or has an unknown, missing or invalid value; it names the file,
+        ConfigError: The file is missing, is not TOML, or has an unknown, missing or invalid value; it names the file,
             the key and what was expected.
     """
     name = env or current_env()
@@ -315,7 +315,7 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
             f"{unknown[0]} overrides nothing: its section is not one of {', '.join(sorted(Config.model_fields))}."
         )
     try:
-        # The name wins: DATAVISION_ENV is only the default of whoever asks for no environment by name.
+        # The name wins: DATAVISION_ENV is only the default for callers that name no environment.
         return Config(**{**values, "env": name}).model_copy(update={"env": name})
     except ValidationError as error:
         raise ConfigError(_explain(path, error)) from None

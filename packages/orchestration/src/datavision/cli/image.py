@@ -16,7 +16,7 @@ from datavision.images.run import build_images, push_image, run_command
 from datavision.release.registry.prune import prune as prune_registry
 
 app = typer.Typer(help="Module images: build, run, prune.", **PLAIN)
-Engine = Annotated[EngineChoice | None, typer.Option(help="Use this instead of the configured one.")]
+Engine = Annotated[EngineChoice | None, typer.Option(help="Use this engine instead of the configured one.")]
 
 
 @app.command()
@@ -25,7 +25,7 @@ def build(
     module: Annotated[str | None, typer.Argument(help="A module, or airflow. Default: all modules.")] = None,
     engine: Engine = None,
 ) -> None:
-    """Build module images and push nothing; what was built from the same source already is left alone.
+    """Build module images without pushing them; an image already built from the same source is kept.
 
     Example: datavision image build transformacion --engine podman
     """
@@ -40,7 +40,7 @@ def push(
     module: Annotated[str, typer.Argument(help="Which image: a module, or airflow.")],
     engine: Engine = None,
 ) -> None:
-    """Build an image and push it, outside a release; prints its name by digest.
+    """Build an image and push it, outside a release; print its name by digest.
 
     Example: datavision image push airflow --env dev
     """
@@ -55,7 +55,7 @@ def run(
     env: Env,
     engine: Engine = None,
 ) -> None:
-    """Run a command in a module's image, built first when its source changed; the exit code is the command's.
+    """Run a command in a module's image, built first if its source changed; the exit code is the command's.
 
     Example: datavision image run transformacion -- transformacion --help
     """
@@ -68,10 +68,10 @@ def run(
 @app.command()
 def prune(
     env: Env,
-    delete: Annotated[bool, typer.Option("--delete", help="Really delete; without it nothing is.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them; without it they are only listed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show, or delete, the images that no pin, rollback window, coming run or running task needs.
+    """Show or delete the images that no pin, rollback window, upcoming run or running task needs.
 
     Example: datavision image prune --env prod --delete
     """

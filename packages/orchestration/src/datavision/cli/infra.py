@@ -33,7 +33,7 @@ def deploy(
     env: Env,
     as_json: AsJson = False,
 ) -> None:
-    """Create or update the stacks of infra/; what is as it should be is left alone.
+    """Create or update the stacks of infra/; up-to-date ones are left alone.
 
     Example: datavision infra deploy --env dev
     """
@@ -45,7 +45,7 @@ def deploy(
 
 @app.command()
 def secret(name: Annotated[Secret, typer.Argument(help="Which secret.")], env: Env) -> None:
-    """Give a secret its value, asked for on a terminal, else read from standard input.
+    """Set a secret's value: prompted for on a terminal, else read from standard input.
 
     Example: datavision infra secret source_url --env dev < url.txt
     """
@@ -53,7 +53,7 @@ def secret(name: Annotated[Secret, typer.Argument(help="Which secret.")], env: E
     value = Prompt.ask(f"Value of {name}", password=True, console=err) if asked else sys.stdin.read().strip()
     with environment(env) as config:
         changed = put_secret_values(config, {name.value: value})
-    step(f"{name.value} of {env}: {'changed' if changed else 'had that value already'}")
+    step(f"{name.value} of {env}: {'changed' if changed else 'already had that value'}")
 
 
 @app.command()
@@ -61,7 +61,7 @@ def bootstrap(
     env: Env,
     rotate: Annotated[bool, typer.Option("--rotate", help="Give every database user a new password.")] = False,
 ) -> None:
-    """Make the databases and users of lakehouse and Airflow, by a task inside the VPC, and write their URLs.
+    """Create the databases and users of lakehouse and Airflow, in a task inside the VPC, and store their URLs.
 
     Example: datavision infra bootstrap --env dev
     """

@@ -1,4 +1,4 @@
-"""The stacks of an environment as they should be: templates and the parameters that the configuration gives them."""
+"""The desired stacks of an environment: templates, and their parameters from the configuration."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ _NEEDS = {"airflow": ("airflow_database_url", "airflow_git", "airflow_oidc", "sm
 
 @dataclass(frozen=True)
 class Stack:
-    """One CloudFormation stack as it should be."""
+    """One CloudFormation stack in its desired state."""
 
     part: str
     name: str
@@ -25,13 +25,13 @@ class Stack:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of template and parameters; equal means there is nothing to deploy."""
+        """A hash of template and parameters; if it is equal there is nothing to deploy."""
         text = self.template + repr(sorted(self.parameters.items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Keys of the secrets that must have values before."""
+        """Keys of the secrets that must have values first."""
         return _NEEDS.get(self.part, ())
 
 
@@ -41,7 +41,7 @@ def templates_dir() -> Path:
 
 
 def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
-    """Return the stacks of `config`'s environment in the order they are deployed: each after what it needs."""
+    """Return the stacks of `config`'s environment in deployment order: each after those it needs."""
     names = {
         "Environment": config.env,
         "RepositoryPrefix": config.images.repository_prefix,
@@ -107,7 +107,7 @@ def _network(config: Config) -> dict[str, str]:
 
 
 def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return the parameters of the stacks that `local` has other means for: database, Airflow, alarms."""
+    """Return the parameters of the stacks that `local` replaces by other means: database, Airflow, alarms."""
     airflow = config.airflow
     parameters: dict[str, dict[str, str]] = {
         "database": {"Environment": config.env},

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set `values` for the time of the block; afterwards every variable is as it was before."""
+    """Set `values` for the duration of the block; afterwards every variable is as it was before."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

@@ -1,4 +1,4 @@
-"""From what became of a launch to the exception that a person reads: facts, last log lines, next step."""
+"""Turns a launch's outcome into the exception that a person reads: facts, last log lines, next step."""
 
 from datavision.fargate.attempt.accounting import failed_checks
 from datavision.fargate.attempt.host import Host

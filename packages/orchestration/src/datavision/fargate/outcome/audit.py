@@ -89,9 +89,9 @@ def list_runs(cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | Non
 def read_audits(
     cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | None = None, run_id: str | None = None
 ) -> list[AuditRecord]:
-    """Return the records of a pipeline in order of launch, of one day (`on`, quick) or one run when given.
+    """Return a pipeline's records in order of launch, of one day (`on`, quick) or one run if given.
 
-    Objects that are not audit records are left out.
+    Objects that are not audit records are skipped.
     """
     keys = [
         key for key in list_keys(cloud, bucket, _prefix(env, pipeline, on)) if run_id is None or f"/{run_id}/" in key
