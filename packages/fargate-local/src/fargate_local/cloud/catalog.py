@@ -169,16 +169,6 @@ class Catalog:
         vpc: str = found["SecurityGroups"][0]["VpcId"]
         return vpc
 
-    def default_security_group(self, region: str, vpc: str) -> str:
-        """Return the security group of a VPC that ECS uses when none is named."""
-
-        def ask() -> str:
-            filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
-            found = self._clients.get("ec2", region).describe_security_groups(Filters=filters)["SecurityGroups"]
-            return found[0]["GroupId"] if found else ""
-
-        return self._once(("default-group", region, vpc), ask)
-
     def has_role(self, arn: str) -> bool:
         """Return whether IAM knows the role."""
 

@@ -47,7 +47,6 @@ class Launch:
     cpu: int
     memory: int
     subnets: list[Subnet]
-    groups: list[str]
     tags: list[dict[str, str]]
 
     @property
@@ -86,7 +85,7 @@ def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> La
     check_roles(catalog, overrides, definition)
     cpu, memory = task_size(overrides, definition)
     check_override_sizes(overrides, cpu, memory)
-    subnets, groups = check_network(catalog, region, request, definition)
+    subnets = check_network(catalog, region, request, definition)
     return Launch(
         region=region,
         cluster=cluster,
@@ -99,7 +98,6 @@ def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> La
         cpu=cpu,
         memory=memory,
         subnets=subnets,
-        groups=groups,
         tags=tags_of(request, definition),
     )
 
@@ -342,10 +340,8 @@ def task_size(overrides: dict[str, Any], definition: dict[str, Any]) -> tuple[in
     return cpu, memory
 
 
-def check_network(
-    catalog: Catalog, region: str, request: dict[str, Any], definition: dict[str, Any]
-) -> tuple[list[Subnet], list[str]]:
-    """Return the request's subnets and security groups, which must exist in one VPC.
+def check_network(catalog: Catalog, region: str, request: dict[str, Any], definition: dict[str, Any]) -> list[Subnet]:
+    """Return the request's subnets, which must exist in one VPC, as must its security groups.
 
     Raises:
         ClientError: The definition's network mode is not awsvpc.
@@ -375,9 +371,8 @@ def check_network(
     if len({subnet.vpc_id for subnet in subnets}) > 1:
         message = "All subnets must belong to the same VPC."
         raise InvalidParameterError(message)
-    groups = network.get("securityGroups", [])
-    catalog.check_security_groups(region, groups, subnets[0].vpc_id)
-    return subnets, groups or [catalog.default_security_group(region, subnets[0].vpc_id)]
+    catalog.check_security_groups(region, network.get("securityGroups", []), subnets[0].vpc_id)
+    return subnets
 
 
 def platform_version(request: dict[str, Any]) -> str:

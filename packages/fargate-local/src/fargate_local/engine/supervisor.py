@@ -122,7 +122,7 @@ class Supervisor:
     def _handle(self, event: dict[str, Any]) -> None:
         ident = event["id"]
         if event["ev"] == "exited":
-            exited = Exit(event["code"], event["oom"], event["peak"], event["cpu"])
+            exited = Exit(event["code"], event["oom"])
             if not self._exited[ident].done():
                 self._exited[ident].set_result(exited)
             return
@@ -143,7 +143,7 @@ class Supervisor:
         self._started.clear()
         for exited in self._exited.values():
             if not exited.done():
-                exited.set_result(Exit(128 + signal.SIGKILL, False, 0, 0.0))
+                exited.set_result(Exit(128 + signal.SIGKILL, False))
 
 
 def raise_file_limit() -> None:

@@ -36,7 +36,7 @@ CONTAINER_MARK = "ECS_CONTAINER_METADATA_URI_V4"
 class Container:
     """One process group that the warden watches until it ends."""
 
-    __slots__ = ("cpu", "group", "group_limit", "ident", "limit", "mark", "oom", "peak", "pid")
+    __slots__ = ("group", "group_limit", "ident", "limit", "mark", "oom", "pid")
 
     def __init__(self, message: dict[str, Any], pid: int) -> None:
         self.ident: str = message["id"]
@@ -48,7 +48,6 @@ class Container:
         self.mark = None if message.get("probe") else mark
         self.pid = pid
         self.oom = False
-        self.peak = 0
 
 
 class Warden:
@@ -207,7 +206,7 @@ class Warden:
         """Collect every process that has ended, and report the containers among them."""
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -218,15 +217,7 @@ class Warden:
             del self.by_ident[container.ident]
             kill_group(pid)
             self.end_leftovers(container)
-            scale = 1024 if LINUX else 1
-            self.send(
-                ev="exited",
-                id=container.ident,
-                code=exit_code(status),
-                oom=container.oom,
-                peak=max(container.peak, usage.ru_maxrss * scale),
-                cpu=usage.ru_utime + usage.ru_stime,
-            )
+            self.send(ev="exited", id=container.ident, code=exit_code(status), oom=container.oom)
 
     def end_leftovers(self, container: Container) -> None:
         """Kill what a finished container left running; the kernel has made it our child by now."""
@@ -264,7 +255,6 @@ class Warden:
                 resident[session] += pages * PAGE
         groups: dict[str, list[Container]] = {}
         for container in self.containers.values():
-            container.peak = max(container.peak, resident[container.pid])
             groups.setdefault(container.group, []).append(container)
         for group in groups.values():
             self.enforce(group, processes, resident)

@@ -14,7 +14,6 @@ SendSignal = Callable[[str, signal.Signals], None]
 class Image:
     """An image that is ready to run. `place` is what the runtime needs to find it again."""
 
-    reference: str
     digest: str | None
     place: str
     config: dict[str, Any]
@@ -40,12 +39,10 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a container ended. `peak_memory` is in bytes, `cpu_seconds` counts all its processes."""
+    """How a container's foreground command ended."""
 
     code: int
     out_of_memory: bool
-    peak_memory: int
-    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

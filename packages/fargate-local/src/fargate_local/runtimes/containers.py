@@ -66,7 +66,7 @@ class ContainerRuntime:
                 if pulled.returncode != 0:
                     raise StartError(reasons.pull_failed(reference, last_line(pulled.stderr)))
         config = json.loads(self._run("image", "inspect", "--format", "{{json .Config}}", name).stdout)
-        return Image(reference, digest, name, config)
+        return Image(digest, name, config)
 
     def _source(self, parsed: Reference, digest: str | None) -> str:
         """Return where the engine really pulls from."""

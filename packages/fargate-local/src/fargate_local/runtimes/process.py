@@ -46,7 +46,7 @@ class ProcessRuntime:
             StartError: There is none; the text is ECS's.
         """
         if reference.partition(":")[0] == HOST_IMAGE:
-            return Image(reference, None, "", {})
+            return Image(None, "", {})
         parsed = parse_reference(reference)
         if parsed.ecr_region is None:
             detail = "the process runtime supports no registry but ECR; use an ECR repository or the image 'host'"
@@ -58,7 +58,7 @@ class ProcessRuntime:
             where = self._store.root if self._store else "none was given; start with --store"
             detail = f"ECR has it as {digest}, but the image store ({where}) has no such image; build it again"
             raise StartError(reasons.pull_failed(reference, detail))
-        return Image(reference, digest, str(self._store.path(digest)), self._store.config(digest))
+        return Image(digest, str(self._store.path(digest)), self._store.config(digest))
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
         """Return the command, with the paths of the image and of its volumes replaced by their folders."""
