@@ -27,7 +27,6 @@ FAILURES = [outcome for outcome in Outcome if outcome is not Outcome.SUCCESS]
 
 def explained(outcome: Outcome, *, last_try: bool = False, **more: Any) -> FargateError:
     return explain(
-        outcome,
         Ending(outcome, "EssentialContainerExited", "Essential container in task exited", 1),
         task="pipeline_suscripciones.ingesta",
         env="dev",

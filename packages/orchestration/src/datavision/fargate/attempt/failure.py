@@ -26,7 +26,6 @@ def failure(
     """Return the exception for a launch that did not succeed."""
     lines = logs.last_lines(host.cloud, log_stream(host, last.arn), LAST_LINES) if last.arn else ()
     return explain(
-        ending.outcome,
         ending,
         task=host.job.name,
         env=host.job.key.env,

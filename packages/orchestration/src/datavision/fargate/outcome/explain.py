@@ -104,7 +104,6 @@ _AT_CEILING = _Explanation(
 
 
 def explain(
-    outcome: Outcome,
     ending: Ending,
     *,
     task: str,
@@ -117,8 +116,8 @@ def explain(
     checks: tuple[str, ...] = (),
     at_ceiling: bool = False,
 ) -> FargateError:
-    """Return the exception for an outcome other than success; after the last try nothing is retried."""
-    found = _AT_CEILING if at_ceiling else _ERRORS[outcome]
+    """Return the exception for an ending other than success; after the last try nothing is retried."""
+    found = _AT_CEILING if at_ceiling else _ERRORS[ending.outcome]
     step = found.step.format(env=env)
     if found.retried:
         step = f"{_LAST if last_try else found.retried} {step}"
@@ -126,7 +125,7 @@ def explain(
         Report(
             what=found.what.format(task=task) + ".",
             next_step=step,
-            failure_class=outcome.value,
+            failure_class=ending.outcome.value,
             stop_code=ending.stop_code,
             reason=ending.reason,
             exit_code=ending.exit_code,
