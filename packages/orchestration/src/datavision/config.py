@@ -142,7 +142,7 @@ class Storage(_Section):
     reports_bucket: str
     results_bucket: str
     landing_path: str
-    """Folder or s3:// prefix of the landing files; a relative folder lies in the state folder (also the next two)."""
+    """Folder or s3:// prefix of the landing files; a relative folder is below the state folder (also the next two)."""
     reports_path: str
     lakehouse_path: str
 
@@ -192,7 +192,7 @@ class Airflow(_Section):
     """Whether ECS Exec opens a shell in Airflow's containers."""
     api_url: str | None = None
     token: SecretStr | None = None
-    """An API token; give it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
+    """An API token; pass it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
 
 
 class Alerts(_Section):

@@ -16,7 +16,7 @@ def check_mail(connection: str) -> str:
         connection: The Airflow connection, as JSON: `host`, `port`, `login`, `password`, and in `extra` `disable_tls`.
 
     Raises:
-        UserError: It is no such JSON, or the server does not answer, speak TLS, or accept the credentials.
+        UserError: It is not such JSON, or the server does not answer, speak TLS, or accept the credentials.
     """
     try:
         values = json.loads(connection)

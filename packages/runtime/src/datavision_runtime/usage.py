@@ -1,4 +1,4 @@
-"""What a command used: peak memory and bytes written of a whole process tree."""
+"""What a command used: peak memory and bytes written of a process tree."""
 
 import threading
 from contextlib import suppress

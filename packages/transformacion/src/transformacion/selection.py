@@ -14,7 +14,7 @@ graph; a comma intersects. No option is one."""
 
 SELECTION: Final = rf"^ *{SELECTOR}( +{SELECTOR})* *$"
 """Selectors separated by spaces, their union: what `modelos` of pipeline_fact_rfm takes. Plain enough to be the pattern
-of a JSON schema too, where a copy stands because neither package may import the other."""
+of a JSON schema, too, which has a copy because neither package may import the other."""
 
 _LISTS: Final = frozenset({"--select", "-s", "--exclude", "--resource-type", "--exclude-resource-type"})
 _VALUES: Final = frozenset({"--vars", "--output"})
@@ -27,7 +27,7 @@ def is_selection(text: str) -> bool:
     """Return whether the text is one or more selectors separated by spaces.
 
     Args:
-        text: What somebody typed after `--select`, or into a form.
+        text: What someone typed after `--select`, or into a form.
     """
     return "\n" not in text and _selection.match(text) is not None
 
@@ -39,7 +39,7 @@ def dbt_options(arguments: Sequence[str]) -> list[str]:
     corrupts the lakehouse's catalog.
 
     Args:
-        arguments: All that follows the verb and is no option of ours.
+        arguments: Everything after the verb that is not one of our own options.
 
     Returns:
         The same options; a selection that came as one argument (`"staging marts"`) in as many as it has selectors.

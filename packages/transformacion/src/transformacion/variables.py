@@ -7,7 +7,7 @@ from typing import Final
 from transformacion.errors import UsageError
 
 RFM_DATE_VARIABLE: Final = "DATAVISION_FECHA_RFM"
-"""How the date reaches the models. Unlike `--vars`, a new value does not make dbt parse the whole project again."""
+"""How the date reaches the models. Unlike `--vars`, a new value does not make dbt parse the entire project again."""
 
 
 def dbt_arguments(command: Sequence[str], *, full_refresh: bool = False) -> list[str]:

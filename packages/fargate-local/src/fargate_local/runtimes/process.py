@@ -67,7 +67,7 @@ class ProcessRuntime:
         places = {"/app": f"{image.place}/app"} if image.place else {}
         for mount in container.mounts:
             path = mount.path.rstrip("/")
-            # /tmp stays the machine's: arguments may name files there that are no business of the container's.
+            # /tmp stays the machine's: arguments may name files there that have nothing to do with the container.
             if path and path != TEMPORARY:
                 places[path] = str(self._volumes.folder(task.task_id, mount.volume))
         merged = {**base_environment(image), **environment}

@@ -86,6 +86,6 @@ def prune(
         (i.repository, Digest(i.digest), ", ".join(i.tags), f"{i.pushed_at:%Y-%m-%d}", f"{i.size / 2**20:.1f}")
         for i in done.removable
     ]
-    title = "deleted" if delete else "may go"
+    title = "deleted" if delete else "can be deleted"
     show_table(title, ("repository", "digest", "tags", "pushed", "MiB"), rows, right=("MiB",))
     step(done.summary)

@@ -53,7 +53,7 @@ _SETTINGS: Final = {
 _START_SECONDS: Final = 60
 _PORT_TRIES: Final = 5
 _NO_PROCESS: Final = 2**22
-"""Linux never gives this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
+"""Linux never assigns this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
 
 
 class PostgresError(UserError):

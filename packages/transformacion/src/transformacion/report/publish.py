@@ -40,7 +40,7 @@ def _write_folder(content: bytes, location: str, name: str) -> tuple[str, str]:
         arriving = folder / f".{name}.{os.getpid()}"
         try:
             arriving.write_bytes(content)
-            # A link fails when the name is taken, and shows the whole file or nothing.
+            # A link fails if the name is taken, and shows the complete file or nothing.
             (folder / name).hardlink_to(arriving)
             arriving.replace(folder / LATEST)
         finally:

@@ -38,7 +38,7 @@ class LaunchRecord:
     budget_started_at: float
     intended_at: float
     request: dict[str, Any]
-    """The arguments of RunTask: sent again word for word when nobody knows whether they arrived."""
+    """The arguments of RunTask: sent again unchanged if it is unknown whether they arrived."""
     market: Market
     cpu: int
     memory: int

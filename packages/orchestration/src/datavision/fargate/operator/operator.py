@@ -50,7 +50,7 @@ class FargateOperator(BaseOperator):
         memory: MiB.
         max_memory: MiB up to which the task may grow after out-of-memory kills; the module's when not given.
         capacity: "on-demand", "spot" or "spot-then-on-demand"; the module's, else the environment's, when not given.
-        environment: Variables for the container, beside those of its task definition.
+        environment: Variables for the container, besides those of its task definition.
         image: Release, repository, tag, digest and task_definition; read from the pin of the DAG when not given.
         aws_conn_id: Airflow connection; the standard credential chain when not given.
         deferrable: Wait in the triggerer instead of the worker.

@@ -22,7 +22,7 @@ from datavision.fargate.waiting.poll_loop import poll_loop
 from datavision.fargate.waiting.watch import Watch
 
 KILL_SECONDS = 22.0
-"""For ECS to say STOPPED; Airflow gives on_kill 30 s for everything."""
+"""For ECS to report STOPPED; Airflow allows on_kill 30 s in total."""
 
 
 class FargateTrigger(BaseTrigger):

@@ -69,7 +69,7 @@ class AuditRecord(BaseModel):
 
     @property
     def object_key(self) -> str:
-        """Where the record lies in the results bucket."""
+        """The record's key in the results bucket."""
         folder = f"audit/{self.env}/{self.pipeline}/{self.run_date.isoformat()}/{self.run_id}"
         return f"{folder}/{self.key.file_stem}-{self.try_number}-{self.launch}.json"
 

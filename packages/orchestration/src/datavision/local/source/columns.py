@@ -29,7 +29,7 @@ def plus_days(moments: Times, days: Ints) -> Days:
 
 
 def times_between(rng: np.random.Generator, first: Times, last: Times) -> Times:
-    """Return a moment after `first` and not after `last`, uniformly; `first` itself where nothing lies between."""
+    """Return a moment after `first` and not after `last`, uniformly; `first` itself where they are adjacent."""
     width = np.maximum((last - first).astype(np.int64), 0)
     moments: Times = first + (rng.random(len(first)) * width).astype(np.int64).astype("timedelta64[us]")
     return moments

@@ -20,7 +20,7 @@ class Allowed(BaseModel):
     """As the scan names it, e.g. CVE-2026-12345."""
     reason: str = Field(min_length=20)
     expires: date
-    """The first day on which it is no longer let through."""
+    """The first day on which it is no longer allowed."""
 
 
 class _File(BaseModel):

@@ -47,7 +47,7 @@ class Pruning:
         if self.deleted:
             return f"deleted {listed} from the registry, which freed {_mebibytes(self.freed)} on this disk; {needed}"
         advice = "; nothing was deleted: add --delete" if self.removable else ""
-        return f"{listed} may go, {needed}{advice}"
+        return f"{listed} can be deleted, {needed}{advice}"
 
 
 InFlight = Callable[[], Mapping[str, str]]
