@@ -30,7 +30,7 @@ def test_a_release_is_a_parameter_of_the_run() -> None:
 
 @pytest.mark.parametrize("pair", ["fecha_rfm", "=x"])
 def test_a_parameter_without_key_or_value_is_refused_with_an_example(pair: str) -> None:
-    with pytest.raises(UserError, match=r"is not key=value\. Write for instance --param"):
+    with pytest.raises(UserError, match=r"is not key=value\. Write, for example, --param"):
         parse_params([pair], None)
 
 

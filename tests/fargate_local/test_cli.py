@@ -98,7 +98,7 @@ def test_a_task_that_does_not_exist_is_said_so(cli: Callable[..., str]) -> None:
 
 def test_faults_are_added_listed_removed_and_cleared(ecs: Ecs, cli: Callable[..., str], tmp_path: Path) -> None:
     cli("faults", "clear")
-    assert cli("faults", "add", "capacity", "--family", "rfm*", "--times", "2").endswith("is in force\n")
+    assert cli("faults", "add", "capacity", "--family", "rfm*", "--times", "2").startswith("added rule ")
     (rule,) = json.loads(cli("faults", "list", "--json"))
     assert (rule["fault"], rule["family"], rule["times"], rule["injected"]) == ("capacity", "rfm*", 2, 0)
     assert "family=rfm*" in cli("faults", "list")

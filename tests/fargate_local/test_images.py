@@ -149,7 +149,7 @@ def test_an_image_missing_from_the_store_says_so(ecs: Ecs, tmp_path: Path) -> No
 
 def test_another_registry_than_ecr_cannot_be_pulled_from(ecs: Ecs) -> None:
     task = ecs.finish(ecs.define({"image": "docker.io/library/busybox:latest"}))
-    assert "name an ECR repository or the image 'host'" in task["stoppedReason"]
+    assert "use an ECR repository or the image 'host'" in task["stoppedReason"]
 
 
 def test_a_tag_that_moves_moves_the_next_task(ecs: Ecs, stored: Any, tmp_path: Path) -> None:

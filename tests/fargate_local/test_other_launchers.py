@@ -323,7 +323,7 @@ def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs, re
     states = ecs.client("stepfunctions")
     code, message = refusal(states.start_execution, stateMachineArn=arn)
     assert code == "ValidationException"
-    assert message.startswith(f"fargate-local executes no state machine, and {arn} runs ECS tasks")
+    assert message.startswith(f"fargate-local does not execute state machines, and {arn} runs ECS tasks")
     assert states.list_executions(stateMachineArn=arn)["executions"] == []
 
 

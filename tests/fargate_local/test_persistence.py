@@ -168,7 +168,7 @@ def test_the_cloud_goes_on_after_the_restart(survival: Any) -> None:
 def test_a_second_server_is_kept_out_of_a_state_folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with FargateLocal(state_dir=tmp_path), pytest.raises(RuntimeError, match="exit 2"):
         FargateLocal(state_dir=tmp_path).start()
-    assert f"another fargate-local uses {tmp_path}" in capfd.readouterr().err
+    assert f"another fargate-local is using {tmp_path}" in capfd.readouterr().err
 
 
 def test_tasks_end_when_the_program_that_started_the_server_dies(make_cloud: MakeCloud) -> None:

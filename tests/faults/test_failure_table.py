@@ -186,7 +186,7 @@ def test_out_of_memory_is_retried_with_the_next_size_which_the_next_run_starts_w
 
 def test_out_of_memory_at_the_ceiling_fails_at_once(airflow: Make) -> None:
     task = airflow(EAT.format(700), max_memory=512)
-    with pytest.raises(errors.MemoryCeilingError, match="Raise max_memory of the module"):
+    with pytest.raises(errors.MemoryCeilingError, match="Increase the module's max_memory"):
         task.run()
     assert (task.launches(), task.tries) == (1, 1)
 

@@ -46,7 +46,7 @@ def test_instances_of_a_mapped_task_are_told_apart() -> None:
 def test_of_two_containers_of_one_live_task_the_newest_launch_stays() -> None:
     older, newer = container("a", try_number=1, launch=2), container("b", try_number=2, launch=1)
     found = leftovers([older, newer], states({"t": "running"}))
-    assert found == [(older, "a later launch of the same task runs")]
+    assert found == [(older, "a later launch of the same task is running")]
 
 
 def test_the_reaper_stops_what_nobody_waits_for_and_says_how_long_it_ran_and_what_it_cost(

@@ -54,9 +54,9 @@ GARBAGE = tuple(
     for _ in range(40)
 )
 NEXT_STEP = re.compile(
-    r"\b(add|allow|ask|check|choose|copy|correct|free|give|install|look|make|name|put|remove|restore|run|say|see|set|"
+    r"\b(add|allow|ask|check|choose|copy|correct|create|fix|free|give|grant|install|look|make|name|pass|put|remove|restore|run|say|see|set|"
     r"sign|start|stop|try|unset|use|write)\b|README|says what is missing|"
-    r"Release first|What goes to dbt|does not take a value",
+    r"Release first|Options that go to dbt|does not take a value",
     re.IGNORECASE,
 )
 

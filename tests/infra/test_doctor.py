@@ -36,14 +36,14 @@ def test_a_server_that_lets_us_in_is_named_and_gets_no_mail(mailbox: Mailbox, tm
 
 
 def test_a_server_without_tls_gets_no_password(mailbox: Mailbox) -> None:
-    with pytest.raises(UserError, match=r"does not let us in: .*STARTTLS"):
+    with pytest.raises(UserError, match=r"rejects us: .*STARTTLS"):
         check_mail(connection(mailbox.port, extra={}, login="user", password="p"))
 
 
 def test_a_server_that_is_not_there_and_a_value_that_is_no_connection_are_told_apart() -> None:
-    with pytest.raises(UserError, match=r"127\.0\.0\.1:1 does not let us in"):
+    with pytest.raises(UserError, match=r"127\.0\.0\.1:1 rejects us"):
         check_mail(connection(1))
-    with pytest.raises(UserError, match="no Airflow connection in JSON"):
+    with pytest.raises(UserError, match="not an Airflow connection in JSON"):
         check_mail("smtp://user@host")
 
 
@@ -64,9 +64,9 @@ def test_the_quota_of_a_new_account_is_too_small(
         asked = {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
         stub.add_response("get_service_quota", {"Quota": {"Value": value}}, asked)
         if fits:
-            assert doctor._quota(config) == "100 vCPU on demand, 17 wanted"
+            assert doctor._quota(config) == "100 vCPU on demand, 17 needed"
         else:
-            with pytest.raises(UserError, match="6 vCPU on demand, Airflow and two tasks at once take 17"):
+            with pytest.raises(UserError, match="6 vCPU on demand, but Airflow and two tasks at once need 17"):
                 doctor._quota(config)
 
 

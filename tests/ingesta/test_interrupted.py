@@ -123,7 +123,7 @@ def test_a_load_that_waits_too_long_for_another_one_says_so(place: Place) -> Non
     with load_lock(place.settings.lakehouse, 0, lambda _: None):
         done = place.command("--env", "local", DATAVISION_INGESTA__LOCK_SECONDS="0.5")
     assert done.returncode == 1
-    assert "Another load of this lakehouse still runs" in done.stderr
+    assert "Another load of this lakehouse is still running" in done.stderr
 
 
 def test_writers_of_other_tables_do_not_disturb_a_load(loaded: Place) -> None:

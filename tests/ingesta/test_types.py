@@ -339,5 +339,5 @@ def test_columns_that_differ_in_case_only_are_refused_by_name(place: Place) -> N
 
 @pytest.mark.parametrize("name", ["acounts.balance", "accounts", "balance"])
 def test_a_setting_for_no_column_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"'{name}' is no column; write TABLE.COLUMN"):
+    with pytest.raises(ValueError, match=f"'{name}' is not a column; write TABLE.COLUMN"):
         IngestaSettings(unrepresentable={name: "null"})

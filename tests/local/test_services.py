@@ -51,7 +51,7 @@ def test_stopping_ends_children_that_opened_a_session_of_their_own(tmp_path: Pat
 
 def test_a_service_that_ends_while_starting_is_reported_with_its_last_words(tmp_path: Path) -> None:
     service = shell("echo 'port 5432 is taken' >&2; exit 3", tmp_path)
-    with pytest.raises(StartError, match=r"the shell ended while starting(.|\n)*port 5432 is taken"):
+    with pytest.raises(StartError, match=r"the shell exited while starting(.|\n)*port 5432 is taken"):
         service.wait_until(lambda: False, seconds=20)
 
 

@@ -54,7 +54,7 @@ def text_of(message: Any) -> str:
 def test_a_failure_is_mailed_with_its_reason_and_a_link_to_the_log(mailbox: Read) -> None:
     failure_alert()(context())
     message = mailbox()
-    assert message["subject"] == "[DataVision local] pipeline_suscripciones.ingesta failed"
+    assert message["subject"] == "[DataVision local] pipeline_suscripciones.ingesta falló"
     assert message["to"] == "datos@datavision.example"
     body = text_of(message)
     assert "exit code 3 &lt;b&gt;" in body
@@ -64,7 +64,7 @@ def test_a_failure_is_mailed_with_its_reason_and_a_link_to_the_log(mailbox: Read
 
 def test_a_retry_is_mailed_with_its_try(mailbox: Read) -> None:
     retry_alert()(context())
-    assert mailbox()["subject"].endswith("pipeline_suscripciones.ingesta failed and will be retried (try 2)")
+    assert mailbox()["subject"].endswith("pipeline_suscripciones.ingesta falló y se reintenta (intento 2)")
 
 
 async def test_a_late_run_is_mailed_from_what_airflow_hands_the_triggerer(mailbox: Read) -> None:
@@ -74,7 +74,7 @@ async def test_a_late_run_is_mailed_from_what_airflow_hands_the_triggerer(mailbo
     deadline = {"id": "1", "deadline_time": datetime.now(UTC)}
     await send_mail(**callback.kwargs, context={"dag_run": dag_run, "deadline": deadline})
     message = mailbox()
-    assert message["subject"] == "[DataVision local] pipeline_suscripciones is late"
+    assert message["subject"] == "[DataVision local] pipeline_suscripciones está atrasado"
     body = text_of(message)
     assert "scheduled__2026-11-23" in body
-    assert "has not finished by 10:00" in body
+    assert "no había terminado a las 10:00" in body

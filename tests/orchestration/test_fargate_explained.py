@@ -30,7 +30,6 @@ FAILURES = [outcome for outcome in Outcome if outcome is not Outcome.SUCCESS]
 
 def explained(outcome: Outcome, *, last_try: bool = False, **more: Any) -> FargateError:
     return explain(
-        outcome,
         Ending(outcome, "EssentialContainerExited", "Essential container in task exited", 1),
         task="pipeline_suscripciones.ingesta",
         env="dev",
@@ -141,7 +140,7 @@ def test_an_error_of_the_machinery_is_left_to_airflows_retries() -> None:
 
 def test_the_reason_of_a_decision_is_the_first_line() -> None:
     reason = FailureTablePolicy().evaluate(explained(Outcome.USAGE), 1, 3).reason
-    assert reason == "pipeline_suscripciones.ingesta refused its command line or configuration."
+    assert reason == "pipeline_suscripciones.ingesta rejected its command line or configuration."
 
 
 def test_every_error_of_the_tree_is_drawn_in_its_docstring() -> None:

@@ -159,7 +159,7 @@ def test_a_pin_edited_by_hand_is_drift_committed_or_not(project: Any) -> None:
     path.write_text(path.read_text().replace('reason = "release"', 'reason = "mine"'))
     assert any("edited by hand and not committed" in problem for problem in drift(project, RFM))
     project.commit("Fix the pin")
-    assert any("(Fix the pin) is no release" in problem for problem in drift(project, RFM))
+    assert any("(Fix the pin) is not a release" in problem for problem in drift(project, RFM))
 
 
 def test_a_malformed_pin_is_named_and_restored_by_a_rollback(project: Any) -> None:

@@ -102,9 +102,9 @@ def test_a_result_that_cannot_be_delivered_fails_the_task_and_says_why(aws: dict
         ("[1]", "must hold an object"),
         ("{", "not valid JSON"),
         ("[" * 40_000, "not valid JSON"),
-        ('{"a": NaN}', "NaN is no JSON number"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
         ('{"a": "\\ud800"}', "not valid JSON"),
-        ('{"a": "' + "x" * 50_000 + '"}', "at most 49152 fit"),
+        ('{"a": "' + "x" * 50_000 + '"}', "the limit is 49152"),
     ],
 )
 def test_a_malformed_result_is_a_usage_error_that_names_the_problem(content: str, problem: str) -> None:

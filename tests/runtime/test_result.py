@@ -47,7 +47,7 @@ def test_what_json_cannot_hold_is_refused(value: object, tmp_path: Path, monkeyp
 
 def test_a_result_over_48_kib_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATAVISION_RESULT_FILE", str(tmp_path / "result.json"))
-    with pytest.raises(ResultError, match="at most 49152 fit"):
+    with pytest.raises(ResultError, match="the limit is 49152"):
         write_result({"value": "x" * 48 * 1024})
 
 

@@ -19,7 +19,7 @@ from transformacion.explained import exit_code, sentence
 from transformacion.outcome import Step, explanation
 from transformacion.outcome import exit_code as code_of
 
-NOTHING_LOADED = "error: There is nothing loaded yet: run pipeline_suscripciones first."
+NOTHING_LOADED = "error: Nothing has been loaded yet: run pipeline_suscripciones first."
 VERBS = [
     ["build"],
     ["build", "--select", "staging"],
@@ -175,7 +175,7 @@ def test_a_catalog_killed_in_mid_run_is_one_sentence_and_worth_a_retry(
             lake, "build", "--select", "staging", at_line=finished, then=lambda: os.kill(process, signal.SIGKILL)
         )
         assert done.code == 1
-        assert re.match(r"error: .*(stopped answering|cannot be opened|stopped before its end)", done[-1])
+        assert re.match(r"error: .*(stopped answering|cannot be opened|stopped early)", done[-1])
         assert done[-1].endswith("run again.")
         assert len([line for line in done if line.startswith("error: ")]) == 1
         again = log(lake, "reporte")

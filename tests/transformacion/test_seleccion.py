@@ -83,7 +83,7 @@ def test_anything_else_is_none_and_options_least_of_all(text: str) -> None:
 )
 def test_an_option_that_changes_how_dbt_runs_is_refused_by_name(arguments: list[str]) -> None:
     refused = next(argument for argument in arguments if argument not in ("--select", "fact_rfm"))
-    with pytest.raises(UsageError, match="is no option here") as raised:
+    with pytest.raises(UsageError, match="is not an option here") as raised:
         dbt_options(arguments)
     assert repr(refused) in str(raised.value)
 
@@ -100,7 +100,7 @@ def test_the_options_that_say_what_to_run_reach_dbt_as_they_are() -> None:
     [
         (["--select"], "needs a value"),
         (["--vars"], "needs a value"),
-        (["--select", "--exclude", "a"], "is no selection"),
+        (["--select", "--exclude", "a"], "is not a selection"),
         (["fact_rfm"], "--select fact_rfm"),
         (["--full-refresh", "fact_rfm"], "--select fact_rfm"),
     ],

@@ -11,7 +11,7 @@ __all__ = ["FargateLocal", "ImageStore", "ServerKey", "StoredImage"]
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when used: the pytest plugin loads this package in every test run.
+    # Imported on use: the pytest plugin loads this package in every test run.
     if name == "FargateLocal":
         from fargate_local.embedded import FargateLocal
 

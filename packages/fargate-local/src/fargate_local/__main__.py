@@ -1,4 +1,4 @@
-"""``python -m fargate_local``."""
+"""`python -m fargate_local`."""
 
 from fargate_local.cli import main
 

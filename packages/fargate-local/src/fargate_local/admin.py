@@ -50,7 +50,7 @@ class Admin:
 
 
 def reply(status: int, content: dict[str, Any]) -> CloudResponse:
-    """A JSON document."""
+    """Return a response with `content` as its JSON body."""
     body = json.dumps(content).encode()
     words = {200: "OK", 400: "Bad Request", 404: "Not Found"}[status]
     return CloudResponse(

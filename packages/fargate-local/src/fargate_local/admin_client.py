@@ -20,7 +20,7 @@ class AdminError(RuntimeError):
 
 
 def ask(key: ServerKey, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    """The answer of ``/_fargate/<path>``.
+    """Call `/_fargate/<path>` and return the JSON answer.
 
     Raises:
         AdminError: The server refused.

@@ -27,7 +27,7 @@ StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class Application:
-    """One address for all of AWS, the containers' own endpoints, and ``/_fargate/``."""
+    """One address for all of AWS, the containers' own endpoints, and `/_fargate/`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Application:
         try:
             response = self._answered(CloudRequest.from_environ(environ))
         except MalformedRequestError as error:
-            # What is left of the body would be read as the connection's next request.
+            # The rest of the body would be read as the connection's next request.
             closing = ("Connection", "close")
             response = document({"message": str(error)}, "400 Bad Request", closing)
         start_response(response.status, response.headers)
@@ -70,8 +70,8 @@ class Application:
         except Exception:
             if is_form(request):
                 return malformed_post()
-            log.exception("%s %s %s went wrong", request.method, request.path, request.action)
-            return refused(ServerError("The request could not be processed: see the log of fargate-local."))
+            log.exception("%s %s %s failed", request.method, request.path, request.action)
+            return refused(ServerError("The request could not be processed: see fargate-local's log."))
 
     def _answer(self, request: CloudRequest) -> CloudResponse:
         if request.path.startswith(("/v2/credentials/", "/v3/", "/v4/")) and "authorization" not in request.headers:
@@ -98,19 +98,19 @@ class Application:
 
 
 def succeeded(body: bytes) -> CloudResponse:
-    """An answer of the ECS API."""
+    """Return a successful answer of the ECS API."""
     return CloudResponse("200 OK", headers_for(body), [body])
 
 
 def refused(error: EcsError) -> CloudResponse:
-    """An error of the ECS API."""
+    """Return an error answer of the ECS API."""
     status = "400 Bad Request" if error.status == 400 else f"{error.status} Server Error"
     body = json.dumps({"__type": error.code, "message": error.message, **error.extra}).encode()
     return CloudResponse(status, [*headers_for(body), ("x-amzn-ErrorType", error.code)], [body])
 
 
 def headers_for(body: bytes) -> list[tuple[str, str]]:
-    """The headers of an ECS answer."""
+    """Return the headers of an ECS answer."""
     return [
         ("Content-Type", AMAZON_JSON),
         ("Content-Length", str(len(body))),
@@ -119,7 +119,7 @@ def headers_for(body: bytes) -> list[tuple[str, str]]:
 
 
 def is_form(request: CloudRequest) -> bool:
-    """Whether a browser's form is posted to S3; moto stumbles over those that lack a field."""
+    """Return whether the request is a browser form posted to S3; moto fails on those that lack a field."""
     kinds = ("application/x-www-form-urlencoded", "multipart/form-data")
     return (request.method, request.service) == ("POST", "s3") and request.headers.get("content-type", "").startswith(
         kinds
@@ -127,14 +127,14 @@ def is_form(request: CloudRequest) -> bool:
 
 
 def document(content: dict[str, Any] | None, status: str = "200 OK", *more_headers: tuple[str, str]) -> CloudResponse:
-    """A JSON document, or 404."""
+    """Return `content` as a JSON response, or 404 when it is None."""
     body = json.dumps(content if content is not None else {"message": "not found"}).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *more_headers]
     return CloudResponse("404 Not Found" if content is None else status, headers, [body])
 
 
 def malformed_post() -> CloudResponse:
-    """S3's answer to a form that it cannot read (API reference, "Error responses")."""
+    """Return S3's answer to a form that it cannot read (API reference, "Error responses")."""
     body = (
         b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>MalformedPOSTRequest</Code><Message>'
         b"The body of your POST request is not well-formed multipart/form-data.</Message></Error>"

@@ -12,7 +12,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def now(self) -> float:
-        """The current time; a later call never returns less."""
+        """Return the current time; a later call never returns less."""
         with self._lock:
             self._last = max(self._last, round(time.time(), 3))
             return self._last

@@ -1,8 +1,8 @@
-"""Who may come in: programs that were given this address. Web pages were not, whatever they resolve a name to.
+"""Who may connect: programs that were given this address, not web pages, whatever name they resolve to it.
 
-A browser says where a request comes from (``Origin``, ``Sec-Fetch-Site``) and which name it resolved (``Host``); no
-page can change these. A page of another origin is refused by the first two, a name that an attacker resolves to
-loopback (DNS rebinding) by the third.
+A browser says where a request comes from (`Origin`, `Sec-Fetch-Site`) and which name it resolved (`Host`); no page can
+change these. The first two give away a page of another origin, the third a name that an attacker resolves to loopback
+(DNS rebinding).
 """
 
 import ipaddress
@@ -18,9 +18,9 @@ OWN_SITE: Final = ("same-origin", "none")
 
 
 class Door:
-    """Lets a request through to an application, or answers 403 with the reason.
+    """Passes a request on to an application, or answers 403 with the reason.
 
-    ``names`` are host names that clients may use besides ``localhost``, names below it and addresses in numbers.
+    `names` are host names that clients may use besides `localhost`, its subdomains, and IP addresses.
     """
 
     def __init__(self, app: WsgiApp, names: Iterable[str] = ()) -> None:
@@ -68,7 +68,7 @@ class Door:
 
 
 def opens_an_object(environ: dict[str, Any]) -> bool:
-    """Whether somebody follows a link to an S3 object, which is read and shown in a tab of its own."""
+    """Return whether someone follows a link to an S3 object, which opens in a tab of its own."""
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     scope = query.get("X-Amz-Credential", ["///s3"])[0].split("/")
     return (
@@ -83,7 +83,7 @@ def opens_an_object(environ: dict[str, Any]) -> bool:
 
 
 def refuse(reason: str, start_response: Any) -> Iterable[bytes]:
-    """403 in the words of an AWS error."""
+    """Answer 403 in the format of an AWS error."""
     body = json.dumps({"__type": "AccessDeniedException", "message": reason}).encode()
     start_response(
         "403 Forbidden",

@@ -1,4 +1,4 @@
-"""The Python API: a server for the length of a ``with`` block."""
+"""The Python API: a server for the length of a `with` block."""
 
 import json
 import selectors
@@ -15,7 +15,7 @@ STOP_SECONDS = 60.0
 
 
 class FargateLocal:
-    """A cloud of its own, in a process of its own: moto keeps global state, and this way two clouds never share it.
+    """A cloud in a process of its own: moto keeps global state, and this way two clouds never share it.
 
     >>> with FargateLocal() as cloud:
     ...     ecs = boto3.client("ecs", **cloud.client_args)
@@ -58,7 +58,7 @@ class FargateLocal:
 
     @property
     def client_args(self) -> dict[str, Any]:
-        """Keyword arguments for ``boto3.client``: address, region and the server's key."""
+        """Keyword arguments for `boto3.client`: address, region and the server's key."""
         return self.key.client_args(self.region)
 
     @property
@@ -68,14 +68,22 @@ class FargateLocal:
 
     @property
     def pid(self) -> int:
-        """The server's process id. Raises RuntimeError when it does not run."""
+        """The server's process id.
+
+        Raises:
+            RuntimeError: It is not running.
+        """
         if self._process is None:
             message = "this FargateLocal is not running: enter its with block, or call start()"
             raise RuntimeError(message)
         return self._process.pid
 
     def start(self) -> Self:
-        """Start the server and wait until it answers. Raises RuntimeError with what it said when it cannot."""
+        """Start the server and wait until it answers.
+
+        Raises:
+            RuntimeError: It did not start; the reason is on standard error.
+        """
         self._process = subprocess.Popen(
             [sys.executable, "-m", "fargate_local", "serve", "--json", "--until-stdin-closes", *self._arguments],
             stdin=subprocess.PIPE,
@@ -110,20 +118,20 @@ class FargateLocal:
                 process.stdout.close()
 
     def add_fault(self, fault: str, **rule: Any) -> int:
-        """Put a fault rule in force; returns its number. Keywords are those of the rules in the README."""
+        """Add a fault rule and return its number; the keywords are those of the rules in the README."""
         number: int = self._admin("POST", "faults", {"fault": fault, **rule})["ids"][0]
         return number
 
     def remove_fault(self, number: int) -> None:
-        """Take a rule out of force."""
+        """Remove a fault rule."""
         self._admin("DELETE", f"faults/{number}")
 
     def clear_faults(self) -> None:
-        """Take all rules out of force."""
+        """Remove all fault rules."""
         self._admin("DELETE", "faults")
 
     def faults(self) -> list[dict[str, Any]]:
-        """The rules in force, with how often each ``matched`` and was ``injected``."""
+        """Return the active rules, with how often each `matched` and was `injected`."""
         rules: list[dict[str, Any]] = self._admin("GET", "faults")["rules"]
         return rules
 
@@ -143,7 +151,7 @@ class FargateLocal:
 
 
 def first_line(process: "subprocess.Popen[bytes]", seconds: float) -> bytes:
-    """The first line that a process prints; nothing when it ends first or takes longer."""
+    """Return the first line that a process prints; empty if it exits first or takes longer than `seconds`."""
     if process.stdout is None:
         return b""
     with selectors.DefaultSelector() as selector:

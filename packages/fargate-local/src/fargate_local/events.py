@@ -1,4 +1,4 @@
-"""``ECS Task State Change`` events on moto's event bus."""
+"""`ECS Task State Change` events on moto's event bus."""
 
 import json
 import logging
@@ -30,7 +30,7 @@ STAMPS = (
 class EventPublisher:
     """Puts events on the default bus, in order, from a thread of its own.
 
-    Without a rule or an archive nobody can ever see an event, so nothing is put.
+    Without a rule or an archive nobody can ever see an event, so none is put.
     """
 
     def __init__(self, gate: MotoGate, clients: CloudClients) -> None:
@@ -41,12 +41,12 @@ class EventPublisher:
         self._thread.start()
 
     def task_changed(self, body: dict[str, Any]) -> None:
-        """Tell the bus what a task looks like now."""
+        """Publish a task's current description."""
         if self._gate.has_event_rules:
             self._queue.put(state_change(body))
 
     def close(self) -> None:
-        """Put what is left."""
+        """Publish what is queued and stop."""
         self._queue.put(None)
         self._thread.join()
 
@@ -70,7 +70,7 @@ class EventPublisher:
 
 
 def state_change(body: dict[str, Any]) -> dict[str, Any]:
-    """The event of a task's description (developer guide, "Amazon ECS task state change events")."""
+    """Return the event for a task's description (developer guide, "Amazon ECS task state change events")."""
     region = body["taskArn"].split(":")[3]
     detail = {key: value for key, value in body.items() if key not in STAMPS}
     for stamp in STAMPS:

@@ -1,6 +1,6 @@
-"""Who may call: whoever signs with the server's key, with a task's credentials, or with a key that moto knows.
+"""Who may call: anyone who signs with the server's key, with a task's credentials, or with a key that moto knows.
 
-A refusal is in the words of the service that was called ("Common errors" of ECS, IAM, EC2 and S3, read November 2026).
+A rejection uses the words of the service that was called ("Common errors" of ECS, IAM, EC2 and S3, read November 2026).
 """
 
 import json
@@ -50,14 +50,14 @@ MESSAGES: Final = {
 
 
 class Guard:
-    """Lets a request pass, or says how AWS refuses it."""
+    """Lets a request through, or rejects it as AWS would."""
 
     def __init__(self, key: ServerKey, tasks: TaskKeys) -> None:
         self._key = key
         self._tasks = tasks
 
     def refusal(self, request: CloudRequest) -> CloudResponse | None:
-        """The answer to a request that may not pass; None when it may."""
+        """Return the answer to a request that may not pass, or None when it may."""
         if (request.method, request.path) == HEALTH:
             return None
         claim = read_claim(request)
@@ -85,7 +85,7 @@ class Guard:
 
 
 def refused(request: CloudRequest, code: str, claim: Claim | None) -> CloudResponse:
-    """The refusal in the protocol of the call."""
+    """Return the rejection in the protocol of the call."""
     if request.path.startswith(OWN_ROUTES) or "x-amz-target" in request.headers:
         return as_json(code, 400 if "x-amz-target" in request.headers else 403)
     if request.action:
@@ -96,14 +96,14 @@ def refused(request: CloudRequest, code: str, claim: Claim | None) -> CloudRespo
 
 
 def as_json(code: str, status: int) -> CloudResponse:
-    """For the JSON protocols."""
+    """Return a rejection for the JSON protocols."""
     body = json.dumps({"__type": JSON_CODES[code], "message": MESSAGES[code]}).encode()
     extra = [("x-amzn-ErrorType", JSON_CODES[code])]
     return answer(status, "application/x-amz-json-1.1", body, extra)
 
 
 def as_query(code: str, claim: Claim | None) -> CloudResponse:
-    """For IAM, STS, SQS and the other query protocols; EC2 has a name of its own for all of these."""
+    """Return a rejection for IAM, STS, SQS and the other query protocols; EC2 has its own name for all of these."""
     identifier = uuid.uuid4()
     if claim is not None and claim.service == "ec2" and code != "AccessDenied":
         message = "AWS was not able to validate the provided access credentials"
@@ -120,7 +120,7 @@ def as_query(code: str, claim: Claim | None) -> CloudResponse:
 
 
 def as_s3(code: str) -> CloudResponse:
-    """For S3."""
+    """Return a rejection for S3."""
     name, message = S3_CODES.get(code, ("AccessDenied", "Access Denied"))
     body = (
         f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{name}</Code><Message>{message}</Message>'
@@ -130,7 +130,7 @@ def as_s3(code: str) -> CloudResponse:
 
 
 def answer(status: int, kind: str, body: bytes, more: list[tuple[str, str]] | None = None) -> CloudResponse:
-    """A refusal with its length."""
+    """Return a rejection with its Content-Length."""
     words = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"}[status]
     headers = [("Content-Type", kind), ("Content-Length", str(len(body))), *(more or [])]
     return CloudResponse(f"{status} {words}", headers, [body])

@@ -53,12 +53,12 @@ class HttpServer:
 
     @property
     def address(self) -> str:
-        """``http://host:port``, with the port that was really bound."""
+        """`http://host:port`, with the port that was really bound."""
         host, port = self._server.bind_addr[:2]
         return f"http://{host}:{port}"
 
     def serve(self, app: WsgiApp) -> None:
-        """Start to answer, in a thread."""
+        """Start answering, in a thread."""
         self._server.wsgi_app = droppable(app)
         self._thread.start()
 
@@ -165,23 +165,23 @@ class Incoming(socket.SocketIO):
 
 
 def droppable(app: WsgiApp) -> WsgiApp:
-    """The application; where it raises ResponseLostError, the connection is closed without a word."""
+    """Wrap an application so that ResponseLostError closes the connection without an answer."""
 
     def call(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         try:
             return app(environ, start_response)
         except ResponseLostError:
-            # cheroot takes a reset for the client's doing, closes the connection and writes nothing.
+            # cheroot takes a reset for the client's, closes the connection and writes nothing.
             raise ConnectionResetError(errno.ECONNRESET, "response lost by a fault rule") from None
 
     return call
 
 
 class AwsGateway(wsgi.Gateway_10):
-    """WSGI cannot tell ``x-amz-meta-a_b`` from ``x-amz-meta-a-b``; moto is told by the names as they were sent."""
+    """WSGI cannot tell `x-amz-meta-a_b` from `x-amz-meta-a-b`: moto gets the names as they were sent."""
 
     def get_environ(self) -> dict[str, Any]:
-        """The environment, with the names of S3 metadata that contain an underscore."""
+        """Return the environment, with the names of S3 metadata that contain an underscore."""
         self.req.conn.rfile.raw.head_until = None
         environ: dict[str, Any] = super().get_environ()
         names = (name.decode("latin-1").lower() for name in self.req.inheaders)

@@ -1,4 +1,4 @@
-"""Who a task is to STS: its role, in a session of the task's own name (developer guide, "Amazon ECS task IAM role")."""
+"""Who STS says a task is: its role, in a session named after the task (developer guide, "Amazon ECS task IAM role")."""
 
 import hashlib
 import uuid
@@ -10,7 +10,7 @@ from fargate_local.task_endpoints import TaskEndpoints
 
 
 def caller_identity(request: CloudRequest, endpoints: TaskEndpoints) -> CloudResponse | None:
-    """STS's answer to a task that asks who it is; None for any other request or caller."""
+    """Return STS's answer to a task that asks who it is, or None for any other request or caller."""
     if request.service != "sts" or request.action != "GetCallerIdentity":
         return None
     signed = CREDENTIAL_SCOPE.search(request.headers.get("authorization", ""))

@@ -1,4 +1,4 @@
-"""Images of the ``process`` runtime: immutable folders, named by the digest of a manifest that ECR stores."""
+"""Images of the `process` runtime: immutable folders, named by the digest of a manifest that ECR stores."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image in the store. ``manifest`` is the JSON text whose SHA-256 is ``digest``."""
+    """An image in the store. `manifest` is the JSON text whose SHA-256 is `digest`."""
 
     digest: str
     manifest: str
@@ -27,7 +27,7 @@ class StoredImage:
 
 
 class ImageStore:
-    """Image folders ``<store>/<digest, with ':' replaced by '-'>/``, each with ``app/`` and ``image.json``."""
+    """Image folders `<store>/<digest, with ':' replaced by '-'>/`, each with `app/` and `image.json`."""
 
     def __init__(self, path: Path | str) -> None:
         self.root = Path(path)
@@ -44,7 +44,7 @@ class ImageStore:
         return bool(DIGEST.fullmatch(digest)) and (self.path(digest) / CONFIG_FILE).is_file()
 
     def config(self, digest: str) -> dict[str, Any]:
-        """The ``config`` object of the image: Entrypoint, Cmd, Env, WorkingDir, Labels."""
+        """Return the `config` object of the image: Entrypoint, Cmd, Env, WorkingDir, Labels."""
         stored = json.loads((self.path(digest) / CONFIG_FILE).read_text())
         config: dict[str, Any] = stored.get("config") or {}
         return config
@@ -52,9 +52,12 @@ class ImageStore:
     def commit(self, folder: Path | str, config: dict[str, Any]) -> StoredImage:
         """Move a prepared folder into the store and return the image it became.
 
-        The digest depends on the files' paths, contents and executable bits, and on ``config``; an equal image that
-        is already there is kept, and ``folder`` is removed. Give ``manifest`` and ``digest`` to ``ecr.put_image`` as
-        ``imageManifest`` and ``imageDigest``. Raises FileNotFoundError when ``folder`` has no ``app/``.
+        The digest depends on the files' paths, contents and executable bits, and on `config`; an identical image that
+        is already there is kept, and `folder` is removed. Give `manifest` and `digest` to `ecr.put_image` as
+        `imageManifest` and `imageDigest`.
+
+        Raises:
+            FileNotFoundError: `folder` has no `app/`.
         """
         source = Path(folder)
         if not (source / "app").is_dir():
@@ -89,7 +92,7 @@ class ImageStore:
 
 
 def move_into_place(source: Path, target: Path) -> None:
-    """Rename; across file systems copy beside the target first, so that a half-copied image is never seen."""
+    """Rename, or across file systems first copy to beside the target, so that a half-copied image is never seen."""
     try:
         source.rename(target)
     except OSError:
@@ -103,7 +106,7 @@ def move_into_place(source: Path, target: Path) -> None:
 
 
 def tree_digest(folder: Path) -> tuple[str, int]:
-    """(digest, bytes) of a folder: relative paths in order, with type, executable bit and content."""
+    """Return the (digest, bytes) of a folder: relative paths in order, with type, executable bit and content."""
     total = hashlib.sha256()
     size = 0
     for path in walk(folder):
@@ -121,7 +124,7 @@ def tree_digest(folder: Path) -> tuple[str, int]:
 
 
 def walk(folder: Path) -> Iterator[Path]:
-    """Files and links below a folder, in the same order on every machine."""
+    """Yield files and links below a folder, in the same order on every machine."""
     for child in sorted(folder.iterdir(), key=lambda path: path.name):
         if child.is_dir() and not child.is_symlink():
             yield from walk(child)
@@ -130,15 +133,15 @@ def walk(folder: Path) -> Iterator[Path]:
 
 
 def canonical(value: dict[str, Any]) -> str:
-    """JSON that is the same for the same value."""
+    """Return JSON that is the same for the same value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def sha256(data: bytes) -> str:
-    """``sha256:<hex>``."""
+    """Return the digest as `sha256:<hex>`."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def machine() -> str:
-    """This machine's architecture in OCI's words."""
+    """Return this machine's architecture by OCI's name."""
     return {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)

@@ -35,7 +35,7 @@ class Interfaces:
         self._thread.start()
 
     def task_made(self, body: dict[str, Any], groups: list[str], *, public: bool) -> None:
-        """A task of this description begins, with these security groups; with an address of the internet's or not."""
+        """Return a task of this description begins, with these security groups; with an address of the internet's or not."""
         self._queue.put(Wanted(details_of(body), body["taskArn"], tuple(filter(None, groups)), public))
 
     def task_ended(self, body: dict[str, Any]) -> None:
@@ -84,6 +84,6 @@ class Interfaces:
 
 
 def details_of(body: dict[str, Any]) -> dict[str, str]:
-    """The details of a task's one attachment, and its region."""
+    """Return the details of a task's one attachment, and its region."""
     details = {item["name"]: item["value"] for item in body["attachments"][0]["details"]}
     return {**details, "region": body["taskArn"].split(":")[3]}

@@ -1,4 +1,4 @@
-"""Keys: the server's own, which its owner's programs sign with, and those that it issues to tasks."""
+"""Keys: the server's own, which its owner's programs sign with, and those it issues to tasks."""
 
 import json
 import os
@@ -19,7 +19,7 @@ KEY_FILE: Final = "key.json"
 
 @dataclass(frozen=True, slots=True)
 class ServerKey:
-    """What a client of a server signs its calls with. ``url`` is where the server listens, once it does."""
+    """What a server's clients sign their calls with. `url` is where the server listens, once it does."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -27,12 +27,12 @@ class ServerKey:
 
     @classmethod
     def new(cls) -> "ServerKey":
-        """A random key."""
+        """Return a random key."""
         return cls(access_key_id("LOCAL"), secrets.token_urlsafe(30))
 
     @classmethod
     def kept_in(cls, folder: Path) -> "ServerKey":
-        """The key of a state folder, made when there is none yet."""
+        """Return the key of a state folder, creating it if there is none."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = cls.read(folder / KEY_FILE)
         if key is None:
@@ -42,14 +42,14 @@ class ServerKey:
 
     @classmethod
     def read(cls, path: Path) -> "ServerKey | None":
-        """The key in a file; None when there is no such file, or no key in it."""
+        """Return the key in a file, or None when there is no such file or no key in it."""
         try:
             return cls(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
             return None
 
     def write(self, path: Path) -> None:
-        """Keep the key in a file that only its owner can read, whatever the umask and whatever was there."""
+        """Write the key to a file that only its owner can read, whatever the umask and whatever was there."""
         fresh = path.with_name(f".{path.name}.{os.getpid()}")
         fresh.unlink(missing_ok=True)
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -57,11 +57,11 @@ class ServerKey:
         fresh.replace(path)
 
     def at(self, url: str) -> "ServerKey":
-        """The same key with the server's address."""
+        """Return the same key with the server's address."""
         return replace(self, url=url)
 
     def environment(self, region: str) -> dict[str, str]:
-        """Variables that point the AWS CLI and any SDK at the server."""
+        """Return variables that point the AWS CLI and any SDK at the server."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": region,
@@ -71,7 +71,7 @@ class ServerKey:
         }
 
     def client_args(self, region: str) -> dict[str, Any]:
-        """Keyword arguments for ``boto3.client``."""
+        """Return keyword arguments for `boto3.client`."""
         return {
             "endpoint_url": self.url,
             "region_name": region,
@@ -87,13 +87,13 @@ def shared_key_file(url: str, process: ProcessEnvironment | None = None) -> Path
 
 
 def access_key_id(prefix: str) -> str:
-    """A random identifier of AWS's form: twenty capitals and digits, by which moto too knows an access key."""
+    """Return a random identifier in AWS's format: twenty capitals and digits, which moto recognizes too."""
     return prefix + "".join(secrets.choice(LETTERS) for _ in range(20 - len(prefix)))
 
 
 @dataclass(frozen=True, slots=True)
 class SessionKey:
-    """Credentials of a role for a while. ``expired`` ones are refused by that name."""
+    """Temporary credentials of a role. `expired` ones are rejected as such."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -109,23 +109,23 @@ class TaskKeys:
         self._keys: dict[str, SessionKey] = {}
 
     def issue(self) -> SessionKey:
-        """Fresh credentials."""
+        """Create fresh credentials."""
         key = SessionKey(access_key_id("ASIA"), secrets.token_urlsafe(30), secrets.token_urlsafe(48))
         with self._lock:
             self._keys[key.access_key_id] = key
         return key
 
     def expire(self, key: SessionKey) -> None:
-        """End the life of credentials."""
+        """Expire credentials."""
         with self._lock:
             self._keys[key.access_key_id] = replace(key, expired=True)
 
     def find(self, identifier: str) -> SessionKey | None:
-        """The credentials of an access key."""
+        """Return the credentials that belong to an access key id, or None."""
         return self._keys.get(identifier)
 
 
 def forget_shared_key(url: str) -> None:
-    """Remove the file of :func:`shared_key_file`."""
+    """Remove the file that `shared_key_file` names."""
     with suppress(OSError):
         shared_key_file(url).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Pytest fixtures of fargate-local: ``fargate``, a cloud for the whole session, and ``fargate_faults``."""
+"""Pytest fixtures of fargate-local: `fargate`, a cloud for the whole session, and `fargate_faults`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def fargate() -> Iterator["FargateLocal"]:
-    """A running cloud: ``boto3.client("ecs", **fargate.client_args)``."""
+    """Run a cloud for the session: `boto3.client("ecs", **fargate.client_args)`."""
     # Imported here because every pytest run of an environment with fargate-local loads this plugin.
     from fargate_local.embedded import FargateLocal
 
@@ -21,7 +21,7 @@ def fargate() -> Iterator["FargateLocal"]:
 
 @pytest.fixture
 def fargate_faults(fargate: "FargateLocal") -> Iterator[Any]:
-    """Adds fault rules for one test: ``fargate_faults("capacity", times=1)``; they are gone after it."""
+    """Add fault rules for one test: `fargate_faults("capacity", times=1)`; they are removed after it."""
     added: list[int] = []
 
     def add(fault: str, **rule: Any) -> int:

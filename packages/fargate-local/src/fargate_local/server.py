@@ -70,7 +70,7 @@ class Settings:
 
 
 class Server:
-    """Serves from construction to ``close``."""
+    """Serves from construction to `close`."""
 
     def __init__(self, settings: Settings) -> None:
         state = settings.state_dir
@@ -152,7 +152,7 @@ class Server:
 
 
 def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
-    """The runtime that the settings name."""
+    """Return the runtime that the settings name."""
     if settings.runtime == "process":
         return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"

@@ -1,7 +1,7 @@
-"""Signatures of requests, computed again from what arrived: version 4 in headers, URLs and forms, 2 for S3.
+"""Signatures of requests, recomputed from what arrived: version 4 in headers, URLs and forms, version 2 for S3.
 
-Written out here because botocore signs its own request objects, which takes ten times as long as this. The steps are
-those of "Create a signed AWS API request" (IAM user guide, read November 2026).
+Implemented here because botocore signs its own request objects, which takes ten times as long. The steps are those of
+"Create a signed AWS API request" (IAM user guide, read November 2026).
 """
 
 import base64
@@ -33,12 +33,12 @@ SAFE: Final = "-_.~"
 
 
 class ExpiredError(Exception):
-    """A signed URL whose time is over."""
+    """The signed URL has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who a request says signed it, and with what."""
+    """Who signed a request, as it says itself, and how."""
 
     access_key_id: str
     token: str | None
@@ -48,11 +48,11 @@ class Claim:
     service: str = "s3"
     headers: tuple[str, ...] = ()
     place: str = "header"
-    """``header``, ``url``, ``form``; ``header2`` and ``url2`` for the older version of S3."""
+    """`header`, `url`, `form`; `header2` and `url2` for the older version of S3."""
 
 
 def read_claim(request: CloudRequest) -> Claim | None:
-    """The claim of a request; None when it is not signed."""
+    """Return the claim of a request, or None when it is not signed."""
     authorization = request.headers.get("authorization", "")
     token = request.headers.get("x-amz-security-token")
     if found := AUTHORIZATION.match(authorization):
@@ -74,7 +74,7 @@ def read_claim(request: CloudRequest) -> Claim | None:
 
 
 def read_form(request: CloudRequest) -> Claim | None:
-    """The claim in the fields of a form that is posted to S3."""
+    """Return the claim in the fields of a form posted to S3."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         return None
     form = form_fields(request.body)
@@ -86,14 +86,18 @@ def read_form(request: CloudRequest) -> Claim | None:
 
 
 def form_fields(body: bytes) -> dict[str, str]:
-    """The text fields of a multipart form, by name in lower case."""
+    """Return the text fields of a multipart form, by name in lower case."""
     return {
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in FORM_FIELD.findall(body[: 64 * 1024])
     }
 
 
 def is_genuine(request: CloudRequest, claim: Claim, secret: str) -> bool:
-    """Whether the owner of the secret signed this request. Raises ExpiredError for a URL whose time is over."""
+    """Return whether the owner of the secret signed this request.
+
+    Raises:
+        ExpiredError: It is a signed URL that has expired.
+    """
     if claim.place in ("header2", "url2"):
         return any(same(signature, claim.signature) for signature in version_2(request, claim, secret))
     if claim.place == "form":
@@ -128,7 +132,10 @@ def is_genuine(request: CloudRequest, claim: Claim, secret: str) -> bool:
 
 
 def payload_hash(request: CloudRequest, claim: Claim) -> str | None:
-    """The hash of the body that the signature covers; None when the request names another one than its body has."""
+    """Return the hash of the body that the signature covers.
+
+    None when the request states a hash that its body does not have.
+    """
     named = request.headers.get("x-amz-content-sha256")
     if claim.place == "url" and claim.service == "s3":
         return named or UNSIGNED
@@ -139,7 +146,7 @@ def payload_hash(request: CloudRequest, claim: Claim) -> str | None:
 
 
 def header(request: CloudRequest, name: str) -> str:
-    """The value of a signed header, white space as the signature wants it."""
+    """Return the value of a signed header, with white space as the signature requires."""
     value = request.headers.get(name, "")
     if not value and name == "content-length":
         return str(len(request.body))
@@ -147,14 +154,18 @@ def header(request: CloudRequest, name: str) -> str:
 
 
 def canonical_path(path: str, service: str) -> str:
-    """The path as it is signed: S3's as it was sent, of the others encoded once more."""
+    """Return the path as it is signed: for S3 as it was sent, for other services encoded once more."""
     if service == "s3":
         return quote(unquote(path, "latin-1"), SAFE + "/", "latin-1")
     return quote(path, SAFE + "/") or "/"
 
 
 def check_age(stamp: str, seconds: str) -> None:
-    """Raise ExpiredError when a URL signed at ``stamp`` for ``seconds`` has had its time."""
+    """Check that a URL signed at `stamp` for `seconds` has not expired.
+
+    Raises:
+        ExpiredError: It has.
+    """
     try:
         signed = datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
         life = int(seconds)
@@ -166,7 +177,7 @@ def check_age(stamp: str, seconds: str) -> None:
 
 @lru_cache(maxsize=1024)
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
-    """The key of one day, region and service."""
+    """Return the key for one day, region and service."""
     key = f"AWS4{secret}".encode()
     for part in (date, region, service, "aws4_request"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
@@ -174,9 +185,12 @@ def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
 
 
 def version_2(request: CloudRequest, claim: Claim, secret: str) -> list[str]:
-    """The signatures of version 2 that are right; boto3 still puts them into S3's presigned URLs.
+    """Return the valid version 2 signatures; boto3 still uses these in S3's presigned URLs.
 
-    A bucket of its own has two, for clients sign ``/bucket/`` and send ``/bucket``.
+    A virtual-hosted bucket has two, because clients sign `/bucket/` and send `/bucket`.
+
+    Raises:
+        ExpiredError: The URL has expired.
     """
     headers = HTTPHeaders()
     given = dict(request.headers)
@@ -200,5 +214,5 @@ def version_2(request: CloudRequest, claim: Claim, secret: str) -> list[str]:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two signatures are equal, found out in constant time."""
+    """Return whether two signatures are equal, compared in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())

@@ -128,7 +128,7 @@ class TargetRunner:
 
 
 def scheduled_event(rule: Any) -> dict[str, Any]:
-    """What a rule's schedule sends (EventBridge's user guide, "Scheduled Event")."""
+    """Return what a rule's schedule sends (EventBridge's user guide, "Scheduled Event")."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

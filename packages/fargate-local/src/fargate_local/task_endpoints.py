@@ -1,7 +1,7 @@
 """What a container can ask about itself: the task metadata endpoint (version 4) and its role's credentials.
 
-Paths are those of Fargate: ``/v4/<container>`` and below, ``/v2/credentials/<task>``. On AWS they are served on
-169.254.170.2; here they are on this server, which is why tasks get ``AWS_CONTAINER_CREDENTIALS_FULL_URI``.
+The paths are Fargate's: `/v4/<container>` and below, `/v2/credentials/<task>`. On AWS they are served on 169.254.170.2;
+here they are on this server, which is why tasks get `AWS_CONTAINER_CREDENTIALS_FULL_URI`.
 """
 
 import json
@@ -30,7 +30,7 @@ class TaskEndpoints:
         self._roles: dict[str, tuple[str, SessionKey]] = {}
 
     def environment(self, address: str, plan: TaskPlan, container: ContainerPlan, ident: str) -> dict[str, str]:
-        """What a container has in its environment on Fargate, and this server as its AWS endpoint."""
+        """Return the variables a container has on Fargate, with this server as its AWS endpoint."""
         self._containers[ident] = (plan, container)
         metadata = f"{address}/v4/{ident}"
         injected = {
@@ -48,7 +48,7 @@ class TaskEndpoints:
         return {**injected, **container.environment}
 
     def forget(self, task: dict[str, Any]) -> None:
-        """Stop answering for a task that has ended; its credentials are worth nothing from now on."""
+        """Stop answering for a task that has ended; its credentials are no longer valid."""
         for described in task["containers"]:
             self._containers.pop(last_part(described["containerArn"]), None)
         with self._lock:
@@ -58,7 +58,7 @@ class TaskEndpoints:
             self._keys.expire(key)
 
     def _credentials_of(self, task: str, role: str) -> str:
-        """The unguessable name under which all containers of a task find the credentials of its role."""
+        """Return the unguessable name under which all containers of a task find their role's credentials."""
         with self._lock:
             if task not in self._names:
                 self._names[task] = secrets.token_urlsafe(27)
@@ -66,7 +66,7 @@ class TaskEndpoints:
             return self._names[task]
 
     def caller(self, access_key: str) -> tuple[str, str] | None:
-        """(role, task id) of the running task whose credentials these are."""
+        """Return the (role, task id) of the running task whose credentials these are."""
         with self._lock:
             for task, name in self._names.items():
                 role, key = self._roles[name]
@@ -75,7 +75,7 @@ class TaskEndpoints:
         return None
 
     def answer(self, path: str) -> dict[str, Any] | None:
-        """The document of a path; None when there is none."""
+        """Return the document at a path, or None."""
         parts = path.strip("/").split("/")
         if parts[:2] == ["v2", "credentials"] and len(parts) == 3:
             return self._credentials(parts[2])
@@ -127,7 +127,7 @@ class TaskEndpoints:
 
 
 def describe(container: dict[str, Any], plan: TaskPlan, task: dict[str, Any]) -> dict[str, Any]:
-    """A container in the words of the metadata endpoint."""
+    """Return a container as the metadata endpoint describes it."""
     planned = next(each for each in plan.containers if each.name == container["name"])
     described: dict[str, Any] = {
         "DockerId": container.get("runtimeId", ""),
@@ -167,7 +167,7 @@ def describe(container: dict[str, Any], plan: TaskPlan, task: dict[str, Any]) ->
 
 
 def timestamp(seconds: float | None) -> str | None:
-    """RFC 3339 of seconds since the epoch."""
+    """Return seconds since the epoch as RFC 3339."""
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""`ingesta doctor`: whether this image, as configured, reaches all that a load needs. Changes nothing."""
+"""`ingesta doctor`: whether this image, as configured, can reach everything a load needs. Changes nothing."""
 
 import duckdb
 
@@ -15,7 +15,8 @@ from ingesta.tables import TABLES
 def diagnose(settings: Settings, report: Reporter) -> None:
     """Check extensions, source, its tables, catalog and storage, in this order.
 
-    Raises IngestaError that says what to do about the first one that fails.
+    Raises:
+        IngestaError: A check failed; the text says what to do about it.
     """
     with explaining():
         _source(settings, report)

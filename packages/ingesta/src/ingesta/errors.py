@@ -1,8 +1,8 @@
 """Everything ingesta raises on purpose, each with its exit code.
 
 IngestaError
-├── UsageError       2  command line, configuration or structure of the source: another try changes nothing
-├── LoadError        1  something did not answer or ran full: worth another try
+├── UsageError       2  command line, configuration or structure of the source: a retry changes nothing
+├── LoadError        1  something did not answer or is full: worth a retry
 └── QualityError     3  the load is done, its data failed the gate
 """
 
@@ -16,7 +16,7 @@ class IngestaError(Exception):
 
 
 class UsageError(IngestaError):
-    """The request cannot work as it is."""
+    """The request can never succeed as it is."""
 
     exit_code = exit_codes.USAGE
 

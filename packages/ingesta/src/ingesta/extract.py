@@ -32,7 +32,7 @@ Reading = Literal["whole", "changes"]
 
 @dataclass(frozen=True)
 class Load:
-    """A load's name and moment, written to every row that it touches."""
+    """A load's name and time, written to every row that it touches."""
 
     id: str
     at: datetime
@@ -40,7 +40,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Target:
-    """The table in the lakehouse before the load; no columns means that it is not there yet."""
+    """The table in the lakehouse before the load; no columns means that it does not exist yet."""
 
     columns: tuple[Column, ...]
     rows: int
@@ -62,13 +62,13 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Extract:
-    """One table as it landed: `files` hold rows, `keys` all keys of the source when only changes were read."""
+    """One landed table: `files` hold rows, `keys` all keys of the source when only changes were read."""
 
     table: Table
     columns: tuple[Column, ...]
     added: tuple[Column, ...]
     rebuild: bool
-    """Whether the lakehouse's table must be made anew, because it is missing or its structure was given up."""
+    """Whether the lakehouse's table must be created anew: it is missing, or its structure is being replaced."""
     reading: Reading
     files: tuple[LandedFile, ...]
     keys: LandedFile | None
@@ -107,7 +107,7 @@ class Extractor:
         self._full_refresh = full_refresh
 
     def extract(self, table: Table) -> Extract:
-        """Land one table: what changed since the last load, or all of it where that is cheaper or asked for.
+        """Land one table: what changed since the last load, or all of it where that is cheaper or requested.
 
         Args:
             table: The table to land.
@@ -155,9 +155,12 @@ class Extractor:
     def _changes(
         self, table: Table, columns: Sequence[Column], target: Target, *, hashed: bool, compared: bool
     ) -> tuple[tuple[LandedFile, ...], LandedFile]:
-        """Rows changed lately, all keys, and whatever the keys show to be missing.
+        """Land rows changed recently, all keys, and the rows that the keys show to be missing.
 
-        Those came very late, had their cursor moved back, or changed without it.
+        The missing ones arrived very late, had their cursor moved back, or changed without it.
+
+        Raises:
+            AssertionError: The table has no cursor.
         """
         if table.cursor is None or target.newest is None:
             raise AssertionError("only tables with a cursor are asked for their changes")
@@ -188,7 +191,7 @@ class Extractor:
         return (recent, self._land(f"{table.name}.late.parquet", query + _same(table.key, "s", "o"))), keys
 
     def _among_overlooked(self, columns: Sequence[Column], count: int, *, compared: bool) -> str:
-        """A condition that lets the source send few rows more than those overlooked, where it can be told them."""
+        """Return a condition that limits the source to little more than the overlooked rows, if they are few."""
         if not compared or count > _FEW_ROWS:
             return "true"
         hashes = ",".join(
@@ -213,7 +216,7 @@ class Extractor:
 
 
 def hash_due(schedule: RowHash, last: datetime | None, now: datetime) -> bool:
-    """Whether the source's rows are to be compared by hash in a load at `now`.
+    """Return whether a load at `now` has to compare the source's rows by hash.
 
     Args:
         schedule: The setting.
@@ -231,7 +234,7 @@ def hash_due(schedule: RowHash, last: datetime | None, now: datetime) -> bool:
 
 
 def read_target(connection: duckdb.DuckDBPyConnection, table: Table, now: datetime) -> Target:
-    """The lakehouse's side of a table.
+    """Return the lakehouse's side of a table.
 
     Args:
         connection: The lakehouse.
@@ -283,7 +286,7 @@ def _hashed_at(connection: duckdb.DuckDBPyConnection, table: Table) -> datetime 
 
 
 def _hashed(table: Table, settings: IngestaSettings) -> bool:
-    """Whether rows come with a hash: of no use to a table that is always read whole."""
+    """Return whether rows come with a hash; a table that is always read in full does not need one."""
     return table.cursor is not None and table.mode != "replace" and settings.row_hash != "never"
 
 

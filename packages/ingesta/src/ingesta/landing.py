@@ -16,26 +16,36 @@ class Landing(ABC):
         self._setting = setting
 
     def file(self, load_id: str, name: str) -> str:
-        """The full path of a file of a load."""
+        """Return the full path of a file of a load."""
         return f"{self._root}/{load_id}/{name}"
 
     @abstractmethod
     def check(self) -> None:
-        """Change nothing, but raise UsageError or LoadError when loads could not be written here."""
+        """Check that loads can be written here; changes nothing.
+
+        Raises:
+            UsageError: They cannot.
+            LoadError: The place does not answer.
+        """
 
     @abstractmethod
     def open(self, load_id: str) -> None:
-        """Make room for a load. Raises UsageError when the place cannot be written."""
+        """Create the place for a load.
+
+        Raises:
+            UsageError: It cannot be written.
+            LoadError: There is no space left, or the place does not answer.
+        """
 
     @abstractmethod
     def close(self, load_id: str, manifest: Mapping[str, Any]) -> None:
-        """Seal a load: its files are complete, and from now on nobody changes them."""
+        """Seal a load: its files are complete and never change again."""
 
     @abstractmethod
     def discard_unfinished(self) -> int:
-        """Remove loads that died before their manifest; returns how many. Only safe while no other load runs."""
+        """Remove loads that died before their manifest and return how many; only safe while no other load runs."""
 
 
 def manifest_text(manifest: Mapping[str, Any]) -> str:
-    """The manifest as it is written."""
+    """Return the manifest as it is written to the file."""
     return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"

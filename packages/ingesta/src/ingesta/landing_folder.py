@@ -12,17 +12,22 @@ from ingesta.landing import MANIFEST, Landing, manifest_text
 
 
 class FolderLanding(Landing):
-    """Load folders in a folder of this machine, sealed by taking away the right to write."""
+    """Load folders in a folder of this machine, sealed by removing write permission."""
 
     def check(self) -> None:
-        """Ask for the right to write in the nearest folder that is there."""
+        """Check for write permission in the nearest existing folder."""
         root = Path(self._root)
         nearest = next(folder for folder in (root, *root.parents) if folder.exists())
         if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
             raise self._unwritable("permission denied" if nearest.is_dir() else f"{nearest} is a file")
 
     def open(self, load_id: str) -> None:
-        """Make the load's folder."""
+        """Make the load's folder.
+
+        Raises:
+            LoadError: There is no space left.
+            UsageError: The folder cannot be written.
+        """
         try:
             (Path(self._root) / load_id).mkdir(parents=True)
         except OSError as error:
@@ -31,7 +36,7 @@ class FolderLanding(Landing):
             raise self._unwritable(str(error.strerror)) from None
 
     def close(self, load_id: str, manifest: Mapping[str, Any]) -> None:
-        """Write the manifest under its name only when it is whole."""
+        """Write the manifest atomically."""
         folder = Path(self._root) / load_id
         unfinished = folder / f"{MANIFEST}.part"
         unfinished.write_text(manifest_text(manifest), encoding="utf-8")
@@ -40,7 +45,7 @@ class FolderLanding(Landing):
         unfinished.rename(folder / MANIFEST)
 
     def discard_unfinished(self) -> int:
-        """Remove loads that died before their manifest; returns how many."""
+        """Remove loads that died before their manifest and return how many."""
         root = Path(self._root)
         dead = [d for d in root.iterdir() if d.is_dir() and not (d / MANIFEST).exists()] if root.is_dir() else []
         for folder in dead:

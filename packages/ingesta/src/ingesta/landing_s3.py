@@ -12,7 +12,7 @@ from ingesta.landing import MANIFEST, Landing, manifest_text
 
 
 class S3Landing(Landing):
-    """Load folders under an s3:// prefix; the standard AWS variables say where S3 is and who we are."""
+    """Load folders under an s3:// prefix; the standard AWS variables say where S3 is and which credentials to use."""
 
     def __init__(self, root: str, setting: str, region: str | None) -> None:
         super().__init__(root, setting)
@@ -21,18 +21,18 @@ class S3Landing(Landing):
         self._s3 = boto3.client("s3", region_name=region)
 
     def check(self) -> None:
-        """Ask for the bucket's head."""
+        """Check that the bucket can be reached (HeadBucket)."""
         try:
             self._s3.head_bucket(Bucket=self._bucket)
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error) from None
 
     def open(self, load_id: str) -> None:
-        """Ask for the bucket's head: a prefix needs no making."""
+        """Check that the bucket can be reached; a prefix need not be created."""
         self.check()
 
     def close(self, load_id: str, manifest: Mapping[str, Any]) -> None:
-        """Put the manifest; the store keeps the files as they are."""
+        """Upload the manifest; S3 leaves the files as they are."""
         try:
             self._s3.put_object(
                 Bucket=self._bucket,
@@ -44,7 +44,7 @@ class S3Landing(Landing):
             raise self._explained(error) from None
 
     def discard_unfinished(self) -> int:
-        """Remove loads that died before their manifest; returns how many."""
+        """Remove loads that died before their manifest and return how many."""
         try:
             return self._discard_unfinished()
         except (ClientError, BotoCoreError) as error:

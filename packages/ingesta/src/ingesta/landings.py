@@ -1,4 +1,4 @@
-"""Which landing a location means."""
+"""Picks the landing for a location."""
 
 from datavision_lakehouse.process_environment import ProcessEnvironment
 from datavision_lakehouse.storage import is_s3
@@ -9,7 +9,7 @@ from ingesta.landing_folder import FolderLanding
 def landing_at(
     location: str, setting: str = "DATAVISION_LANDING__PATH", process: ProcessEnvironment | None = None
 ) -> Landing:
-    """The landing at a folder or an s3:// prefix; errors name the setting that it came from."""
+    """Return the landing at a folder or an s3:// prefix; errors name the setting that it came from."""
     if not is_s3(location):
         return FolderLanding(location, setting)
     # Only here: boto3 takes a quarter of a second to import.

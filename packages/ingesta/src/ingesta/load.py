@@ -39,7 +39,7 @@ class LoadReport:
     seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """The result that the task hands to Airflow."""
+        """Return the result that the task passes to Airflow."""
         tables = {
             done.table: {
                 **asdict(done),
@@ -61,16 +61,19 @@ class LoadReport:
 
 
 def new_load(now: datetime) -> Load:
-    """A load named after its moment, so that names sort by time."""
+    """Return a load named after its time, so that names sort by time."""
     return Load(f"{now:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(3)}", now)
 
 
 def load(
     settings: Settings, tables: Sequence[Table], report: Reporter, *, full_refresh: bool = False, validate: bool = False
 ) -> LoadReport:
-    """Load the tables and return what changed; with `validate`, what the quality gate found, too.
+    """Load the tables and return what changed and, with `validate`, what the quality gate found.
 
-    Whenever it dies, running it again ends as if it had not been started before. Raises IngestaError.
+    However it dies, running it again ends as if it had never been started before.
+
+    Raises:
+        IngestaError: The load did not happen, or (QualityError) a value does not fit.
     """
     started = time.monotonic()
     current = new_load(datetime.now(UTC))
@@ -94,7 +97,11 @@ def load(
 
 
 def validate_only(settings: Settings, tables: Sequence[Table], report: Reporter) -> list[Finding]:
-    """Run the quality gate on what is loaded, against the source as it is now. Raises IngestaError."""
+    """Run the quality gate on what is loaded, against the source as it is now.
+
+    Raises:
+        IngestaError: The gate could not run.
+    """
     with explaining(), connect(settings.lakehouse, read_only=True) as connection:
         source = Source(connection, settings.source, settings.ingesta.source_schema)
         with source.snapshot():
@@ -123,7 +130,7 @@ def _land(
                 extract = extractor.extract(table)
             extracts.append(extract)
             rows = sum(file.rows for file in extract.files)
-            what = "changed lately of" if extract.reading == "changes" else "of"
+            what = "changed recently of" if extract.reading == "changes" else "of"
             report(
                 f"{table.name}: {rows:,} rows {what} {extract.source_rows:,}, "
                 f"{size(extract.bytes)}, {extract.seconds:.1f} s"
@@ -181,7 +188,7 @@ def _housekeep(connection: duckdb.DuckDBPyConnection, settings: Settings, report
     try:
         done = maintain(connection, settings.lakehouse)
     except (LakehouseError, duckdb.Error) as error:
-        # The load is committed; housekeeping that another writer disturbed comes round again with the next load.
+        # The load is committed; housekeeping that another writer disturbed runs again with the next load.
         report(f"housekeeping left for the next load: {str(error).splitlines()[0]}")
         return
     report(str(done))
@@ -189,7 +196,13 @@ def _housekeep(connection: duckdb.DuckDBPyConnection, settings: Settings, report
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Turn the errors of the layers below into ingesta's own."""
+    """Turn the errors of the layers below into ingesta's own.
+
+    Raises:
+        IngestaError: The block raised it.
+        UsageError: The block raised a ConfigurationError.
+        LoadError: The block raised another error of the lakehouse, DuckDB or the operating system.
+    """
     try:
         yield
     except IngestaError:

@@ -20,9 +20,11 @@ _POLL_SECONDS: Final = 1.0
 
 @contextmanager
 def load_lock(settings: LakehouseSettings, wait_seconds: float, report: Callable[[str], object]) -> Iterator[None]:
-    """Hold the lock inside the block; PostgreSQL frees it when this process dies, however it dies.
+    """Hold the lock during the block; PostgreSQL releases it when this process dies, however it dies.
 
-    Raises LoadError when another load holds it for longer than `wait_seconds`.
+    Raises:
+        LoadError: Another load held it for longer than `wait_seconds`.
+        LakehouseError: The catalog cannot be reached.
     """
     catalog = settings.catalog
     # An instance of its own: the one that writes the lakehouse must not have a second connection.
@@ -41,7 +43,7 @@ def load_lock(settings: LakehouseSettings, wait_seconds: float, report: Callable
             _acquire(connection, wait_seconds, report)
             yield
         finally:
-            # Left to the closing, a rollback that fails because PostgreSQL is gone would abort the process in C++.
+            # Left to the close, a rollback that fails because PostgreSQL is gone would abort the process in C++.
             with suppress(duckdb.Error):
                 connection.execute("ROLLBACK")
 
@@ -56,7 +58,7 @@ def _acquire(connection: duckdb.DuckDBPyConnection, wait_seconds: float, report:
             return
         if time.monotonic() >= deadline:
             raise LoadError(
-                f"Another load of this lakehouse still runs after {wait_seconds:.0f} s. "
+                f"Another load of this lakehouse is still running after {wait_seconds:.0f} s. "
                 "Wait for it to end, then run again."
             )
         if not waiting:

@@ -14,7 +14,7 @@ from ingesta.landing import Landing
 from ingesta.structure import KNOWN, LOAD_ID, LOADED_AT, ROW_HASH, quoted
 
 _REPLACE_SHARE: Final = 0.5
-"""From this share of changed rows on, writing a table anew is cheaper than marking its rows deleted."""
+"""Above this share of changed rows, rewriting a table is cheaper than marking its rows deleted."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Merged:
 
 
 class Merger:
-    """Brings the landing files of one load into the lakehouse."""
+    """Merges the landing files of one load into the lakehouse."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, landing: Landing, load: Load) -> None:
         self._connection = connection
@@ -39,17 +39,19 @@ class Merger:
         self._id, self._at = sql_text(load.id), f"TIMESTAMPTZ '{load.at.isoformat()}'"
 
     def merge(self, extracts: Sequence[Extract], report: Callable[[str], None]) -> list[Merged]:
-        """Readers see all of the load or nothing of it. Tried again when another writer was faster."""
-        for attempt in Retrying(
+        """Merge all tables in one transaction, again if another writer was faster.
+
+        Raises:
+            TransactionException: Another writer was faster five times.
+        """
+        retrying = Retrying(
             retry=retry_if_exception_type(duckdb.TransactionException),
             stop=stop_after_attempt(5),
             wait=wait_random_exponential(multiplier=0.5, max=10),
             before_sleep=lambda _: report("another writer was faster: merging again"),
             reraise=True,
-        ):
-            with attempt:
-                return self._merge_all(extracts)
-        raise AssertionError("tenacity either returns or raises")
+        )
+        return retrying(self._merge_all, extracts)
 
     def _merge_all(self, extracts: Sequence[Extract]) -> list[Merged]:
         self._connection.execute("BEGIN")
@@ -94,7 +96,7 @@ class Merger:
         differs = f"(l.{LOAD_ID} IS NULL OR {differs})"
         other_hash = f" OR l.{ROW_HASH} IS DISTINCT FROM d.{ROW_HASH}" if extract.hashed else ""
         try:
-            # A row of which only the hash is new keeps the load that brought it.
+            # A row whose hash alone is new keeps the load that brought it.
             self._connection.execute(
                 f"CREATE OR REPLACE TEMP TABLE changed AS SELECT d.*, l.{LOAD_ID} IS NOT NULL AS {KNOWN}, "
                 f"CASE WHEN {differs} THEN {self._at} ELSE l.{LOADED_AT} END AS {LOADED_AT}, "
@@ -148,7 +150,7 @@ class Merger:
             f"filas_origen BIGINT, {HASHED} BOOLEAN)"
         )
         if not self._has_column(LOADS, HASHED):
-            # Made by version 0.1.
+            # Created by version 0.1.
             self._connection.execute(f"ALTER TABLE {SCHEMA}.{LOADS} ADD COLUMN {HASHED} BOOLEAN")
         rows = ", ".join(
             f"({self._id}, {self._at}, {sql_text(done.table)}, "

@@ -14,19 +14,19 @@ _POLL_SECONDS: Final = 0.5
 
 
 class Reporter:
-    """Says what happens. Never writes to stdout, which is for results."""
+    """Reports progress on stderr; stdout is for results."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._started = time.monotonic()
 
     def __call__(self, text: str) -> None:
-        """One line with the seconds since the start."""
+        """Print one line with the seconds since the start."""
         self._console.print(f"[dim]{time.monotonic() - self._started:6.1f} s[/]  {text}", soft_wrap=True)
 
     @contextmanager
     def watch(self, what: str, percent: Callable[[], float]) -> Iterator[None]:
-        """Show how far a long statement is: on a terminal all the time, elsewhere every 15 seconds."""
+        """Show the progress of a long statement: continuously on a terminal, elsewhere every 15 seconds."""
         done = threading.Event()
         with self._console.status(what) as status:
             thread = threading.Thread(target=self._follow, args=(what, percent, done, status), daemon=True)
@@ -49,7 +49,7 @@ class Reporter:
 
 
 def size(number: int) -> str:
-    """Bytes in the unit that people read."""
+    """Return bytes in a readable unit."""
     value, units = float(number), iter(("B", "kB", "MB", "GB", "TB"))
     unit = next(units)
     while value >= 1000 and unit != "TB":

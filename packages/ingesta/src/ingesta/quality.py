@@ -43,7 +43,7 @@ class Finding:
         return f"{self.table}: {self.check}: {self.detail}{keys}"
 
     def as_json(self) -> dict[str, Any]:
-        """The finding as a JSON object."""
+        """Return the finding as a JSON object."""
         return asdict(self)
 
 
@@ -58,7 +58,7 @@ class Gate:
         self._known = known
 
     def check(self, source: Mapping[str, SourceKeys], tables: Iterable[Table]) -> list[Finding]:
-        """All checks on these tables, except those switched off."""
+        """Run all checks on these tables, except those that are off."""
         findings = []
         for table in tables:
             if not self._loaded(table):

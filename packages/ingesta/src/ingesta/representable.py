@@ -1,4 +1,4 @@
-"""Values that PostgreSQL can hold and the lakehouse's type cannot: found before they would arrive as another value.
+"""Finds values that PostgreSQL can hold and the lakehouse's type cannot, before they arrive as another value.
 
 DuckDB reads NaN in a numeric as 0 and wraps timestamps past its last one around to years before Christ; numerics
 without a precision are stored with 28 digits before the point and 10 after it. Pure.
@@ -19,10 +19,10 @@ _FREE_SCALE: Final = 10
 
 
 def unfit(column: Column, policy: Policy = "error", *, cursor: bool = False) -> str | None:
-    """The PostgreSQL condition that holds for values of this column which would not arrive as they are.
+    """Return the PostgreSQL condition that selects values of this column which would not arrive unchanged.
 
     None when its type in the lakehouse holds them all. `round` accepts more decimals than are stored. A cursor says
-    when its row changed: infinity, which the type holds, is no answer to that.
+    when its row changed: infinity, which the type holds, does not.
     """
     name = quoted(column.name)
     if cursor:
@@ -37,7 +37,7 @@ def unfit(column: Column, policy: Policy = "error", *, cursor: bool = False) -> 
 
 
 def read_at_source(column: Column, policy: Policy, *, cursor: bool = False) -> Column:
-    """The column as `policy` wants it read: NULL where it is unfit, or as it is."""
+    """Return the column as `policy` wants it read: NULL where a value does not fit, or unchanged."""
     condition = unfit(column, cursor=cursor) if policy == "null" else None
     if condition is None:
         return column
@@ -45,7 +45,7 @@ def read_at_source(column: Column, policy: Policy, *, cursor: bool = False) -> C
 
 
 def count_query(table: str, conditions: Mapping[str, str]) -> str:
-    """The PostgreSQL query that counts the unfit values of each column, as text, in one pass over the table."""
+    """Return the PostgreSQL query that counts each column's unfit values, as text, in one pass over the table."""
     counts = ", ".join(
         f"count(*) FILTER (WHERE {condition})::text AS n{number}"
         for number, condition in enumerate(conditions.values())

@@ -18,9 +18,9 @@ def _known_checks(levels: dict[str, Level]) -> dict[str, Level]:
     for name in levels:
         check, dot, table = name.partition(".")
         if check not in CHECKS:
-            raise ValueError(f"{name!r} is no check; write CHECK or CHECK.TABLE with one of: {', '.join(CHECKS)}")
+            raise ValueError(f"{name!r} is not a check; write CHECK or CHECK.TABLE with one of: {', '.join(CHECKS)}")
         if dot and table not in TABLES:
-            raise ValueError(f"{name!r} names no table; write {check}.TABLE with one of: {', '.join(TABLES)}")
+            raise ValueError(f"{name!r} is not a table; write {check}.TABLE with one of: {', '.join(TABLES)}")
     return levels
 
 
@@ -28,7 +28,9 @@ def _known_columns(policies: dict[str, Policy]) -> dict[str, Policy]:
     for name in policies:
         table, _, column = name.partition(".")
         if table not in TABLES or not column:
-            raise ValueError(f"{name!r} is no column; write TABLE.COLUMN with one of the tables: {', '.join(TABLES)}")
+            raise ValueError(
+                f"{name!r} is not a column; write TABLE.COLUMN with one of the tables: {', '.join(TABLES)}"
+            )
     return policies
 
 
@@ -41,7 +43,7 @@ class IngestaSettings(Section):
     row_hash: RowHash = "always"
     """How often the source hashes all rows to find those that changed without their cursor moving."""
     compare_rows: int = Field(default=10_000, ge=0)
-    """A table of at most this many rows is read whole and compared, which is cheaper than asking for changes."""
+    """A table of at most this many rows is read in full and compared, which is cheaper than asking for changes."""
     freshness_hours: float = Field(default=48, gt=0)
     quality: Annotated[dict[str, Level], AfterValidator(_known_checks)] = Field(default={})
     """Level of a check, e.g. `{"orphans": "warning", "orphans.contents": "off"}`; all are `error` by default."""
@@ -53,11 +55,11 @@ class IngestaSettings(Section):
     """Whether a load ends with housekeeping of the lakehouse."""
 
     def level(self, check: str, table: str) -> Level:
-        """The level of a check on a table: the most specific setting wins."""
+        """Return the level of a check on a table: the most specific setting wins."""
         return self.quality.get(f"{check}.{table}", self.quality.get(check, "error"))
 
     def policy(self, table: str, column: str) -> Policy:
-        """What happens to the values of a column that the lakehouse cannot hold."""
+        """Return what happens to the values of a column that the lakehouse cannot hold."""
         return self.unrepresentable.get(f"{table}.{column}", "error")
 
 

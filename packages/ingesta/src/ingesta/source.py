@@ -34,7 +34,12 @@ class Source:
     """The source database as seen from one DuckDB connection."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, settings: SourceSettings, schema: str) -> None:
-        """Attach it. Raises UsageError or LoadError with the reason PostgreSQL gives."""
+        """Attach the source.
+
+        Raises:
+            UsageError: The URL is malformed, or PostgreSQL refused the password, database or role.
+            LoadError: PostgreSQL does not answer.
+        """
         try:
             self._address = settings.address
         except ConfigurationError as error:
@@ -53,9 +58,13 @@ class Source:
 
     @contextmanager
     def snapshot(self) -> Iterator[str]:
-        """Read everything inside the block as of one moment; yields PostgreSQL's name of that snapshot.
+        """Read everything inside the block as of one moment; yields PostgreSQL's name for that snapshot.
 
         The transaction is repeatable read, and the scanner's parallel readers import its exported snapshot.
+
+        Raises:
+            Error: A statement inside the block failed, with DuckDB's error.
+            IngestaError: The source failed; the text says why.
         """
         self._connection.execute("BEGIN TRANSACTION READ ONLY")
         try:
@@ -66,14 +75,15 @@ class Source:
                 raise
             raise explained(error, self._address) from None
         finally:
-            # It fails when a connection is lost, and would then hide the error that says so.
+            # It fails when the connection is lost, and would then hide the error that says so.
             with suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
 
     def columns(self, table: Table) -> tuple[Column, ...]:
-        """The table's columns in their order at the source.
+        """Return the table's columns in the source's order.
 
-        Raises UsageError when the source has no such table, or the table lacks a column of its declaration.
+        Raises:
+            UsageError: The source has no such table, or the table lacks a column of its declaration.
         """
         where = f"{sql_text(self._schema)}, {sql_text(table.name)}"
         found = self._ask(
@@ -109,18 +119,19 @@ class Source:
         cursor = next((column for column in columns if column.name == table.cursor), None)
         if cursor and not cursor.type.startswith(("TIMESTAMP", "DATE")):
             raise UsageError(
-                f"Column {cursor.name!r} of table {table.name!r} is a {types[cursor.name]}, no date or timestamp: it "
-                "cannot be the cursor that its declaration in ingesta/tables.py makes it. Correct the declaration."
+                f"Column {cursor.name!r} of table {table.name!r} is a {types[cursor.name]}, not a date or timestamp, "
+                "so it cannot be the cursor that ingesta/tables.py declares it to be. Correct the declaration."
             )
         return columns
 
     def representable(
         self, table: Table, columns: tuple[Column, ...], policy: Callable[[str], Policy]
     ) -> tuple[Column, ...]:
-        """The columns as their policies want them read.
+        """Return the columns as their policies want them read.
 
-        Raises QualityError that names table, column, count and sample keys when a column holds values that would not
-        arrive as they are.
+        Raises:
+            QualityError: A column holds values that would not arrive unchanged; the text names table, column, count and
+                sample keys.
         """
         policies = {column.name: policy(column.name) for column in columns}
         conditions = {
@@ -142,7 +153,7 @@ class Source:
     def relation(
         self, table: Table, columns: Sequence[Column], *, where: str = "true", hashed: Sequence[Column] = ()
     ) -> str:
-        """An SQL relation with the table's rows in the lakehouse's types.
+        """Return an SQL relation with the table's rows in the lakehouse's types.
 
         Args:
             table: The table to read.
@@ -213,7 +224,7 @@ class Source:
 
 
 def explained(error: duckdb.Error, address: PostgresAddress) -> IngestaError:
-    """What a failure of the source means for the user; never repeats the password."""
+    """Return a source failure as an error for the user, without the password."""
     text = str(error)
     if "password authentication failed" in text or "no password supplied" in text:
         return UsageError(f"The source refused the password of {address}. Correct DATAVISION_SOURCE__URL.")
@@ -237,21 +248,21 @@ def explained(error: duckdb.Error, address: PostgresAddress) -> IngestaError:
     if connection_lost(error):
         return LoadError(
             f"The source {address} cannot be read: {reason}. "
-            "Check that it is up and that its network lets this task in, then run again."
+            "Check that it is up and reachable from this task, then run again."
         )
     return LoadError(
         f"Reading the source {address} failed: {reason}. Nothing was loaded. "
-        "Run again; if it keeps failing, the source's log says more."
+        "Run again; if it keeps failing, check the source's log."
     )
 
 
 def connection_lost(error: Exception) -> bool:
-    """Whether PostgreSQL could not be reached, or went away."""
+    """Return whether PostgreSQL could not be reached, or the connection broke."""
     return re.search(_LOST, str(error), re.IGNORECASE) is not None
 
 
 def full_disk(error: Exception) -> LoadError:
-    """The sentence for a full disk, with the file that the database names."""
+    """Return the error for a full disk, with the file that the database names."""
     return LoadError(
         f"No space left on the disk ({str(error).splitlines()[0]}). "
         "Free some, or give the task more storage, then run again."

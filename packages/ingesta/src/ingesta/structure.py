@@ -1,4 +1,4 @@
-"""Columns: what the source has, what the lakehouse has, and whether they still go together. Pure."""
+"""Columns: what the source has, what the lakehouse has, and whether they still match. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from ingesta.errors import UsageError
 LOADED_AT: Final = "_cargado_en"
 LOAD_ID: Final = "_id_carga"
 ROW_HASH: Final = "_huella"
-"""Hash of the row as PostgreSQL computed it when the row was read; NULL where it was read without one."""
+"""Hash of the row, computed by PostgreSQL when it was read; NULL if it was read without one."""
 OWN_COLUMNS: Final = (LOADED_AT, LOAD_ID, ROW_HASH)
 
 KNOWN: Final = "_known"
@@ -43,12 +43,12 @@ class Column:
 
 
 def quoted(name: str) -> str:
-    """The name as an SQL identifier."""
+    """Return the name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
-    """The lakehouse's column for one of the source.
+    """Return the lakehouse's column for a column of the source.
 
     `scanner_type` is DuckDB's type for it, `source_type` PostgreSQL's. Enumerations become text. A numeric without a
     precision, or with more than 38 digits, would become a float on the way: PostgreSQL makes it a decimal first. A time
@@ -74,17 +74,21 @@ def lake_column(name: str, scanner_type: str, source_type: str) -> Column:
 
 
 def row_hash(columns: Sequence[Column]) -> str:
-    """The PostgreSQL expression for a 64-bit hash of these columns as they are read.
+    """Return the PostgreSQL expression for a 64-bit hash of these columns as they are read.
 
-    It changes whenever a value does that is stored, down to the scale of a numeric and the case of a citext: it is
-    taken from the binary form of the values, not from what their types call equal.
+    It changes whenever a stored value does, down to the scale of a numeric and the case of a citext: it is computed
+    from the binary form of the values, not from what their types consider equal.
     """
     values = ", ".join(c.expression if c.binary else f"({c.expression})::text" for c in columns)
     return f"hashtextextended(encode(record_send(ROW({values})), 'hex') COLLATE \"C\", 0)"
 
 
 def check_names(table: str, names: Sequence[str]) -> None:
-    """Refuse names that the lakehouse cannot tell apart, or needs itself. Raises UsageError naming the columns."""
+    """Check that the lakehouse can tell the names apart and that ingesta does not use them itself.
+
+    Raises:
+        UsageError: A name is reserved, or two differ only in case; the text names the columns.
+    """
     seen: dict[str, str] = {}
     for name in names:
         if name.lower() in RESERVED:
@@ -101,9 +105,10 @@ def check_names(table: str, names: Sequence[str]) -> None:
 
 
 def added_columns(table: str, source: Sequence[Column], lake: Sequence[Column]) -> list[Column]:
-    """The source's columns that the lakehouse lacks.
+    """Return the source's columns that the lakehouse lacks.
 
-    Raises UsageError naming the column when one vanished from the source or changed its type there.
+    Raises:
+        UsageError: A column vanished from the source or changed its type there; the text names it.
     """
     present = {column.name: column.type for column in lake if column.name not in OWN_COLUMNS}
     offered = {column.name: column.type for column in source}
@@ -120,5 +125,5 @@ def added_columns(table: str, source: Sequence[Column], lake: Sequence[Column]) 
 
 
 def same_structure(source: Sequence[Column], lake: Sequence[Column]) -> bool:
-    """Whether the lakehouse's table can take the source's rows as it is."""
+    """Return whether the lakehouse's table can take the source's rows without changes."""
     return {(c.name, c.type) for c in source} == {(c.name, c.type) for c in lake if c.name not in OWN_COLUMNS}

@@ -11,7 +11,7 @@ Mode = Literal["auto", "compare", "replace"]
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """These columns hold the key of `references`; a row without such a row there is an orphan."""
+    """These columns hold the key of `references`; a row without a matching row there is an orphan."""
 
     columns: tuple[str, ...]
     references: str
@@ -73,9 +73,10 @@ TABLES: Final[Mapping[str, Table]] = {table.name: table for table in _TABLES}
 
 
 def select(names: Iterable[str], known: Mapping[str, Table] = TABLES) -> tuple[Table, ...]:
-    """The named tables in the order of their declaration; all of them when none is named.
+    """Return the named tables in the order of their declaration; all of them when none is named.
 
-    Raises UsageError that lists the valid names.
+    Raises:
+        UsageError: There is no such table; the text lists the valid names.
     """
     wanted = set(names)
     if unknown := sorted(wanted - set(known)):

@@ -25,20 +25,28 @@ _REFUSALS: Final = ("password authentication failed", "no password supplied", "n
 def connect(
     settings: LakehouseSettings, *, read_only: bool = False, at: str | int | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """A DuckDB instance of its own with the lakehouse attached as the current database `lake`.
+    """Return a DuckDB connection with an instance of its own and the lakehouse attached as the current database `lake`.
 
-    Write through the returned connection only, never through `.cursor()` of it: DuckLake 1.0 corrupts its catalog when
-    two connections of one instance write. Other processes, or other calls of this function, may write at the same time.
+    Write through the returned connection only, never through a `.cursor()` of it: DuckLake 1.0 corrupts its catalog
+    when two connections of one instance write. Other processes, or other calls of this function, may write at the same
+    time.
 
-    `at` opens an earlier state, read-only: a load id, a snapshot number, or a moment in ISO format
-    (see `datavision_lakehouse.history.find_snapshot`).
+    Args:
+        settings: The lakehouse to open.
+        read_only: Whether to refuse writes.
+        at: An earlier state to open, read-only: a load id, a snapshot number, or a moment in ISO format (see
+            `datavision_lakehouse.history.find_snapshot`).
 
-    Raises ConfigurationError, NotInitialized (only when reading), UnknownLoad or Unavailable.
+    Raises:
+        ConfigurationError: Address, password, database or data path are wrong; a retry changes nothing.
+        NotInitialized: Nothing was ever loaded; only when reading.
+        UnknownLoad: `at` matches no state of the lakehouse.
+        Unavailable: The catalog does not answer; a retry may succeed.
     """
     connection = duckdb.connect(config=instance_options(settings))
     try:
         prepare(connection, settings)
-        # DuckDB draws on stdout, which belongs to results; `query_progress` tells the same to whoever wants to know.
+        # DuckDB draws on stdout, which is for results; `query_progress` has the same information.
         connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
         if at is None:
             attach(connection, settings, read_only=read_only)
@@ -53,23 +61,23 @@ def connect(
 
 
 def check(settings: LakehouseSettings) -> None:
-    """Find out in a fraction of a second whether the lakehouse can be read; changes nothing.
+    """Check in a fraction of a second whether the lakehouse can be read; changes nothing.
 
-    For whoever is about to start something slow that would explain a failure badly, such as dbt.
+    For callers about to start something slow that reports such a failure badly, such as dbt.
 
     Args:
         settings: The lakehouse to look at.
 
     Raises:
-        ConfigurationError: Address, password, database or data path are wrong; another try changes nothing.
+        ConfigurationError: Address, password, database or data path are wrong; a retry changes nothing.
         NotInitialized: Nothing was ever loaded.
-        Unavailable: The catalog does not answer; another try may.
+        Unavailable: The catalog does not answer; a retry may succeed.
     """
     connect(settings, read_only=True).close()
 
 
 def instance_options(settings: LakehouseSettings) -> dict[str, str | bool | int | float | list[str]]:
-    """Options for `duckdb.connect`: offline, memory and spill folder bounded to what the container has."""
+    """Return options for `duckdb.connect`: offline, with memory and spill folder limited to what the container has."""
     limit = settings.memory_limit or int(memory_available() * DUCKDB_SHARE)
     spill = Path(tempfile.gettempdir()) / f"datavision-spill-{os.getpid()}"
     options: dict[str, str | bool | int | float | list[str]] = {
@@ -83,7 +91,11 @@ def instance_options(settings: LakehouseSettings) -> dict[str, str | bool | int 
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings) -> None:
-    """Load the extensions and put all credentials into the instance's memory; attaches nothing."""
+    """Load the extensions and put all credentials into the instance's memory; attaches nothing.
+
+    Raises:
+        Unavailable: The data path is in S3 and there are no AWS credentials.
+    """
     load_extensions(connection)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     if is_s3(settings.data_path):
@@ -96,14 +108,18 @@ def prepare(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings) 
         "METADATA_PARAMETERS MAP {'TYPE': 'postgres', 'SECRET': 'lake_catalog'})"
     )
     connection.execute(f"SET ducklake_default_data_inlining_row_limit = {settings.inline_rows}")
-    # Another process's commit is no error: DuckLake checks for real conflicts and tries again by itself. Its waits
-    # would grow by half each time, to minutes after the fifteenth; even ones let a long commit pass a busy neighbour.
+    # Another process's commit is not an error: DuckLake checks for real conflicts and retries by itself. Its waits
+    # would grow by half each time, to minutes after the fifteenth; constant ones let a long commit get past busy ones.
     connection.execute("SET ducklake_max_retry_count = 100")
     connection.execute("SET ducklake_retry_backoff = 1.0")
 
 
 def attach(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings, *, read_only: bool = False) -> None:
-    """Attach the lakehouse as `lake` to an instance that went through `prepare`, creating it when it is new."""
+    """Attach the lakehouse as `lake` to an instance that `prepare` was called on, creating it if it is new.
+
+    Raises:
+        LakehouseError: It cannot be attached; `explain_catalog` says which kind.
+    """
     if not (read_only or is_s3(settings.data_path)):
         _make_folder(Path(settings.data_path))
     try:
@@ -123,13 +139,13 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
-            f"The lakehouse's folder {folder} cannot be made ({error.strerror}). "
+            f"The lakehouse's folder {folder} cannot be created ({error.strerror}). "
             "Set DATAVISION_LAKEHOUSE__DATA_PATH to a folder that this user can write."
         ) from None
 
 
 def explain_catalog(error: duckdb.Error, settings: LakehouseSettings) -> LakehouseError:
-    """What a failure to attach the catalog means for the user.
+    """Translate a failure to attach the catalog into an error for the user.
 
     Args:
         error: What DuckDB raised.
@@ -142,14 +158,13 @@ def explain_catalog(error: duckdb.Error, settings: LakehouseSettings) -> Lakehou
     if "does not match existing data path" in text:
         recorded = re.search(r'in the catalog "([^"]+)"', text)
         return ConfigurationError(
-            f"The lakehouse at {catalog} keeps its data in {recorded.group(1) if recorded else 'another place'}, "
-            f"not in {settings.data_path}. Set DATAVISION_LAKEHOUSE__DATA_PATH to that place, "
+            f"The lakehouse at {catalog} keeps its data in {recorded.group(1) if recorded else 'another location'}, "
+            f"not in {settings.data_path}. Set DATAVISION_LAKEHOUSE__DATA_PATH to that location, "
             "or name another catalog database."
         )
     if "creating a new DuckLake is explicitly disabled" in text:
         return NotInitialized(
-            f"The lakehouse at {catalog} holds nothing yet. Load it first: run pipeline_suscripciones, "
-            "or make run on a laptop."
+            f"The lakehouse at {catalog} is empty. Load it first: run pipeline_suscripciones, or make run on a laptop."
         )
     if any(said in text for said in _REFUSALS):
         return ConfigurationError(
@@ -157,7 +172,7 @@ def explain_catalog(error: duckdb.Error, settings: LakehouseSettings) -> Lakehou
         )
     if re.search(r'(database|role) "[^"]*" does not exist', text):
         return ConfigurationError(
-            f"The lakehouse catalog {catalog} does not exist on that server. Create it, or correct "
+            f"The lakehouse catalog {catalog} does not exist on that server. Create it, or fix "
             "DATAVISION_LAKEHOUSE__CATALOG_URL."
         )
     reason = text.rsplit("failed: ", 1)[-1].splitlines()[0]
@@ -172,5 +187,5 @@ def explain_catalog(error: duckdb.Error, settings: LakehouseSettings) -> Lakehou
         )
     return Unavailable(
         f"The lakehouse catalog {catalog} cannot be opened: {reason}. "
-        "Check that the database is up and that its network lets this task in, then run again."
+        "Check that the database is up and reachable from this task, then run again."
     )

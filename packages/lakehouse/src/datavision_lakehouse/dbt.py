@@ -6,9 +6,9 @@ from datavision_lakehouse.connection import LAKE
 
 
 def dbt_profile(*, schema: str = "main") -> dict[str, Any]:
-    """One output of a dbt profile: DuckDB in memory, database `lake`, one thread.
+    """Return one output of a dbt profile: DuckDB in memory, database `lake`, one thread.
 
-    Holds no secret and no path, so it may be written to a file: `datavision_lakehouse.dbt_plugin` takes both from
+    It holds no secret and no path, so it can be written to a file: `datavision_lakehouse.dbt_plugin` takes both from
     `DATAVISION_LAKEHOUSE__…` when dbt connects.
     """
     return {

@@ -1,6 +1,6 @@
 """The dbt-duckdb plugin that prepares dbt's DuckDB instance for the lakehouse.
 
-dbt-duckdb only asks for a class of this name and these methods, so dbt is no dependency of this package.
+dbt-duckdb only requires a class with this name and these methods, so dbt is not a dependency of this package.
 """
 
 from typing import Any
@@ -16,14 +16,14 @@ class _LakehouseOnly(ModuleSettings):
 
 
 class Plugin:
-    """Reads `DATAVISION_LAKEHOUSE__…` when dbt connects: the profile on disk then holds no secret."""
+    """Reads `DATAVISION_LAKEHOUSE__…` when dbt connects, so that the profile on disk holds no secret."""
 
     def __init__(self, name: str, plugin_config: dict[str, Any], credentials: object = None) -> None:
         self.name = name
         self._settings = _LakehouseOnly.load().lakehouse
 
     def update_connection_config(self, creds: object, config: dict[str, Any]) -> None:
-        """Bound memory and forbid downloads, before DuckDB starts."""
+        """Limit memory and forbid downloads, before DuckDB starts."""
         config.update(instance_options(self._settings))
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
@@ -31,4 +31,4 @@ class Plugin:
         prepare(conn, self._settings)
 
     def configure_cursor(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Nothing: settings belong to the instance, which all cursors share."""
+        """Do nothing: settings belong to the instance, which all cursors share."""

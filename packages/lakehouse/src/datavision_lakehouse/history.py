@@ -24,12 +24,12 @@ class Snapshot:
 
 
 def mark_load(connection: duckdb.DuckDBPyConnection, load_id: str) -> None:
-    """Put the load id on the open transaction's commit."""
+    """Record the load id in the open transaction's commit."""
     connection.execute(f"CALL lake.set_commit_message({sql_text(LOAD_AUTHOR)}, {sql_text(load_id)})")
 
 
 def snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
-    """Every snapshot not expired yet, oldest first."""
+    """Return every snapshot that has not expired, oldest first."""
     # A literal, not a parameter: binding one makes DuckDB import pandas where it is installed (0.6 s).
     rows = connection.execute(
         f"SELECT snapshot_id, epoch_us(snapshot_time), CASE WHEN author = '{LOAD_AUTHOR}' THEN commit_message END "
@@ -39,16 +39,22 @@ def snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
 
 
 def resolve(connection: duckdb.DuckDBPyConnection, at: str | int) -> int:
-    """The snapshot number that `at` means. Raises UnknownLoad."""
+    """Return the snapshot number that `at` refers to.
+
+    Raises:
+        UnknownLoad: It refers to none.
+    """
     return find_snapshot(snapshots(connection), at)
 
 
 def find_snapshot(history: Sequence[Snapshot], at: str | int) -> int:
-    """The snapshot in `history` (oldest first) that `at` names.
+    """Return the snapshot in `history` (oldest first) that `at` refers to.
 
     A number is a snapshot. A moment is the newest snapshot not after it; without a zone it is UTC. A load id is the
-    last snapshot before the next load: the load itself and everything derived from it. Raises UnknownLoad with what is
-    valid.
+    last snapshot before the next load: the load itself and everything derived from it.
+
+    Raises:
+        UnknownLoad: It refers to none; the text says what is valid.
     """
     text = str(at).strip()
     if text.isdigit():
@@ -85,7 +91,7 @@ def _end_of_load(history: Sequence[Snapshot], load_id: str) -> int | None:
 
 def _valid(history: Sequence[Snapshot]) -> str:
     if not history:
-        return "It holds no snapshot yet: run the daily pipeline first."
+        return "It has no snapshot yet: run the daily pipeline first."
     loads = [snapshot.load_id for snapshot in history if snapshot.load_id is not None][-3:]
     named = f", or a load id (newest: {', '.join(reversed(loads))})" if loads else ""
     return (

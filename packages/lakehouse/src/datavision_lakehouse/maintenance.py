@@ -1,4 +1,4 @@
-"""Housekeeping: few and large files, a bounded history, and nothing that anybody still needs removed."""
+"""Housekeeping: few and large files, a bounded history, and nothing removed that anyone still needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from datavision_lakehouse.history import Snapshot, snapshots
 from datavision_lakehouse.settings import LakehouseSettings
 
 _ORPHAN_FACTOR: Final = 3
-"""Files that no commit ever named wait this many times longer: a long load may still be about to commit them."""
+"""Files that no commit refers to are kept this many times longer: a long load may be about to commit them."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ def maintain(
 ) -> Housekeeping:
     """Flush inlined rows, merge small files, rewrite mostly deleted ones, expire old snapshots, remove unused files.
 
-    Readers of a kept snapshot are not disturbed: a file is removed `cleanup_hours` after the last snapshot that named
-    it went.
+    Readers of a kept snapshot are not disturbed: a file is removed `cleanup_hours` after the last snapshot that refers
+    to it expires.
     """
     moment = now or datetime.now(UTC)
     flushed = _count(connection, "ducklake_flush_inlined_data('lake')", "rows_flushed")
@@ -54,10 +54,10 @@ def maintain(
 
 
 def snapshots_to_expire(history: Sequence[Snapshot], now: datetime, days: int, loads: int) -> list[int]:
-    """Numbers of the snapshots in `history` (oldest first) that may go.
+    """Return the numbers of the snapshots in `history` (oldest first) that may expire.
 
-    Kept are all younger than `days`, the newest one, and of each of the newest `loads` loads its commit, which carries
-    its name, and its last state.
+    Kept are all snapshots younger than `days`, the newest one, and for each of the newest `loads` loads its commit,
+    which carries its name, and its last state.
     """
     limit = now - timedelta(days=days)
     commits = [index for index, snapshot in enumerate(history) if snapshot.load_id is not None]
@@ -71,5 +71,5 @@ def snapshots_to_expire(history: Sequence[Snapshot], now: datetime, days: int, l
 
 
 def _count(connection: duckdb.DuckDBPyConnection, call: str, column: str = "1") -> int:
-    # All rows are fetched: DuckDB commits what the call did only once its result was read to the end.
+    # Fetch all rows: DuckDB commits the call's work only once its result has been read to the end.
     return sum(int(row[0]) for row in connection.execute(f"SELECT {column} FROM {call}").fetchall())

@@ -1,4 +1,4 @@
-"""PostgreSQL addresses: one URL split once, so that a password never travels inside a path or a message."""
+"""PostgreSQL addresses: a URL parsed once, so that a password never ends up in a path or a message."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,13 +10,13 @@ _CONNECT_TIMEOUT_SECONDS: Final = "10"
 
 
 def sql_text(value: str) -> str:
-    """The value as a DuckDB string literal, quotes included."""
+    """Return the value as a DuckDB string literal, quotes included."""
     return "'" + value.replace("'", "''") + "'"
 
 
 @dataclass(frozen=True)
 class PostgresAddress:
-    """Where a PostgreSQL database is and how to enter it."""
+    """Where a PostgreSQL database is, and how to log in."""
 
     host: str
     port: int
@@ -27,18 +27,19 @@ class PostgresAddress:
 
     @classmethod
     def parse(cls, url: str, *, setting: str) -> "PostgresAddress":
-        """Split `postgresql://user:password@host:port/database?option=value`.
+        """Parse `postgresql://user:password@host:port/database?option=value`.
 
-        Raises ConfigurationError naming `setting` (never the value, which holds a password) when it is not such a URL.
+        Raises:
+            ConfigurationError: It is not such a URL. The text names `setting`, never the value, which holds a password.
         """
         try:
             parts = urlsplit(url)
             port = parts.port or 5432
-        except ValueError:  # a port that is no number, or half an IPv6 address
+        except ValueError:  # a port that is not a number, or half an IPv6 address
             parts, port = urlsplit(""), 0
         options = dict(parse_qsl(parts.query))
         host = options.pop("host", None) or parts.hostname
-        # libpq takes the password here, too; among the options it would be in messages.
+        # libpq also accepts the password here; as an option it would appear in messages.
         password = options.pop("password", None) or unquote(parts.password or "")
         database = unquote(parts.path.lstrip("/"))
         complete = host and port and database and parts.username
@@ -66,7 +67,7 @@ class PostgresAddress:
         return " ".join(f"{key}='{_escaped(value)}'" for key, value in self.options)
 
     def secret_sql(self, name: str) -> str:
-        """The statement that keeps the credentials in DuckDB's memory under `name`."""
+        """Return the statement that stores the credentials in DuckDB's memory under `name`."""
         return (
             f"CREATE OR REPLACE TEMPORARY SECRET {name} (TYPE postgres, HOST {sql_text(self.host)}, PORT {self.port}, "
             f"DATABASE {sql_text(self.database)}, USER {sql_text(self.user)}, PASSWORD {sql_text(self.password)})"

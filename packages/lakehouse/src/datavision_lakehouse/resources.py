@@ -11,13 +11,13 @@ from urllib.request import urlopen
 from datavision_lakehouse.process_environment import ProcessEnvironment
 
 DUCKDB_SHARE: Final = 0.6
-"""The rest is for Python, the PostgreSQL client and writers, which DuckDB's own limit does not count."""
+"""The rest is for Python, the PostgreSQL client and writers, which DuckDB's limit does not cover."""
 
 _CGROUP_FILES: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 def memory_available(process: ProcessEnvironment | None = None) -> int:
-    """The smallest limit in bytes among cgroup, ECS task and machine; `process` says where ECS can be asked."""
+    """Return the smallest limit in bytes among cgroup, ECS task and machine; `process` says where ECS can be asked."""
     return min(_limits(process or ProcessEnvironment.current()))
 
 

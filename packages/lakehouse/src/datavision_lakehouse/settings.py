@@ -21,7 +21,7 @@ def _location(value: str) -> str:
     if value.startswith("s3://"):
         bucket = value.removeprefix("s3://").split("/", 1)[0]
         if not bucket:
-            raise ValueError("names no bucket: write s3://bucket/prefix")
+            raise ValueError("has no bucket: write s3://bucket/prefix")
         return value.rstrip("/")
     if "://" in value or not Path(value).is_absolute():
         raise ValueError("must be an absolute folder or s3://bucket/prefix")
@@ -54,13 +54,17 @@ class LakehouseSettings(Section):
     snapshot_days: int = Field(default=30, ge=1)
     """Snapshots older than this may be expired by housekeeping."""
     snapshot_loads: int = Field(default=10, ge=1)
-    """The state after each of this many newest loads is kept whatever its age."""
+    """The state after each of this many newest loads is kept regardless of its age."""
     cleanup_hours: int = Field(default=24, ge=1)
-    """Files that nothing refers to any more are deleted this much later, so that running readers finish."""
+    """Unreferenced files are deleted this much later, so that running readers can finish."""
 
     @property
     def catalog(self) -> PostgresAddress:
-        """The catalog's address. Raises ConfigurationError when the URL is malformed."""
+        """The catalog's address.
+
+        Raises:
+            ConfigurationError: The URL is malformed.
+        """
         return PostgresAddress.parse(self.catalog_url.get_secret_value(), setting="DATAVISION_LAKEHOUSE__CATALOG_URL")
 
 
@@ -71,12 +75,16 @@ class SourceSettings(Section):
 
     @property
     def address(self) -> PostgresAddress:
-        """The source's address. Raises ConfigurationError when the URL is malformed."""
+        """The source's address.
+
+        Raises:
+            ConfigurationError: The URL is malformed.
+        """
         return PostgresAddress.parse(self.url.get_secret_value(), setting="DATAVISION_SOURCE__URL")
 
 
 class LandingSettings(Section):
-    """Where ingesta leaves the immutable files of each load."""
+    """Where ingesta writes the immutable files of each load."""
 
     path: Location
 
@@ -98,16 +106,18 @@ class ModuleSettings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Read the environment.
+        """Read the settings from the environment.
 
-        Raises ConfigurationError that names each variable at fault and what was expected, never a value.
+        Raises:
+            ConfigurationError: A variable is missing or invalid; the text names each one and what was expected, never a
+                value.
         """
         try:
             return cls()
         except ValidationError as error:
             raise ConfigurationError(_explain(cls, error)) from None
         except SettingsError as error:
-            # A whole section given as one variable must be JSON; the cause would show the value, which may be a secret.
+            # A section given as one variable must be JSON; the cause would show the value, which may be a secret.
             field = re.search(r'field "(\w+)"', str(error))
             variable = f"DATAVISION_{field.group(1).upper()}" if field else "A DATAVISION_ variable"
             raise ConfigurationError(
@@ -120,9 +130,10 @@ ModuleSettingsT = TypeVar("ModuleSettingsT", bound=ModuleSettings)
 
 
 def settings_for(kind: type[ModuleSettingsT], environment: str) -> ModuleSettingsT:
-    """The module's settings, checked against the environment its command line names.
+    """Return the module's settings, checked against the environment that its command line names.
 
-    Raises ConfigurationError when `--env` and DATAVISION_ENV disagree, or a variable is missing or malformed.
+    Raises:
+        ConfigurationError: `--env` and DATAVISION_ENV disagree, or a variable is missing or malformed.
     """
     settings = kind.load()
     if settings.env != environment:
@@ -147,7 +158,7 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
 
 
 def _variables(kind: type[BaseModel], field: str, variable: str) -> list[str]:
-    """The variable itself, or for a section of which nothing is set all those that it requires."""
+    """Return the variable itself or, for a section that is not set at all, all variables that it requires."""
     section = kind.model_fields[field].annotation
     if "__" in variable or not (isinstance(section, type) and issubclass(section, BaseModel)):
         return [variable]

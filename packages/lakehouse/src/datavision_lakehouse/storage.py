@@ -10,26 +10,27 @@ from datavision_lakehouse.process_environment import ProcessEnvironment
 
 
 def is_s3(location: str) -> bool:
-    """Whether the location is an s3:// prefix rather than a folder."""
+    """Return whether the location is an s3:// prefix rather than a folder."""
     return location.startswith("s3://")
 
 
 def allow_s3(connection: duckdb.DuckDBPyConnection, process: ProcessEnvironment | None = None) -> None:
     """Give the connection's instance S3 credentials that refresh themselves.
 
-    Raises Unavailable when the AWS credential chain finds none.
+    Raises:
+        Unavailable: The AWS credential chain finds none.
     """
     try:
         connection.execute(s3_secret_sql(process or ProcessEnvironment.current()))
     except duckdb.Error as error:
         raise Unavailable(
             f"No AWS credentials for S3 ({str(error).splitlines()[0]}). "
-            "In a task give it a task role; elsewhere set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            "Give the task a task role; elsewhere set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from None
 
 
 def s3_secret_sql(process: ProcessEnvironment) -> str:
-    """The statement for DuckDB's S3 secret in this region and at this endpoint; holds no credentials itself."""
+    """Return the statement for DuckDB's S3 secret in this region and at this endpoint; holds no credentials itself."""
     options = ["TYPE s3", "PROVIDER credential_chain", "REFRESH auto"]
     if process.region:
         options.append(f"REGION {sql_text(process.region)}")

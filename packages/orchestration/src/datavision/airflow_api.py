@@ -28,12 +28,12 @@ class AirflowError(UserError):
 
 
 class RefusedRunError(UserError):
-    """Airflow refused to start a run: the same call would be refused again."""
+    """Airflow refused to start a run; the same call would be refused again."""
 
 
 @dataclass(frozen=True)
 class TaskState:
-    """One task instance as Airflow sees it; seconds are None until it has started."""
+    """A task instance as Airflow sees it; seconds are None until it has started."""
 
     task_id: str
     map_index: int
@@ -49,7 +49,7 @@ class TaskState:
 
 @dataclass(frozen=True)
 class BegunRun:
-    """A run that has not ended; it keeps the DAG, and with it the pins, of its bundle version."""
+    """A run that has not ended; it keeps the DAG, and so the pins, of its bundle version."""
 
     dag_id: str
     run_id: str
@@ -61,7 +61,7 @@ class AirflowApi:
     """A session with one Airflow."""
 
     def __init__(self, url: str, token: str | None = None, password: str | None = None) -> None:
-        """Connect to `url` with a token, or with the password that the local Airflow gave its user."""
+        """Connect to `url` with a token, or with the password of the local Airflow's user."""
         self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
         self._client.headers["Authorization"] = f"Bearer {token or self._token_for(password or '')}"
 
@@ -76,11 +76,11 @@ class AirflowApi:
     def wait_for_dag(self, dag_id: str, bundle_version: str | None, seconds: float) -> None:
         """Wait until the DAG processor has parsed `dag_id` from `bundle_version` (a commit; None: any).
 
-        A DAG of another version is asked for again every three seconds: new pins change no DAG file, and files that did
-        not change are parsed at Airflow's interval only.
+        A reparse of another version is requested every three seconds: new pins change no DAG file, and unchanged files
+        are parsed only at Airflow's interval.
 
         Raises:
-            AirflowError: it did not within `seconds`; the text holds the import error if there is one.
+            AirflowError: It did not within `seconds`; the text holds the import error if there is one.
         """
         deadline = time.monotonic() + seconds
         next_request = time.monotonic()
@@ -108,7 +108,7 @@ class AirflowApi:
         )
         if answer.status_code != httpx.codes.OK:
             reason = _detail(answer).partition("\n")[0]
-            raise RefusedRunError(f"Airflow did not start {dag_id}: {reason}. Correct the call and start it again.")
+            raise RefusedRunError(f"Airflow did not start {dag_id}: {reason}. Fix the call and start it again.")
         return str(answer.json()["dag_run_id"])
 
     def form(self, dag_id: str) -> dict[str, dict[str, Any]]:
@@ -120,7 +120,7 @@ class AirflowApi:
         return str(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()["state"])
 
     def run_after(self, dag_id: str, run_id: str) -> datetime:
-        """Return the moment from which the run was due; its business day is the run's day."""
+        """Return when the run was due; its business day is that moment's day."""
         run = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}").json()
         return datetime.fromisoformat(run["run_after"])
 
@@ -134,7 +134,7 @@ class AirflowApi:
         ]
 
     def has_run(self, dag_id: str, run_id: str) -> bool:
-        """Tell whether the run exists; a deleted one does not."""
+        """Return whether the run exists; a deleted one does not."""
         answer = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}", allow=(404,))
         return answer.status_code == httpx.codes.OK
 
@@ -177,12 +177,12 @@ class AirflowApi:
         answer = self._client.post("/auth/token", json={"username": USER, "password": password})
         if answer.status_code != httpx.codes.CREATED:
             raise AirflowError(
-                f"{self._client.base_url} wants a token ({answer.status_code}). Set DATAVISION_AIRFLOW__TOKEN."
+                f"{self._client.base_url} requires a token ({answer.status_code}). Set DATAVISION_AIRFLOW__TOKEN."
             )
         return str(answer.json()["access_token"])
 
     def _call(self, method: str, path: str, *, allow: tuple[int, ...] = (), **arguments: Any) -> httpx.Response:
-        # Every call here may be repeated but POST: a trigger that went through must not be sent twice.
+        # Every call here may be repeated except POST: a trigger that went through must not be sent twice.
         attempts = Retrying(
             retry=retry_if_exception_type((httpx.TransportError, _ServerBusyError)),
             stop=stop_after_delay(0 if method == "POST" else 60),
@@ -208,7 +208,7 @@ class _ServerBusyError(AirflowError):
 
 
 def topological(after: dict[str, list[str]]) -> list[str]:
-    """Order the keys of `after` (task → tasks that follow it) so that each comes before what follows it."""
+    """Order the keys of `after` (task → tasks that follow it) so that each comes before those that follow it."""
     before = TopologicalSorter(dict.fromkeys(after, ()))
     for task, followers in after.items():
         for follower in followers:
@@ -217,7 +217,7 @@ def topological(after: dict[str, list[str]]) -> list[str]:
 
 
 def log_lines(item: Any) -> list[str]:
-    """Return the lines of one log record as the API gives it, with the exceptions it carries."""
+    """Return the lines of one log record in the API's format, with the exceptions it carries."""
     if not isinstance(item, dict):
         return str(item).splitlines()
     errors = [f"{error['exc_type']}: {error['exc_value']}" for error in item.get("error_detail") or []]

@@ -1,4 +1,4 @@
-"""E-mails about failures, retries and late data; who gets them is in `[alerts]` of the configuration."""
+"""E-mails about failures, retries and late data, in Spanish; `[alerts]` of the configuration says who gets them."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,25 +10,25 @@ from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 from datavision import config as configuration
 
 _FAILURE_BODY = """\
-<p><b>{{ ti.dag_id }}.{{ ti.task_id }}</b>, run {{ run_id }}, try {{ ti.try_number }}, environment ENV.</p>
+<p><b>{{ ti.dag_id }}.{{ ti.task_id }}</b>, ejecución {{ run_id }}, intento {{ ti.try_number }}, entorno ENV.</p>
 <pre>{{ exception | default("", true) | string | e }}</pre>
-<p><a href="{{ ti.log_url }}">Log</a> · the runbook is in the docs tab of the DAG.</p>
+<p><a href="{{ ti.log_url }}">Log</a> · el runbook está en la pestaña Docs del DAG.</p>
 """
 _LATE_BODY = """\
-<p><b>{{ dag_run.dag_id }}</b>, run {{ dag_run.dag_run_id | default(dag_run.run_id) }}, environment ENV,
-has not finished by DEADLINE.</p>
-<p>Open the run: a task that is red says why in its log. The runbook is in the docs tab of the DAG.</p>
+<p><b>{{ dag_run.dag_id }}</b>, ejecución {{ dag_run.dag_run_id | default(dag_run.run_id) }}, entorno ENV,
+no había terminado a las DEADLINE.</p>
+<p>Abrir la ejecución: el log de la tarea en rojo dice la causa. El runbook está en la pestaña Docs del DAG.</p>
 """
 
 
 def failure_alert() -> SmtpNotifier:
-    """Return the notifier for a task that failed for good."""
-    return _notifier("{{ ti.dag_id }}.{{ ti.task_id }} failed")
+    """Return the notifier for a task that has failed and will not be retried."""
+    return _notifier("{{ ti.dag_id }}.{{ ti.task_id }} falló")
 
 
 def retry_alert() -> SmtpNotifier:
-    """Return the notifier for a task that will be tried again."""
-    return _notifier("{{ ti.dag_id }}.{{ ti.task_id }} failed and will be retried (try {{ ti.try_number }})")
+    """Return the notifier for a task that will be retried."""
+    return _notifier("{{ ti.dag_id }}.{{ ti.task_id }} falló y se reintenta (intento {{ ti.try_number }})")
 
 
 def late_alert(after: timedelta, at: str) -> DeadlineAlert:
@@ -38,9 +38,13 @@ def late_alert(after: timedelta, at: str) -> DeadlineAlert:
         interval=after,
         callback=AsyncCallback(
             "datavision.alerts.send_mail",
-            kwargs={**_addresses(), "subject": _subject("{{ dag_run.dag_id }} is late"), "html_content": _late(at)},
+            kwargs={
+                **_addresses(),
+                "subject": _subject("{{ dag_run.dag_id }} está atrasado"),
+                "html_content": _late(at),
+            },
         ),
-        name=f"not ready by {at}",
+        name=f"sin terminar a las {at}",
     )
 
 

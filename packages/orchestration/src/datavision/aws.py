@@ -1,4 +1,4 @@
-"""The clients of AWS: one factory for DAGs, operators and commands.
+"""AWS clients: one factory for DAGs, operators and commands.
 
 boto3 is imported inside the functions: DAG files import this module at parse time and need none of it.
 """
@@ -24,7 +24,10 @@ class AccountError(UserError):
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where AWS is and who asks: region, endpoint (None: AWS itself) and Airflow connection (None: default chain)."""
+    """Where AWS is and which credentials to use.
+
+    Region, endpoint (None: AWS itself) and Airflow connection (None: the default credential chain).
+    """
 
     region: str
     endpoint_url: str | None = None
@@ -44,10 +47,10 @@ class Cloud:
 
 
 def checked_client(config: Config, service: str) -> Any:
-    """Return the boto3 client of `service` in the environment's account: what commands use.
+    """Return the boto3 client of `service` in the environment's account; commands use this one.
 
     Raises:
-        AccountError: the credentials are for another account than `aws.account_id`.
+        AccountError: The credentials are for another account than `aws.account_id`.
     """
     check_account(config)
     return client(Cloud.of(config), service)
@@ -66,10 +69,10 @@ def visiting_client(place: Config, visitor: Config, service: str) -> Any:
 
 
 def check_account(config: Config) -> str:
-    """Return the account that the credentials are for; asked once per process and before any other call.
+    """Return the account that the credentials belong to; asked once per process, before any other call.
 
     Raises:
-        AccountError: it is not the environment's.
+        AccountError: It is not the environment's.
     """
     found = _account(Cloud.of(config))
     if found != config.aws.account_id:
@@ -106,13 +109,13 @@ def _client(cloud: Cloud, service: str, key: tuple[tuple[str, str], ...]) -> Any
 
 
 def forget_clients() -> None:
-    """Make every client anew at its next use: an Airflow connection may have got other credentials."""
+    """Create every client anew on next use: an Airflow connection may have got other credentials."""
     _client.cache_clear()
 
 
 @asynccontextmanager
 async def async_client(cloud: Cloud, service: str) -> AsyncIterator[Any]:
-    """Open the aiobotocore client of `service`; credentials are looked up anew each time."""
+    """Open the aiobotocore client of `service`; credentials are looked up each time."""
     from aiobotocore.config import AioConfig
     from aiobotocore.session import get_session
 

@@ -1,6 +1,6 @@
 """The configuration of one environment: `config/<env>.toml`, overridden by `DATAVISION_<SECTION>__<KEY>`.
 
-Every infrastructure parameter lives there and nowhere else: DAGs and modules know none of them.
+Every infrastructure parameter is there and nowhere else: DAGs and modules know none of them.
 """
 
 import tomllib
@@ -52,7 +52,7 @@ class Size(_Section):
 
 
 class Launch(_Section):
-    """The launch budget, apart from Airflow's tries."""
+    """The launch budget, separate from Airflow's tries."""
 
     attempts: int = Field(6, ge=1)
     total_seconds: Seconds = 1800
@@ -105,16 +105,16 @@ class Ecs(_Section):
 
 
 class Network(_Section):
-    """Addresses of the environment's VPC, and the ways out of it."""
+    """Addresses of the environment's VPC, and its routes to other networks."""
 
     address_prefix: str = Field(pattern=r"^\d{1,3}\.\d{1,3}$")
     """First two octets of the VPC, a /16; networks that are ever to be connected must not share it."""
     source_cidr: str = Field(pattern=_CIDR)
     """Where the source PostgreSQL answers; tasks may open port 5432 there."""
     source_gateway: str = Field("", pattern=_GATEWAY)
-    """Peering connection (pcx-…) or transit gateway (tgw-…) that leads there; empty: no route is made."""
+    """Peering connection (pcx-…) or transit gateway (tgw-…) that leads there; empty: no route."""
     office_cidr: str = Field("", pattern=rf"{_CIDR}|^$")
-    """From where people open Airflow's UI, besides the VPC itself; empty: from nowhere else."""
+    """Where people open Airflow's UI from, besides the VPC itself; empty: nowhere else."""
     office_gateway: str = Field("", pattern=_GATEWAY)
     nat: bool = False
     """Whether there is a way out to the internet, for a code host or an identity provider that lives there."""
@@ -123,7 +123,7 @@ class Network(_Section):
 
 
 class Images(_Section):
-    """The registry, and what a release demands of an image."""
+    """The registry, and what a release requires of an image."""
 
     repository_prefix: str = "datavision"
     registry: str | None = None
@@ -140,9 +140,9 @@ class Images(_Section):
     keep_releases: int = Field(10, ge=1)
     keep_days: int = Field(180, ge=0)
     keep_unpinned_hours: Annotated[float, Field(ge=0)] = 24
-    """An image that nothing needs stays this long after its push: somebody may be about to pin it."""
+    """An image that nothing needs is kept this long after its push: someone may be about to pin it."""
     prune_after_release: bool = False
-    """Whether a release removes at its end what nothing needs any more."""
+    """Whether a release ends with deleting the images that nothing needs."""
 
 
 class Storage(_Section):
@@ -153,7 +153,7 @@ class Storage(_Section):
     reports_bucket: str
     results_bucket: str
     landing_path: str
-    """Folder or s3:// prefix of the landing files; a relative folder lies in the state folder (also the next two)."""
+    """Folder or s3:// prefix of the landing files; a relative folder is below the state folder (also the next two)."""
     reports_path: str
     lakehouse_path: str
 
@@ -166,7 +166,7 @@ class Secrets(_Section):
 
 
 class Module(_Section):
-    """What one business module's tasks get unless a DAG asks for more."""
+    """What a business module's tasks get unless a DAG asks for more."""
 
     task_role: str
     size: str = "small"
@@ -179,7 +179,7 @@ class Module(_Section):
 
 
 class Airflow(_Section):
-    """This environment's Airflow; the local one is started by itself."""
+    """This environment's Airflow; the local one is started automatically."""
 
     image: str | None = None
     """`registry/repository@digest` of its image (`datavision image push airflow`); unset: its stack is not deployed."""
@@ -193,12 +193,12 @@ class Airflow(_Section):
     """OpenID Connect issuer (https://…) that people sign on with; the client's secret is in Secrets Manager."""
     oidc_client_id: str = ""
     oidc_admins: str = "datavision-admins"
-    """Group (claim `groups`) whose members administer Airflow; everybody else may look."""
+    """Group (claim `groups`) whose members administer Airflow; everyone else may look."""
     shell: bool = False
     """Whether ECS Exec opens a shell in Airflow's containers."""
     api_url: str | None = None
     token: SecretStr | None = None
-    """An API token; give it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
+    """An API token; pass it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
 
 
 class Ci(_Section):
@@ -213,7 +213,7 @@ class Ci(_Section):
 
 
 class Alerts(_Section):
-    """Who hears of failures."""
+    """Who is notified of failures."""
 
     email_to: tuple[str, ...]
     email_from: str
@@ -225,9 +225,9 @@ class Observability(_Section):
 
     log_group: str
     forward_seconds: Seconds = 2
-    """Pause between two looks at a container's log, whose lines Airflow's log repeats."""
+    """Pause between two reads of a container's log, which is forwarded to Airflow's."""
     forward_save_seconds: Seconds = 30
-    """How often the triggerer saves how far it came: what it repeats at most when it is killed."""
+    """How often the triggerer saves its position: the most it repeats when it is killed."""
 
 
 class Config(BaseSettings):
@@ -298,7 +298,7 @@ def load(env: str | None = None, process: ProcessEnvironment | None = None) -> C
     """Read and validate the configuration of `env` (default: `DATAVISION_ENV`), under the variables of `process`.
 
     Raises:
-        ConfigError: the file is missing, is not TOML, or has an unknown, missing or invalid value; it names the file,
+        ConfigError: The file is missing, is not TOML, or has an unknown, missing or invalid value; it names the file,
             the key and what was expected.
     """
     process = process or ProcessEnvironment.current()

@@ -55,15 +55,15 @@ def dag_defaults() -> dict[str, Any]:
 def cron(expression: str) -> CronTriggerTimetable:
     """Return a schedule in the business's time zone.
 
-    A DAG that Airflow sees for the first time waits for its next turn. Therefore the DAGs have no start date (with
-    one, the latest missed occurrence runs at once) and `run_immediately` is an interval of zero: `False` means "if
-    less than a tenth of the period has passed" in Airflow 3.3, for `pipeline_completo` 18 days.
+    A DAG that Airflow sees for the first time waits for its next scheduled time. That is why the DAGs have no start
+    date (with one, the latest missed occurrence runs at once) and `run_immediately` is an interval of zero: `False`
+    means "if less than a tenth of the period has passed" in Airflow 3.3, which is 18 days for `pipeline_completo`.
     """
     return CronTriggerTimetable(expression, timezone=ZONE, run_immediately=timedelta())
 
 
 def release_field() -> Param:
-    """Return the form field that asks for another release than the pinned one, for one run."""
+    """Return the form field for running a release other than the pinned one, for one run."""
     return Param(
         default=None,
         type=["null", "string"],
@@ -81,7 +81,7 @@ def day_field(title: str, description: str) -> Param:
 
 
 def models_field(default: str) -> Param:
-    """Return the form field for a selection of dbt's, which reaches dbt as selectors and never as options."""
+    """Return the form field for a dbt selection, which reaches dbt as selectors and never as options."""
     return Param(
         default=default,
         type="string",

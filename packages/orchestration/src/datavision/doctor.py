@@ -1,4 +1,4 @@
-"""Checks everything a run needs, and says what to do about what is missing."""
+"""Checks everything a run needs, and says how to fix what is missing."""
 
 import shutil
 import sys
@@ -28,7 +28,7 @@ FREE_BYTES_WANTED = 5 * 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check; `remedy` is empty when all is well."""
+    """The outcome of one check; `remedy` is empty when it passed."""
 
     check: str
     detail: str
@@ -36,12 +36,12 @@ class Finding:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing needs doing."""
+        """Whether the check passed."""
         return not self.remedy
 
 
 def examine_machine() -> Iterator[Finding]:
-    """Check what the embedded stack needs of this machine."""
+    """Check what the embedded stack needs from this machine."""
     version = sys.version.split()[0]
     fit = sys.version_info >= (3, 11)
     yield Finding("python", version, "" if fit else "Install Python 3.11 or newer.")
@@ -52,16 +52,16 @@ def examine_machine() -> Iterator[Finding]:
     free = shutil.disk_usage(state).free
     enough = free >= FREE_BYTES_WANTED
     yield Finding(
-        "disk", f"{free / 2**30:.0f} GiB free in {state}", "" if enough else "Free some space: 5 GiB are wanted."
+        "disk", f"{free / 2**30:.0f} GiB free in {state}", "" if enough else "Free some space: 5 GiB are needed."
     )
 
 
 def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Finding]:
-    """Check what runs in `config`'s environment need of AWS; pins are looked up for `pipelines`."""
+    """Check what runs in `config`'s environment need from AWS; pins are looked up for `pipelines`."""
     deploy = f"Run `datavision infra deploy --env {config.env}`."
     account = _attempt("account", "Sign in to the environment's account.", partial(check_account, config))
     yield account
-    if not account.ok:  # every other question would be answered by the wrong account, or by none
+    if not account.ok:  # every other check would ask the wrong account, or none
         return
     yield _attempt("cluster", deploy, partial(_cluster, config))
     yield _attempt("network", deploy, partial(_network, config))
@@ -73,7 +73,7 @@ def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Findin
     if Environment(config).has_airflow_stacks:
         remedy = f"Correct it with `datavision infra secret smtp --env {config.env}`."
         yield _attempt("mail", remedy, partial(_mail, config))
-        remedy = f"Ask for more in Service Quotas, service Fargate, in {config.aws.region}."
+        remedy = f"Request more in Service Quotas, service Fargate, in {config.aws.region}."
         yield _attempt("fargate quota", remedy, partial(_quota, config))
     for pipeline in pipelines:
         remedy = f"Run `datavision release --env {config.env}`."
@@ -118,7 +118,7 @@ def _bucket(config: Config, name: str) -> str:
 
 
 def _secrets_of(config: Config) -> dict[str, str]:
-    """Return the secrets that must have values, each with the command that gives it one."""
+    """Return the secrets that must have values, each with the command that sets it."""
     keys = {"source_url": "infra secret source_url", "lakehouse_catalog_url": "infra secret lakehouse_catalog_url"}
     if not Environment(config).has_airflow_stacks:
         return keys
@@ -141,14 +141,18 @@ def _mail(config: Config) -> str:
 
 
 def _quota(config: Config) -> str:
-    """Compare the account's vCPUs with what Airflow and the two largest tasks at once take; a new account has 6."""
+    """Compare the account's vCPUs with what Airflow and the two largest tasks need at once; a new account has 6.
+
+    Raises:
+        UserError: There are too few.
+    """
     largest = max(config.sizes[module.size].cpu for module in config.modules.values()) / 1024
     wanted = AIRFLOW_VCPU + 2 * largest
     quotas = checked_client(config, "service-quotas")
     found = float(quotas.get_service_quota(ServiceCode="fargate", QuotaCode=FARGATE_VCPU_QUOTA)["Quota"]["Value"])
     if found < wanted:
-        raise UserError(f"{found:g} vCPU on demand, Airflow and two tasks at once take {wanted:g}")
-    return f"{found:g} vCPU on demand, {wanted:g} wanted"
+        raise UserError(f"{found:g} vCPU on demand, but Airflow and two tasks at once need {wanted:g}")
+    return f"{found:g} vCPU on demand, {wanted:g} needed"
 
 
 def _pin(config: Config, pipeline: str) -> str:

@@ -1,4 +1,4 @@
-"""What differs between environments. Everything else asks here and never which environment it is in."""
+"""What differs between environments. All other code asks here, and never which environment it is in."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ _LAPTOP = "local"
 
 
 def runs_here(env: str) -> bool:
-    """Say whether commands start the cloud, the databases and Airflow of `env` themselves, on this machine."""
+    """Return whether commands start the cloud, the databases and Airflow of `env` themselves, on this machine."""
     return env == _LAPTOP
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One environment's answers, from its configuration."""
+    """What one environment does, according to its configuration."""
 
     config: Config
 
@@ -25,12 +25,12 @@ class Environment:
 
     @property
     def embedded_url(self) -> str | None:
-        """Where clients go instead of AWS: the embedded cloud's address."""
+        """The embedded cloud's address, which clients use instead of AWS, or None."""
         return self.config.aws.endpoint_url
 
     @property
     def pins_in_bundle(self) -> bool:
-        """Whether pins live in the bare repository that Airflow follows; else in the project's own history."""
+        """Whether pins are kept in the bare repository that Airflow follows; otherwise in the project's own history."""
         return self.runs_here
 
     @property

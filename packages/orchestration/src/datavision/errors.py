@@ -10,7 +10,7 @@ from datavision.exit_codes import USAGE
 
 
 class UserError(Exception):
-    """Something the user can put right; its text says what was found and what to do next."""
+    """Something the user can fix; the text says what was found and what to do next."""
 
     exit_code = USAGE
 

@@ -15,12 +15,11 @@ from airflow.executors.local_executor import LocalExecutor
 from airflow.models.taskinstance import TaskInstance
 
 # Workers are forked from the scheduler, which imports this module: what every task needs is imported once, here.
-import datavision.dags
 import datavision.fargate.operator.operator  # noqa: F401 - see below
 
 
 class ResumeSafeLocalExecutor(LocalExecutor):
-    """Counts what it handed to workers, and so tells an event from before a deferral from one after it."""
+    """Counts what it handed to workers, and so can tell an event from before a deferral from one after it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call] # untyped upstream
@@ -39,5 +38,5 @@ class ResumeSafeLocalExecutor(LocalExecutor):
         super().change_state(key, state, info, remove_running)
 
     def has_task(self, task_instance: TaskInstance) -> bool:
-        """Tell whether the task instance is queued here or with a worker."""
+        """Return whether the task instance is queued here or with a worker."""
         return self._handed_out[task_instance.key] > 0 or super().has_task(task_instance)

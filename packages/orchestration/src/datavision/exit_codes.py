@@ -5,7 +5,7 @@ Neither imports the other, so a test compares the two.
 
 SUCCESS = 0
 FAILURE = 1
-"""Worth another try."""
+"""Worth a retry."""
 USAGE = 2
 """The same call can never succeed."""
 QUALITY = 3

@@ -1,4 +1,4 @@
-"""Holds the parameters of a run against its DAG's form, before the run exists."""
+"""Validates the parameters of a run against its DAG's form, before the run exists."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,18 +12,18 @@ Form = Mapping[str, Mapping[str, Any]]
 
 
 class ParamError(UserError):
-    """A parameter that the pipeline does not have, or a value that its form refuses."""
+    """A parameter that the pipeline does not have, or a value that its form rejects."""
 
 
 def own_params(forms: Mapping[str, Form], conf: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return for each pipeline what it gets of `conf`: the parameters that its form has.
+    """Return each pipeline's share of `conf`: the parameters that its form has.
 
     Args:
-        forms: pipeline → its form.
-        conf: parameter → value, as given for all of them.
+        forms: Pipeline → its form.
+        conf: Parameter → value, as given for all of them.
 
     Raises:
-        ParamError: a parameter is in no form, or its value is not valid in one that has it.
+        ParamError: A parameter is in no form, or its value is not valid in one that has it.
     """
     for name, value in conf.items():
         having = [form for form in forms.values() if name in form]

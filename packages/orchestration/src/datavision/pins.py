@@ -42,7 +42,7 @@ class Pin(BaseModel):
         """Return the image of `module`.
 
         Raises:
-            PinError: this pin has no image for it.
+            PinError: This pin has no image for it.
         """
         try:
             return self.images[module]
@@ -55,7 +55,7 @@ class Pin(BaseModel):
 
 
 def pin_path(dags_folder: Path, env: str, pipeline: str) -> Path:
-    """Return where the pin of `pipeline` in `env` lies below the `dags/` folder."""
+    """Return the path of the pin of `pipeline` in `env` below the `dags/` folder."""
     return dags_folder / "pins" / env / f"{pipeline}.toml"
 
 
@@ -63,7 +63,7 @@ def read_pin(dags_folder: Path, env: str, pipeline: str) -> Pin:
     """Read a pin.
 
     Raises:
-        PinError: it is missing or malformed.
+        PinError: It is missing or malformed.
     """
     path = pin_path(dags_folder, env, pipeline)
     try:
@@ -80,7 +80,7 @@ def parse_pin(text: str, origin: str) -> Pin:
     """Parse the TOML text of a pin; `origin` names it in errors.
 
     Raises:
-        PinError: it is malformed.
+        PinError: It is malformed.
     """
     try:
         return Pin.model_validate(tomllib.loads(text))
@@ -89,5 +89,5 @@ def parse_pin(text: str, origin: str) -> Pin:
 
 
 def render_pin(pin: Pin) -> str:
-    """Return the TOML text of a pin; the same pin always gives the same text."""
+    """Return a pin as TOML; the same pin always has the same text."""
     return tomli_w.dumps(pin.model_dump())

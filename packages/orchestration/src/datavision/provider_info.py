@@ -1,4 +1,4 @@
-"""What Airflow's provider manager reads; free of imports, because every Airflow process loads it."""
+"""Metadata for Airflow's provider manager; imports nothing, because every Airflow process loads it."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Finds containers of ours whose Airflow task is no longer alive, and stops them.
+"""Finds our containers whose Airflow task is no longer alive, and stops them.
 
-They come from a kill that nobody could carry out: a task failed or deleted while the triggerer was away.
+They are left over when a kill could not be carried out: a task failed or deleted while the triggerer was down.
 """
 
 import time
@@ -17,7 +17,7 @@ from datavision.fargate.outcome.cost import cost_usd, price_in
 from datavision.fargate.sizing.sizes import FargateSize
 
 GRACE_SECONDS = 120.0
-"""Younger containers are left alone: Airflow may be stopping them itself at this moment."""
+"""Younger containers are left alone: Airflow may be stopping them right now."""
 
 DELETED = "deleted"
 FINISHED = airflow_api.FINISHED | {DELETED}
@@ -53,7 +53,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Reaped:
-    """A container that was stopped (or would be), how long it ran and what that cost, and why it had to stop."""
+    """A container that was (or would be) stopped, how long it ran, what that cost, and why it had to stop."""
 
     arn: str
     task: str
@@ -80,7 +80,7 @@ def reap(
 def leftovers(containers: Iterable[Container], states: States) -> list[tuple[Container, str]]:
     """Return the containers that nobody waits for, each with the reason.
 
-    Of several containers of one live task instance only the newest launch is wanted.
+    Of several containers of one live task instance only the newest is kept.
     """
     found: list[tuple[Container, str]] = []
     known: dict[tuple[str, str], NamedStates] = {}
@@ -94,17 +94,17 @@ def leftovers(containers: Iterable[Container], states: States) -> list[tuple[Con
         if state in FINISHED:
             found.append((container, f"its task is {state}"))
         elif key in wanted:
-            found.append((container, "a later launch of the same task runs"))
+            found.append((container, "a later launch of the same task is running"))
         else:
             wanted.add(key)
     return found
 
 
 def running(ecs: Any, config: Config) -> list[Container]:
-    """Return every container of this environment that runs or is about to, and is not being stopped."""
+    """Return every container of this environment that runs or is starting, and is not being stopped."""
     tasks = described(ecs, config.ecs.cluster, startedBy=started_by(config.env))
     found = [_container(task, config.env) for task in tasks if task.get("desiredStatus") != "STOPPED"]
-    # Without its names nobody can say whether its task is alive.
+    # Without these tags nobody can tell whether its task is alive.
     return [
         container for container in found if all((container.key.dag_id, container.key.run_id, container.key.task_id))
     ]
@@ -137,7 +137,7 @@ def _report(container: Container, why: str, now: float, price: Price) -> Reaped:
 
 
 def states_in_worker(task_instance: Any) -> States:
-    """Return the states as a running Airflow task may ask for them."""
+    """Return the states from inside a running Airflow task."""
 
     def states(dag_id: str, run_id: str) -> NamedStates:
         return NamedStates(task_instance.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id, {}))

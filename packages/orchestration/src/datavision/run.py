@@ -1,4 +1,4 @@
-"""Runs a pipeline through Airflow to its end and gathers what ran."""
+"""Runs a pipeline through Airflow and collects what ran."""
 
 import time
 from collections.abc import Callable
@@ -26,12 +26,12 @@ class TaskOutcome:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What the last container handed back; empty for none."""
+        """The last container's result; empty for none."""
         return (self.launches[-1].result if self.launches else None) or {}
 
     @property
     def measured(self) -> dict[str, Any]:
-        """What the entry point measured of the last container; empty for none."""
+        """What the entry point measured in the last container; empty for none."""
         return (self.launches[-1].measured if self.launches else None) or {}
 
     @property
@@ -60,7 +60,7 @@ class RunOutcome:
 
     @property
     def succeeded(self) -> bool:
-        """Whether Airflow calls the run a success."""
+        """Whether Airflow considers the run a success."""
         return self.state == "success"
 
     def as_json(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def run_pipeline(
     conf: dict[str, Any],
     progress: Callable[[str, str, list[TaskState]], None],
 ) -> RunOutcome:
-    """Trigger `pipeline` with `conf` and follow it to its end.
+    """Trigger `pipeline` with `conf` and follow it until it ends.
 
     `progress` gets the run's id, its state, and the state of every task of the DAG, once a second.
 
@@ -105,7 +105,7 @@ def run_pipeline(
     run_id = api.trigger(pipeline, conf)
     while True:
         tasks = sorted(api.tasks(pipeline, run_id), key=lambda t: (order.get(t.task_id, len(order)), t.map_index))
-        # While a task has something to do, so has the run: one call a second instead of two.
+        # While a task has work left, so does the run: one call a second instead of two.
         state = api.run_state(pipeline, run_id) if all(task.state in FINISHED for task in tasks) else "running"
         progress(run_id, state, tasks)
         if state in FINISHED:

@@ -11,7 +11,7 @@ def project_root() -> Path:
     """Return the repository's folder: the nearest one at or above the working directory with `config/local.toml`.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: There is none.
     """
     here = Path.cwd().resolve()
     for folder in (here, *here.parents):
@@ -27,7 +27,7 @@ def state_dir(process: ProcessEnvironment | None = None) -> Path:
 
 
 def embedded_credentials(endpoint_url: str) -> dict[str, str]:
-    """Return the key of the embedded cloud at `endpoint_url`, as boto3 takes it.
+    """Return the key of the embedded cloud at `endpoint_url`, in boto3's format.
 
     Empty when the state folder's cloud is another one: then the usual chain (environment, profile, role) finds the key.
     """
@@ -36,5 +36,5 @@ def embedded_credentials(endpoint_url: str) -> dict[str, str]:
         if key["url"] != endpoint_url:
             return {}
         return {"aws_access_key_id": key["access_key_id"], "aws_secret_access_key": key["secret_access_key"]}
-    except (OSError, ValueError, KeyError, TypeError, ConfigError):  # no key, or no longer one
+    except (OSError, ValueError, KeyError, TypeError, ConfigError):  # no key, or a damaged one
         return {}

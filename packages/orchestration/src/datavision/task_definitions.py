@@ -1,4 +1,4 @@
-"""ECS task definitions of the modules: what they say, and when a new revision is needed."""
+"""ECS task definitions of the modules: their contents, and when a new revision is needed."""
 
 import hashlib
 import json
@@ -67,12 +67,12 @@ def render(config: Config, module: str, image: str, secrets: Mapping[str, str]) 
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:
-    """Return a hash of a request; a revision that carries it says the same."""
+    """Return a hash of a request, which the revision carries: equal means the same content."""
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
 def image_reference(config: Config, repository: str, digest: str) -> str:
-    """Return how a task definition names an image: by digest, so that it cannot change under a tag."""
+    """Return the image reference for a task definition: by digest, so that it cannot change under a tag."""
     return f"{config.registry()}/{repository}@{digest}"
 
 
@@ -86,10 +86,10 @@ class TaskDefinitions:
     def ensure(self, module: str, repository: str, digest: str) -> str:
         """Return `family:revision` of a revision that runs `digest` as configured.
 
-        It is registered only when the latest active one says something else.
+        A new one is registered only if the latest active one differs.
 
         Raises:
-            InfraError: a secret does not exist.
+            InfraError: A secret does not exist.
         """
         secrets = secret_arns(self._config, self._config.modules[module].secrets)
         request = render(self._config, module, image_reference(self._config, repository, digest), secrets)
@@ -134,7 +134,7 @@ class TaskDefinitions:
         }
 
     def runs(self, name: str, digest: str) -> bool:
-        """Say whether revision `name` is active and runs `digest`."""
+        """Return whether revision `name` is active and runs `digest`."""
         found = self.describe(name)
         return found is not None and found["status"] == "ACTIVE" and found["image"].endswith(f"@{digest}")
 

@@ -12,10 +12,10 @@ class DeliveryError(Exception):
 
 
 def deliver(uri: str, report: str) -> None:
-    """Write `report` to `uri` (`s3://bucket/key`), trying again on passing faults.
+    """Write `report` to `uri` (`s3://bucket/key`), retrying transient errors.
 
     Raises:
-        DeliveryError: the URI is malformed, or S3 did not take it.
+        DeliveryError: The URI is malformed, or S3 did not take it.
     """
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
@@ -25,9 +25,9 @@ def deliver(uri: str, report: str) -> None:
         client = boto3.client("s3", config=_CONFIG)
         client.put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")
     except (BotoCoreError, ClientError, OSError, ValueError) as error:
-        # The last two are an endpoint or a CA bundle of no use.
+        # The last two: an invalid endpoint or CA bundle.
         reason = " ".join(str(error).split())
         raise DeliveryError(
             f"The result could not be written to {uri}: {reason}. The task's role needs s3:PutObject there; "
-            "the work itself is done, and repeating it is safe."
+            "the command itself has finished, and running it again is safe."
         ) from error

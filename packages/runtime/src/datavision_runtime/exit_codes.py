@@ -1,4 +1,4 @@
-"""Exit codes every module answers with; Airflow decides on a retry from them.
+"""Exit codes of every module; Airflow decides from them whether to retry.
 
 Source: the exit-code contract in `docs/architecture.md`.
 """
@@ -6,7 +6,7 @@ Source: the exit-code contract in `docs/architecture.md`.
 SUCCESS = 0
 """The work is done."""
 FAILURE = 1
-"""It failed in a way that another try may cure."""
+"""It failed; a retry may succeed."""
 USAGE = 2
 """The command line or the configuration is wrong: never retried."""
 QUALITY = 3

@@ -35,8 +35,8 @@ FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 class Report:
     """What is delivered: the command's own result and what the entry point measured.
 
-    Seconds are wall and CPU time of the command and its children; memory and written bytes are in bytes; times are
-    ISO 8601 in UTC.
+    Seconds are wall and CPU time of the command and its children; memory and written bytes are in bytes; times are ISO
+    8601 in UTC.
     """
 
     result: dict[str, Any] | None
@@ -50,16 +50,20 @@ class Report:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command given as arguments and exit with its code."""
+    """Run the command given as arguments and exit with its code.
+
+    Raises:
+        SystemExit: Always: with the command's exit code, or 2 when there is nothing to run or no writable /tmp.
+    """
     command = list(sys.argv[1:] if arguments is None else arguments)
     if not command:
         _say("usage: datavision-run COMMAND [ARGUMENT…]")
         raise SystemExit(exit_codes.USAGE)
     try:
-        # What a command left there and made unreadable goes with the container.
+        # What a command left there and made unreadable is removed with the container.
         place = tempfile.TemporaryDirectory(prefix="datavision-run-", ignore_cleanup_errors=True)
     except OSError as error:
-        _say(f"there is no folder for temporary files ({error.strerror}). Give the container a writable /tmp.")
+        _say(f"cannot create a folder for temporary files ({error.strerror}). Give the container a writable /tmp.")
         raise SystemExit(exit_codes.USAGE) from None
     with place as folder:
         raise SystemExit(run(command, Path(folder) / "result.json", ProcessEnvironment.current()))
@@ -83,7 +87,7 @@ def run(command: Sequence[str], result_file: Path, process: ProcessEnvironment) 
     try:
         result = read_result(result_file)
     except ResultError as error:
-        _say(f"{error} Correct what the command writes to ${RESULT_FILE_VARIABLE}.")
+        _say(f"{error} Fix what the command writes to ${RESULT_FILE_VARIABLE}.")
         result, exit_code = None, exit_code or exit_codes.USAGE
     report = Report(
         result=result,
@@ -110,7 +114,7 @@ def _deliver(report: Report, uri: str | None) -> int:
 
 
 class SignalForwarder:
-    """Passes signals on to the command's group; one that arrives before there is a command waits for it."""
+    """Forwards signals to the command's process group; one that arrives before the command starts is kept for it."""
 
     def __init__(self) -> None:
         self._group: int | None = None
@@ -126,7 +130,7 @@ class SignalForwarder:
             signal.signal(number, handler)
 
     def to_group(self, group: int) -> None:
-        """From now on signals go to `group`; so do those that came before."""
+        """Forward signals to `group` from now on, including those that arrived earlier."""
         self._group = group
         for number in self._early:
             self._forward(number, None)
@@ -140,7 +144,7 @@ class SignalForwarder:
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int:
-    """Wait for the command, reaping what it left to us, and return its exit code (128 + N for signal N)."""
+    """Wait for the command, reaping orphans, and return its exit code (128 + N for signal N)."""
     while True:
         pid, status = os.wait()
         if pid == child.pid:
@@ -151,7 +155,7 @@ def _wait(child: "subprocess.Popen[bytes]") -> int:
 
 
 def _end_group(group: int) -> None:
-    """End what the command left running: a container dies with its first process."""
+    """Kill what the command left running: a container ends with its first process."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 

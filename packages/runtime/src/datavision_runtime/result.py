@@ -8,7 +8,7 @@ from typing import Any
 from datavision_runtime.process_environment import RESULT_FILE_VARIABLE, ProcessEnvironment
 
 MAX_RESULT_BYTES = 48 * 1024
-"""Size limit of a result: it ends in Airflow's database, so it stays small (the image contract)."""
+"""Size limit of a result: it ends up in Airflow's database, so it has to be small (the image contract)."""
 
 
 class ResultError(ValueError):
@@ -50,14 +50,14 @@ def read_result(path: Path) -> dict[str, Any] | None:
     """Return the JSON object in `path`, or None when the command left nothing.
 
     Raises:
-        ResultError: the file holds something else than a JSON object of at most 48 KiB.
+        ResultError: The file holds something else than a JSON object of at most 48 KiB.
     """
     try:
         if not path.exists():
             return None
         check_size(path.stat().st_size)
         value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-        # A lone half of a surrogate pair is legal JSON but no text: S3 and Airflow's database refuse it.
+        # Half a surrogate pair is legal JSON but not valid text: S3 and Airflow's database reject it.
         json.dumps(value, ensure_ascii=False).encode()
     except OSError as error:
         raise ResultError(f"The result file cannot be read: {error.strerror}.") from error
@@ -71,12 +71,16 @@ def read_result(path: Path) -> dict[str, Any] | None:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON number")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def check_size(size: int) -> None:
-    """Raise `ResultError` when `size` bytes are more than a result may have."""
+    """Check that `size` bytes are not more than a result may have.
+
+    Raises:
+        ResultError: They are.
+    """
     if size > MAX_RESULT_BYTES:
         raise ResultError(
-            f"The result has {size} bytes, at most {MAX_RESULT_BYTES} fit. Put data in a bucket and return its path."
+            f"The result has {size} bytes; the limit is {MAX_RESULT_BYTES}. Put data in a bucket and return its path."
         )

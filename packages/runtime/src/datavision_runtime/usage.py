@@ -1,4 +1,4 @@
-"""What a command used: peak memory and bytes written of a whole process tree."""
+"""What a command used: peak memory and bytes written of a process tree."""
 
 import threading
 from contextlib import suppress
@@ -13,7 +13,7 @@ SAMPLE_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Usage:
-    """Peak resident memory of the tree in bytes, and bytes its processes handed to the kernel for writing to files."""
+    """Peak resident memory of the process tree in bytes, and bytes that its processes wrote to files."""
 
     peak_memory_bytes: int = 0
     bytes_written: int = 0
@@ -32,7 +32,7 @@ class UsageSampler:
         self._thread = threading.Thread(target=self._loop, name="usage", daemon=True)
 
     def start(self) -> None:
-        """Begin to sample."""
+        """Start sampling."""
         self._thread.start()
 
     def stop(self) -> Usage:
@@ -59,7 +59,7 @@ class UsageSampler:
 
 
 def cgroup_peak() -> int:
-    """Return the peak memory of this container in bytes, or 0 where the kernel does not tell."""
+    """Return the peak memory of this container in bytes, or 0 where the kernel does not report it."""
     if not Path("/.dockerenv").exists() and not Path("/run/.containerenv").exists():
         return 0
     try:

@@ -22,15 +22,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=N
 
 _PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 Environment = Annotated[
-    str, typer.Option(envvar="DATAVISION_ENV", help="local, dev or prod; must be what DATAVISION_ENV says.")
+    str, typer.Option(envvar="DATAVISION_ENV", help="local, dev or prod; must match DATAVISION_ENV.")
 ]
 RfmDate = Annotated[
     datetime | None,
     typer.Option(formats=["%Y-%m-%d"], help="Date of the RFM segmentation; default: today in Buenos Aires."),
 ]
-Rebuild = Annotated[
-    bool, typer.Option("--reconstruir", help="Full refresh: every date that fact_rfm holds is calculated again.")
-]
+Rebuild = Annotated[bool, typer.Option("--reconstruir", help="Full refresh: recompute every date in fact_rfm.")]
 
 
 @app.command(
@@ -70,7 +68,7 @@ def check_data(context: typer.Context, env: Environment = "local", fecha_rfm: Rf
     epilog="Example: transformacion snapshot --select snp_cuentas",
 )
 def snapshot(context: typer.Context, env: Environment = "local") -> None:
-    """Bring the history up to date. Also takes dbt's --select and the like."""
+    """Update the snapshots that hold the history. Also takes dbt's --select and the like."""
     _dbt(["snapshot"], context.args, env)
 
 
@@ -90,7 +88,7 @@ def source_freshness(context: typer.Context, env: Environment = "local") -> None
     epilog="Example: transformacion list --resource-type model",
 )
 def list_(context: typer.Context) -> None:
-    """List what the dbt project holds. Also takes dbt's --select and the like."""
+    """List the nodes of the dbt project. Also takes dbt's --select and the like."""
     with explained():
         for name in list_nodes(dbt_options(context.args)):
             typer.echo(name)
@@ -98,7 +96,7 @@ def list_(context: typer.Context) -> None:
 
 @app.command(epilog="Example: transformacion doctor")
 def doctor(env: Environment = "local") -> None:
-    """Check that the project, the lakehouse and the reports' destination are in order; change nothing."""
+    """Check that the project, the lakehouse and the reports' destination are usable; change nothing."""
     with explained():
         for line in diagnose(settings_for(ReportCommandSettings, env)):
             typer.echo(line)
@@ -124,7 +122,7 @@ def reporte(env: Environment = "local", fecha: RfmDate = None) -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the command line."""
     app()
 
 
@@ -140,7 +138,7 @@ def _dbt(
         command = dbt_arguments([*verb, *dbt_options(options)], full_refresh=reconstruir)
         variables = dbt_environment(command, fecha_rfm.date() if fecha_rfm else None)
         settings = settings_for(BuildSettings, env)
-        # dbt would report an unreachable or an empty lakehouse as a riddle, minutes later.
+        # dbt would report an unreachable or empty lakehouse cryptically, minutes later.
         open_loaded(settings.lakehouse).close()
         outcome = run_dbt(command, variables=variables, attempts=settings.transformacion.attempts)
         _report(outcome, settings.lakehouse)
@@ -164,7 +162,7 @@ def _rows(steps: Sequence[Step], lakehouse: LakehouseSettings) -> dict[str, int]
         with connect(lakehouse, read_only=True) as connection:
             return {relation: _count(connection, relation) for relation in relations}
     except (LakehouseError, duckdb.Error):
-        typer.echo("warning: The rows could not be counted; the lakehouse no longer answers.", err=True)
+        typer.echo("warning: The rows could not be counted: the lakehouse stopped answering.", err=True)
         return {}
 
 

@@ -1,4 +1,4 @@
-"""`transformacion doctor`: whether this image, as configured, reaches all that a run needs. Changes nothing."""
+"""`transformacion doctor`: whether this image, as configured, can reach everything a run needs. Changes nothing."""
 
 import os
 from collections.abc import Iterator
@@ -15,9 +15,12 @@ from transformacion.settings import ReportCommandSettings
 
 
 def diagnose(settings: ReportCommandSettings) -> Iterator[str]:
-    """Check the dbt project, the catalog and the reports' destination, in this order; yields a line for each.
+    """Check the dbt project, the catalog and the reports' destination, in this order, and yield a line for each.
 
-    Raises UsageError, LakehouseError or ReportError that says what to do about the first one that fails.
+    Raises:
+        UsageError: A setting or the project is wrong.
+        LakehouseError: The lakehouse cannot be opened.
+        ReportError: Reports cannot be written.
     """
     yield f"dbt project: ok, {len(list_nodes(['--resource-type', 'model']))} models"
     try:
@@ -31,7 +34,11 @@ def diagnose(settings: ReportCommandSettings) -> Iterator[str]:
 
 
 def check_destination(location: str) -> None:
-    """Raise ReportError when reports could not be written to a folder or s3:// prefix."""
+    """Check that reports can be written to a folder or s3:// prefix.
+
+    Raises:
+        ReportError: They cannot.
+    """
     if location.startswith("s3://"):
         try:
             boto3.client("s3").head_bucket(Bucket=urlsplit(location).netloc)
@@ -45,5 +52,5 @@ def check_destination(location: str) -> None:
 
 def _unwritable(location: str, why: str) -> ReportError:
     return ReportError(
-        f"Reports cannot be written to {location} ({why}). Correct DATAVISION_REPORTS__PATH, or allow it."
+        f"Reports cannot be written to {location} ({why}). Fix DATAVISION_REPORTS__PATH, or grant access."
     )

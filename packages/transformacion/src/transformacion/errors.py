@@ -12,12 +12,12 @@ class TransformacionError(Exception):
 
 
 class UsageError(TransformacionError):
-    """What was asked cannot work, however often it is tried."""
+    """The request can never succeed, however often it is tried."""
 
 
 class RunError(TransformacionError):
-    """Something outside the project stopped dbt: worth another try."""
+    """Something outside the project stopped dbt: worth a retry."""
 
 
 class ReportError(TransformacionError):
-    """The report's destination did not take it."""
+    """The report's destination cannot be written."""

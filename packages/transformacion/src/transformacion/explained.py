@@ -1,4 +1,4 @@
-"""From any exception to one sentence and the exit code of the contract: no traceback reaches a user."""
+"""Turns any exception into one sentence and an exit code of the contract: users see no traceback."""
 
 import sys
 import traceback
@@ -16,18 +16,23 @@ from transformacion.errors import TransformacionError, UsageError
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn what the block raises into one sentence on stderr and the exit code that Airflow decides on."""
+    """Turn what the block raises into one sentence on stderr and the exit code that Airflow decides on.
+
+    Raises:
+        Exit: The block raised; carries the exit code.
+        Abort: The block raised it.
+    """
     try:
         yield
     except (typer.Exit, typer.Abort):
         raise
-    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, its reader is no programmer
+    except Exception as error:  # noqa: BLE001 - the last resort: users get a sentence, whatever it is
         typer.echo(f"error: {sentence(error)}", err=True)
         raise typer.Exit(exit_code(error)) from None
 
 
 def exit_code(error: Exception) -> int:
-    """Return 2 when another try cannot help, else 1."""
+    """Return 2 when a retry cannot help, else 1."""
     return USAGE if isinstance(error, ConfigurationError | UsageError) else FAILURE
 
 
@@ -40,15 +45,15 @@ def sentence(error: Exception) -> str:
         case duckdb.Error():
             return (
                 f"The lakehouse stopped answering ({first_line(error)}). Check that its catalog database is up and "
-                "that its network lets this task in, then run again."
+                "reachable from this task, then run again."
             )
         case OSError():
-            return f"The system refused a file or a connection ({text}). Free or allow it, then run again."
-    return f"Unexpected {type(error).__name__} at {_place(error)}: {text}. Run again; if it stays, report it."
+            return f"A file or a connection failed ({text}). Fix it, then run again."
+    return f"Unexpected {type(error).__name__} at {_place(error)}: {text}. Run again; if it keeps failing, report it."
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an exception's text that says something."""
+    """Return the first line of an exception's text that is not empty."""
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 

@@ -1,4 +1,4 @@
-"""Opening the lakehouse for a step that needs what ingesta loads."""
+"""Opens the lakehouse for a step that needs what ingesta loads."""
 
 from typing import Final
 
@@ -7,14 +7,14 @@ import duckdb
 from datavision_lakehouse import LakehouseSettings, NotInitialized, connect
 from transformacion.errors import UsageError
 
-_NOTHING: Final = "There is nothing loaded yet: run pipeline_suscripciones first."
+_NOTHING: Final = "Nothing has been loaded yet: run pipeline_suscripciones first."
 _ANY_RAW_TABLE: Final = (
     "select 1 from duckdb_tables() where database_name = 'lake' and schema_name = 'raw_datavision' limit 1"
 )
 
 
 def open_loaded(settings: LakehouseSettings) -> duckdb.DuckDBPyConnection:
-    """Open the lakehouse to read, once it holds a load.
+    """Open the lakehouse for reading, once it holds a load.
 
     Args:
         settings: The lakehouse.
@@ -23,8 +23,8 @@ def open_loaded(settings: LakehouseSettings) -> duckdb.DuckDBPyConnection:
         A read-only connection, for the caller to close.
 
     Raises:
-        UsageError: no load has ever come to its end there.
-        LakehouseError: it cannot be opened.
+        UsageError: No load has ever come to its end there.
+        LakehouseError: It cannot be opened.
     """
     try:
         connection = connect(settings, read_only=True)

@@ -1,4 +1,4 @@
-"""What a dbt run amounts to: pure functions over its results, no dbt import."""
+"""Interprets the results of a dbt run: pure functions, no dbt import."""
 
 import re
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _UNREACHABLE: Final = re.compile(
 )
 _NOISE: Final = re.compile(r"^(LINE \d+:.*|\^|> (in|called by) .*|compiled code at .*|.* Error in \w+ \S+ \(.*\))$")
 _SHOWN: Final = 12
-"""Failures named one by one. The platform shows the last 20 lines of a log (LAST_LINES of the orchestration)."""
+"""Failures listed one by one. The platform shows the last 20 lines of a log (LAST_LINES of the orchestration)."""
 _CAUSE_CHARACTERS: Final = 500
 _STATUS: Final[dict[str, Status]] = {
     "success": "ok",
@@ -55,12 +55,12 @@ class Step:
 
     @property
     def conflicted(self) -> bool:
-        """Whether another process wrote the same table at the same moment: trying again cures it."""
+        """Whether another process wrote the same table at the same moment; a retry resolves it."""
         return self.status == "error" and bool(_CONFLICT.search(self.message))
 
     @property
     def absent(self) -> str:
-        """The relation that the step reads and that nobody has built yet; empty when it failed for another reason."""
+        """The relation that the step reads and nobody has built yet; empty when it failed for another reason."""
         if self.status != "error" or self.conflicted or not _ABSENT.search(self.message):
             return ""
         named = _RELATION.search(self.message)
@@ -78,7 +78,7 @@ class Step:
 
 
 def step_from_dbt(result: Any) -> Step:
-    """The step of one dbt node result, as `dbtRunner` returns it. A stale source counts as a failed check."""
+    """Return the step for a dbt node result, as `dbtRunner` returns it; a stale source counts as a failed check."""
     kind = str(result.node.resource_type)
     status = _STATUS.get(str(result.status), "error")
     if kind == "source" and status == "error" and str(result.status) == "error":
@@ -95,10 +95,10 @@ def step_from_dbt(result: Any) -> Step:
 
 
 def exit_code(steps: Sequence[Step]) -> int:
-    """The contract's exit code.
+    """Return the contract's exit code.
 
-    Without the catalog nothing that dbt said can be trusted: another try (1). Else a mistake of ours or a step out of
-    turn (2) first, then a failed check (3): trying again cures neither. Then what a retry may cure (1).
+    Without the catalog nothing that dbt reported can be trusted: 1. Otherwise our own mistake or a step run out of
+    order comes first (2), then a failed check (3): a retry resolves neither. Last comes what a retry may resolve (1).
     """
     errors = [step for step in steps if step.status == "error"]
     if any(step.cut_off for step in errors):
@@ -111,7 +111,7 @@ def exit_code(steps: Sequence[Step]) -> int:
 
 
 def needs_another_try(steps: Sequence[Step]) -> bool:
-    """Whether everything that went wrong is a write conflict."""
+    """Return whether everything that went wrong is a write conflict."""
     errors = [step for step in steps if step.status == "error"]
     return bool(errors) and all(step.conflicted for step in errors)
 
@@ -122,16 +122,16 @@ def failed_checks(steps: Sequence[Step]) -> list[Step]:
 
 
 def cause(message: str) -> str:
-    """What a message of dbt says, in one line of at most 500 characters: no frame, no excerpt of the query."""
+    """Return dbt's message in one line of at most 500 characters, without its frame and excerpts of the query."""
     lines = [line.strip() for line in message.splitlines()]
     text = " ".join(line for line in lines if line and not _NOISE.match(line)) or " ".join(message.split())
     return text if len(text) <= _CAUSE_CHARACTERS else text[: _CAUSE_CHARACTERS - 1] + "…"
 
 
 def explanation(steps: Sequence[Step]) -> list[str]:
-    """The last lines of the log: what failed and why, one line each, the next step at the end.
+    """Return the last lines of the log: what failed and why, one line each, the next step at the end.
 
-    What was skipped is the consequence of a failure, so only its number is told.
+    Skipped steps are the consequence of a failure, so they are only counted.
 
     Returns:
         At most 15 lines; none when everything went well.
@@ -140,7 +140,7 @@ def explanation(steps: Sequence[Step]) -> list[str]:
     if cut_off := [step for step in errors if step.cut_off]:
         return [
             f"error: {cut_off[0].name}: The lakehouse's catalog stopped answering ({cut_off[0].cause}). What was "
-            "finished is kept. Check that its database is up and that its network lets this task in, then run again."
+            "finished is kept. Check that its database is up and reachable from this task, then run again."
         ]
     absent = [step for step in errors if step.absent]
     named = [f"failed check: {step.name}: {_count(step)}" for step in failed_checks(steps)]
@@ -164,7 +164,7 @@ def _count(step: Step) -> str:
 
 
 def summary(steps: Sequence[Step], *, seconds: float, rows: dict[str, int]) -> dict[str, Any]:
-    """The result for the entry point: small, however many steps there were."""
+    """Return the result for the entry point: small, however many steps there were."""
     tests = [step for step in steps if step.kind in ("test", "unit_test")]
     return {
         "models": {step.name: step.status for step in steps if step.kind in ("model", "snapshot")},

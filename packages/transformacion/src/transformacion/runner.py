@@ -28,10 +28,10 @@ class Run:
 
 
 def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = None, attempts: int = 1) -> Run:
-    """Run one dbt command (`["build", "--select", "marts"]`) to its end.
+    """Run one dbt command (`["build", "--select", "marts"]`).
 
-    When all that failed lost against another process's write, the command is run again, up to `attempts` times in all:
-    every step gives the same result however often it runs. What is done, and dbt's warnings, go to stderr.
+    If everything that failed lost against another process's write, the command is run again, up to `attempts` times in
+    all: every step is idempotent. Progress and dbt's warnings go to stderr.
 
     Args:
         command: The verb and its options, as dbt takes them.
@@ -39,8 +39,8 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
         attempts: How often to try in all.
 
     Raises:
-        UsageError: the command or the project is wrong.
-        RunError: something else stopped dbt before its end.
+        UsageError: The command or the project is wrong.
+        RunError: Something else stopped dbt before its end.
     """
     started = time.monotonic()
     with workspace() as space, variables_set(variables or {}):
@@ -60,13 +60,13 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
 
 
 def list_nodes(arguments: Sequence[str]) -> list[str]:
-    """The names `dbt list` gives.
+    """Return the names that `dbt list` prints.
 
     Args:
         arguments: The options of `dbt list`.
 
     Raises:
-        UsageError: they are wrong.
+        UsageError: They are wrong.
     """
     with workspace() as space:
         names = _result(["list", "--quiet", *arguments], space)
@@ -96,7 +96,7 @@ def _disconnect() -> None:
     # dbt-duckdb keeps its instance, with all its memory, for the life of the process.
     from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 
-    # A catalog that died takes the closing down with it; what counts was reported by then.
+    # Closing fails when the catalog has died; everything important has been reported by then.
     with suppress(duckdb.Error):
         if DuckDBConnectionManager._ENV is not None:
             DuckDBConnectionManager._ENV.close()
@@ -109,7 +109,7 @@ def _progress(event: Any) -> None:
     if event.info.name != "NodeFinished":
         return
     node, seconds = event.data.node_info, event.data.run_result.execution_time
-    # What failed stands at the end of the log with its reason; what was skipped is only counted there.
+    # The end of the log lists what failed and why; skipped steps are only counted there.
     if node.materialized == "ephemeral" or node.node_status == "skipped":
         return
     if node.resource_type in _ANNOUNCED or node.node_status not in ("pass", "success"):
@@ -132,4 +132,4 @@ def _explained(error: BaseException) -> TransformacionError:
     said = cause(str(error)) or type(error).__name__
     if isinstance(error, wrong):
         return UsageError(said)
-    return RunError(f"dbt stopped before its end ({said}). Check that the lakehouse is up, then run again.")
+    return RunError(f"dbt stopped early ({said}). Check that the lakehouse is up, then run again.")

@@ -1,4 +1,4 @@
-"""What may stand after the verb: the options that are dbt's, and the grammar of a selection. Pure functions."""
+"""What may follow the verb: the options that dbt takes, and the grammar of a selection. Pure functions."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ graph; a comma intersects. No option is one."""
 
 SELECTION: Final = rf"^ *{SELECTOR}( +{SELECTOR})* *$"
 """Selectors separated by spaces, their union: what `modelos` of pipeline_fact_rfm takes. Plain enough to be the pattern
-of a JSON schema too, where a copy stands because neither package may import the other."""
+of a JSON schema, too, which has a copy because neither package may import the other."""
 
 _LISTS: Final = frozenset({"--select", "-s", "--exclude", "--resource-type", "--exclude-resource-type"})
 _VALUES: Final = frozenset({"--vars", "--output"})
@@ -24,28 +24,28 @@ _selection: Final = re.compile(SELECTION, re.ASCII)
 
 
 def is_selection(text: str) -> bool:
-    """Whether the text is one or more selectors separated by spaces.
+    """Return whether the text is one or more selectors separated by spaces.
 
     Args:
-        text: What somebody typed after `--select`, or into a form.
+        text: What someone typed after `--select`, or into a form.
     """
     return "\n" not in text and _selection.match(text) is not None
 
 
 def dbt_options(arguments: Sequence[str]) -> list[str]:
-    """The arguments as dbt takes them, one selector an argument.
+    """Return the arguments as dbt takes them, one selector per argument.
 
-    Only the options that say what to run reach dbt. The others would change how it runs: a second thread, for one,
+    Only options that say what to run reach dbt. The others would change how it runs: a second thread, for example,
     corrupts the lakehouse's catalog.
 
     Args:
-        arguments: All that follows the verb and is no option of ours.
+        arguments: Everything after the verb that is not one of our own options.
 
     Returns:
         The same options; a selection that came as one argument (`"staging marts"`) in as many as it has selectors.
 
     Raises:
-        UsageError: an argument is neither such an option nor a selector after one.
+        UsageError: An argument is neither such an option nor a selector after one.
     """
     return list(_checked(iter(arguments)))
 
@@ -64,11 +64,11 @@ def _checked(arguments: Iterator[str]) -> Iterator[str]:
             open_list = name
             yield from (name, *_selectors(name, value if equals else _next(arguments, name)))
         elif argument.startswith("-"):
-            raise UsageError(f"{argument!r} is no option here. What goes to dbt: {_valid()}.")
+            raise UsageError(f"{argument!r} is not an option here. Options that go to dbt: {_valid()}.")
         elif open_list:
             yield from _selectors(open_list, argument)
         else:
-            raise UsageError(f"{argument!r} follows no option. To choose what to run: --select {argument}")
+            raise UsageError(f"{argument!r} does not belong to an option. To choose what to run: --select {argument}")
 
 
 def _next(arguments: Iterator[str], option: str) -> str:
@@ -81,7 +81,7 @@ def _next(arguments: Iterator[str], option: str) -> str:
 def _selectors(option: str, text: str) -> list[str]:
     if not is_selection(text):
         raise UsageError(
-            f"{text!r} after {option} is no selection. Give names, tag:, path: or source: selectors separated by "
+            f"{text!r} after {option} is not a selection. Give names, tag:, path: or source: selectors separated by "
             "spaces, for example: --select fact_rfm+"
         )
     return text.split()

@@ -1,4 +1,4 @@
-"""What our own options mean to dbt: pure functions."""
+"""What our own options mean for dbt: pure functions."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -7,11 +7,11 @@ from typing import Final
 from transformacion.errors import UsageError
 
 RFM_DATE_VARIABLE: Final = "DATAVISION_FECHA_RFM"
-"""How the date reaches the models. Unlike `--vars`, a new value does not make dbt parse the whole project again."""
+"""How the date reaches the models. Unlike `--vars`, a new value does not make dbt parse the entire project again."""
 
 
 def dbt_arguments(command: Sequence[str], *, full_refresh: bool = False) -> list[str]:
-    """The command as our options and our rules complete it.
+    """Return the command, completed by our options and rules.
 
     Args:
         command: The verb and dbt's options.
@@ -28,14 +28,14 @@ def dbt_arguments(command: Sequence[str], *, full_refresh: bool = False) -> list
 
 
 def dbt_environment(command: Sequence[str], fecha_rfm: date | None) -> dict[str, str]:
-    """The variables for dbt.
+    """Return the environment variables for dbt.
 
     Args:
         command: The verb and dbt's options.
-        fecha_rfm: The date that `--fecha-rfm` gives.
+        fecha_rfm: The date given with `--fecha-rfm`.
 
     Raises:
-        UsageError: the date is given both as an option and in `--vars`.
+        UsageError: The date is given both as an option and in `--vars`.
     """
     if fecha_rfm is None:
         return {}

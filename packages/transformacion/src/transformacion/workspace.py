@@ -27,18 +27,18 @@ class Workspace:
 
     @property
     def target(self) -> Path:
-        """What dbt parsed and the SQL that it compiled."""
+        """Where dbt keeps its parse results and compiled SQL."""
         return self.folder / "target"
 
     def arguments(self) -> list[str]:
-        """The dbt options that keep every file it writes inside this folder."""
+        """Return the dbt options that keep every file it writes inside this folder."""
         return [
             *("--project-dir", str(PROJECT)),
             *("--profiles-dir", str(self.folder)),
             *("--target-path", str(self.target)),
             *("--log-path", str(self.folder / "logs")),
             *("--log-level-file", "none"),
-            # The run tells its own story: dbt's would put escape codes and each failure's text twice into the log.
+            # We report the run ourselves: dbt would log escape codes, and each failure twice.
             *("--log-level", "none"),
             "--no-use-colors",
             "--no-write-json",
@@ -47,9 +47,9 @@ class Workspace:
 
 @contextmanager
 def workspace() -> Iterator[Workspace]:
-    """A fresh folder under the temporary directory, gone at the end.
+    """Make a temporary folder that is removed at the end of the block.
 
-    Two commands at a time never share a file; what dbt parsed is handed on from one to the next.
+    Two simultaneous commands never share a file; dbt's parse results are passed on from one command to the next.
     """
     with tempfile.TemporaryDirectory(prefix="transformacion-") as name:
         space = Workspace(Path(name))
@@ -64,10 +64,10 @@ def workspace() -> Iterator[Workspace]:
 
 
 def parse_cache(project: Path) -> Path:
-    """Return where what dbt parsed of the project in this place is kept.
+    """Return where dbt's parse results for the project in this place are kept.
 
-    Images of several releases share a temporary folder on a laptop. dbt would go on from what a newer release's project
-    said, and after a rollback refuse the older model for columns that only the newer one has.
+    Images of several releases share a temporary folder on a laptop. dbt would start from a newer release's project and,
+    after a rollback, reject the older model for columns that only the newer one has.
     """
     place = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"transformacion-parse-{os.getuid()}" / place / _PARTIAL_PARSE

@@ -1,4 +1,4 @@
-"""The command ``fargate-local``."""
+"""The command `fargate-local`."""
 
 from fargate_local.cli.main import app, main
 

@@ -15,7 +15,7 @@ WRONG_KEY = ("UnrecognizedClientException", "InvalidSignatureException")
 
 
 def client(service: str, url: str, region: str) -> Any:
-    """A client; its calls raise UserError through :func:`asking`."""
+    """Return a boto3 client; use it inside `asking`, which turns its errors into UserError."""
     return boto3.client(
         service,
         **key_for(url).client_args(region),
@@ -24,7 +24,7 @@ def client(service: str, url: str, region: str) -> Any:
 
 
 def key_for(url: str, process: ProcessEnvironment | None = None) -> ServerKey:
-    """The key of a server: what it left for its owner, or else the credentials of the environment."""
+    """Return the key of a server: what it left for its owner, or else the credentials of the environment."""
     process = process or ProcessEnvironment.current()
     kept = ServerKey.read(shared_key_file(url, process))
     if kept is None:
@@ -33,21 +33,19 @@ def key_for(url: str, process: ProcessEnvironment | None = None) -> ServerKey:
 
 
 class asking:  # noqa: N801 - reads as a phrase: with asking(url)
-    """Turns what goes wrong with the server into sentences for the user."""
+    """Turn errors from the server into sentences for the user."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     def __enter__(self) -> None:
         if not self._url.startswith(("http://", "https://")):
-            message = f"{self._url!r} is no address of a server: write --url {DEFAULT_URL}, as `serve` printed it"
+            message = f"{self._url!r} is not a server address: write --url {DEFAULT_URL}, as `serve` printed it"
             raise UserError(message)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, EndpointConnectionError | OSError):
-            message = (
-                f"no server answers at {self._url}: start one with `fargate-local serve`, or name another with --url"
-            )
+            message = f"no server answers at {self._url}: start one with `fargate-local serve`, or pass another --url"
             raise UserError(message) from error
         if isinstance(error, BotoCoreError | ValueError):
             message = f"{str(error).rstrip('.')}: correct --url {self._url!r} or --region"
@@ -56,5 +54,5 @@ class asking:  # noqa: N801 - reads as a phrase: with asking(url)
             detail = error.response["Error"]
             message = f"{detail['Code']}: {detail['Message']}"
             if detail["Code"] in WRONG_KEY:
-                message += f" This is not the key of the server at {self._url}: take the one that it was started with."
+                message += f" The server at {self._url} has another key: use the one it was started with."
             raise UserError(message) from error

@@ -1,4 +1,4 @@
-"""``fargate-local env``."""
+"""`fargate-local env`."""
 
 import shlex
 import time
@@ -26,9 +26,7 @@ def env(
         file = shared_key_file(url)
     while (key := ServerKey.read(file)) is None:
         if time.monotonic() >= deadline:
-            message = (
-                f"no server of yours serves {url}: start one with `fargate-local serve`, or name another with --url"
-            )
+            message = f"you have no server at {url}: start one with `fargate-local serve`, or pass another --url"
             raise UserError(message)
         time.sleep(POLL_SECONDS)
     variables = key.environment(region)

@@ -1,4 +1,4 @@
-"""``fargate-local faults list|add|remove|clear``."""
+"""`fargate-local faults list|add|remove|clear`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +8,12 @@ import typer
 from fargate_local.cli.client import DEFAULT_URL, asking, key_for
 from fargate_local.cli.output import AsJson, Url, UserError, say, say_json, say_table
 
-app = typer.Typer(help="Make things fail: rules that are in force, more of them, fewer of them.", no_args_is_help=True)
+app = typer.Typer(help="Make things fail on purpose: list, add and remove fault rules.", no_args_is_help=True)
 
 
 @app.command("list", epilog="Example: fargate-local faults list --json")
 def list_rules(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Show the rules in force and how often each has struck."""
+    """Show the active rules and how often each was injected."""
     show(ask(url, "GET", "faults")["rules"], as_json)
 
 
@@ -26,16 +26,16 @@ def add(
     cluster: Annotated[str, typer.Option(help="Pattern of clusters.")] = "*",
     family: Annotated[str, typer.Option(help="Pattern of task definition families.")] = "*",
     capacity_provider: Annotated[str, typer.Option(help="Pattern: FARGATE, FARGATE_SPOT.")] = "*",
-    after: Annotated[int, typer.Option(help="Let this many matches pass first.")] = 0,
-    times: Annotated[int | None, typer.Option(help="Strike at most this often.", show_default=False)] = None,
-    probability: Annotated[float, typer.Option(help="Chance of each match, 0 to 1.")] = 1.0,
+    after: Annotated[int, typer.Option(help="Let this many matches through first.")] = 0,
+    times: Annotated[int | None, typer.Option(help="Fail at most this many times.", show_default=False)] = None,
+    probability: Annotated[float, typer.Option(help="Probability for each match, 0 to 1.")] = 1.0,
     seconds: Annotated[float | None, typer.Option(help="The fault's delay or duration.", show_default=False)] = None,
     warning_seconds: Annotated[float, typer.Option(help="Notice before a Spot task is killed.")] = 120.0,
     state: Annotated[str, typer.Option(help="Where a stuck task stays.")] = "PENDING",
-    message: Annotated[str | None, typer.Option(help="Text instead of AWS's.", show_default=False)] = None,
+    message: Annotated[str | None, typer.Option(help="Message to return instead of AWS's.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a rule in force."""
+    """Add a fault rule."""
     from fargate_local.faults.rules import RuleError, load_rules
 
     if (fault is None) == (file is None):
@@ -66,7 +66,7 @@ def add(
     if as_json:
         say_json({"ids": ids})
     else:
-        say("\n".join(f"rule {number} is in force" for number in ids))
+        say("\n".join(f"added rule {number}" for number in ids))
 
 
 @app.command("remove", epilog="Example: fargate-local faults remove 1")
@@ -75,13 +75,13 @@ def remove(
     url: Url = DEFAULT_URL,
     as_json: AsJson = False,
 ) -> None:
-    """Take one rule out of force."""
+    """Remove one rule."""
     show(ask(url, "DELETE", f"faults/{number}")["rules"], as_json)
 
 
 @app.command("clear", epilog="Example: fargate-local faults clear")
 def clear(url: Url = DEFAULT_URL, as_json: AsJson = False) -> None:
-    """Take all rules out of force."""
+    """Remove all rules."""
     show(ask(url, "DELETE", "faults")["rules"], as_json)
 
 
@@ -99,7 +99,11 @@ def show(rules: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def ask(url: str, method: str, path: str, body: Any = None) -> dict[str, Any]:
-    """The admin endpoint's answer. Raises UserError with its message."""
+    """Call the admin endpoint and return its answer.
+
+    Raises:
+        UserError: The server refused; the text is its message.
+    """
     from fargate_local.admin_client import AdminError
     from fargate_local.admin_client import ask as ask_server
 

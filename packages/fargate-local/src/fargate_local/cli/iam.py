@@ -32,7 +32,7 @@ def used(
 
 
 def rows(told: dict[str, Any]) -> list[list[str]]:
-    """The lines of one role."""
+    """Return the lines of one role."""
     name = short(told["role"])
     lines = [
         [name, word, each["action"], f"{times(each['times'])} on {some(each['resources'])}"]
@@ -48,15 +48,15 @@ def rows(told: dict[str, Any]) -> list[list[str]]:
 
 
 def short(arn: str) -> str:
-    """The name at the end of a role's ARN."""
+    """Return the name at the end of a role's ARN."""
     return arn.rpartition("/")[2]
 
 
 def times(count: int) -> str:
-    """A count in words."""
+    """Return a count in words."""
     return "1 time" if count == 1 else f"{count} times"
 
 
 def some(resources: list[str]) -> str:
-    """The first resource, and how many more there are."""
+    """Return the first resource, and how many more there are."""
     return resources[0] if len(resources) == 1 else f"{resources[0]} and {len(resources) - 1} more"

@@ -15,7 +15,7 @@ GAP = 2
 
 
 class UserError(Exception):
-    """Something the user can put right; the text ends with how."""
+    """A mistake that the user can fix; the text ends with how."""
 
 
 Url = Annotated[
@@ -33,23 +33,23 @@ Region = Annotated[str, typer.Option(envvar=["AWS_REGION", "AWS_DEFAULT_REGION"]
 
 
 def say(text: str) -> None:
-    """A line of result."""
+    """Print a line of the result."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
-    """A line for the person."""
+    """Print a line to stderr."""
     sys.stderr.write(f"{text}\n")
 
 
 def say_json(value: Any) -> None:
-    """A result as JSON."""
+    """Print a result as JSON."""
     say(json.dumps(value, default=str))
 
 
 def say_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table where the terminal is wide enough for it, else a block a record; in a pipe a record a line.
+    """Return a table where the terminal is wide enough for it, else a block a record; in a pipe a record a line.
 
     Nothing is cut, and no word is broken that fits a line.
     """

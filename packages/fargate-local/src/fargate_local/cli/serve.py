@@ -1,4 +1,4 @@
-"""``fargate-local serve``."""
+"""`fargate-local serve`."""
 
 import gc
 import json
@@ -25,10 +25,10 @@ EXAMPLE = "Example: fargate-local serve --port 5555 --state-dir .fargate-local"
 def serve(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 5555,
     host: Annotated[
-        str, typer.Option(help="Address to bind. Anyone who reaches it can run programs here.")
+        str, typer.Option(help="Address to bind. Anyone who has the key can run programs here.")
     ] = "127.0.0.1",
     state_dir: Annotated[
-        Path | None, typer.Option(help="Folder that keeps everything over a restart.", show_default=False)
+        Path | None, typer.Option(help="Folder that keeps the state across restarts.", show_default=False)
     ] = None,
     store: Annotated[Path | None, typer.Option(help="Image store of the process runtime.", show_default=False)] = None,
     runtime: Annotated[RuntimeName, typer.Option(help="How containers run.")] = "process",
@@ -49,7 +49,7 @@ def serve(
         typer.Option(help="Host name that clients may use besides localhost; may be repeated.", show_default=False),
     ] = None,
     open_to_all: Annotated[
-        bool, typer.Option("--open", help="Ask for no key: whoever reaches the address can run programs here.")
+        bool, typer.Option("--open", help="Require no key: anyone who can reach the address can run programs here.")
     ] = False,
     strict: Annotated[
         bool,
@@ -67,9 +67,10 @@ def serve(
         ),
     ] = 0.0,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
-    record_life: Annotated[float, typer.Option(help="Seconds that a stopped task stays visible.")] = 3600.0,
+    record_life: Annotated[float, typer.Option(help="Seconds for which a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
-        bool, typer.Option("--until-stdin-closes", help="Stop when standard input ends: for programs that start this.")
+        bool,
+        typer.Option("--until-stdin-closes", help="Stop when standard input closes, for programs that start this."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print address and key as JSON.")] = False,
 ) -> None:
@@ -103,7 +104,7 @@ def serve(
             start_times=start_times,
         )
         server = Server(settings)
-        # moto keeps many small objects for good; looking through all of them again and again costs latency.
+        # moto keeps many small objects until the end; scanning them again and again costs latency.
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
     except (RuleError, StateError) as error:
@@ -111,7 +112,7 @@ def serve(
     except OSError as error:
         message = f"cannot listen on {host}:{port}: {error.strerror or error}; give another --port, or 0 for a free one"
         raise UserError(message) from error
-    # What another server of this port left, which was killed, would mislead.
+    # The key file of a server on this port that was killed would mislead.
     forget_shared_key(server.address)
     try:
         if open_to_all:
@@ -128,17 +129,17 @@ def serve(
 
 
 def share(key: ServerKey) -> None:
-    """Leave the key where the owner's other commands look for it."""
+    """Write the key to where the owner's other commands look for it."""
     path = shared_key_file(key.url)
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         key.write(path)
     except OSError as error:
-        complain(f"fargate-local: cannot keep the key in {path} ({error.strerror}); set AWS_ACCESS_KEY_ID yourself")
+        complain(f"fargate-local: cannot write the key to {path} ({error.strerror}); set AWS_ACCESS_KEY_ID yourself")
 
 
 def announced(server: "Server", as_json: bool) -> str:
-    """What tells the caller where the server is."""
+    """Return the line that tells the caller where the server is."""
     if not as_json:
         return f"fargate-local serves {server.address}"
     key = server.key
@@ -155,7 +156,11 @@ def until_end_of_input(ended: threading.Event) -> None:
 
 
 def parse_registry_map(entries: list[str]) -> dict[str, str]:
-    """``registry=host:port`` entries. Raises UserError."""
+    """Parse `registry=host:port` entries.
+
+    Raises:
+        UserError: An entry is not of that form.
+    """
     mapped = {}
     for entry in entries:
         registry, equals, target = entry.partition("=")
@@ -167,7 +172,7 @@ def parse_registry_map(entries: list[str]) -> dict[str, str]:
 
 
 def listen_for_the_end(until_stdin_closes: bool) -> threading.Event:
-    """Set on SIGINT, SIGTERM, or the end of standard input where that is wanted."""
+    """Return an event that is set on SIGINT, on SIGTERM, or at the end of standard input if `until_stdin_closes`."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -1,4 +1,4 @@
-"""``fargate-local ps``, ``logs`` and ``stop``."""
+"""`fargate-local ps`, `logs` and `stop`."""
 
 import time
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ def logs(
     url: Url = DEFAULT_URL,
     cluster: Cluster = None,
     container: Annotated[str | None, typer.Option(help="Only this container.", show_default=False)] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the task has stopped.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the task has stopped.")] = False,
     region: Region = "us-east-1",
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +60,7 @@ def logs(
         described = the_task(url, region, cluster, task)
         streams = log_streams(url, region, described, container)
         if not streams:
-            complain("this task has no awslogs container: give its definition a logConfiguration")
+            complain("this task has no awslogs container: add a logConfiguration to its definition")
         tokens: dict[str, str] = {}
         while True:
             stopped = the_task(url, region, cluster, described["taskArn"])["lastStatus"] == "STOPPED"
@@ -91,7 +91,7 @@ def stop(
 
 
 def find_tasks(url: str, region: str, cluster: str | None, states: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Descriptions of tasks, oldest first."""
+    """Return descriptions of tasks, oldest first."""
     ecs = client("ecs", url, region)
     clusters = [cluster] if cluster else ecs.list_clusters()["clusterArns"]
     found: list[dict[str, Any]] = []
@@ -104,7 +104,11 @@ def find_tasks(url: str, region: str, cluster: str | None, states: tuple[str, ..
 
 
 def the_task(url: str, region: str, cluster: str | None, name: str) -> dict[str, Any]:
-    """The one task of a name. Raises UserError."""
+    """Return the one task with this name.
+
+    Raises:
+        UserError: No task has it, or more than one has.
+    """
     identifier = last_part(name)
     matching = [
         task
@@ -119,7 +123,7 @@ def the_task(url: str, region: str, cluster: str | None, name: str) -> dict[str,
 
 
 def log_streams(url: str, region: str, task: dict[str, Any], container: str | None) -> dict[str, tuple[str, str]]:
-    """(group, stream) of each container that logs to CloudWatch."""
+    """Return the (log group, log stream) of each container that logs to CloudWatch."""
     ecs = client("ecs", url, region)
     definition = ecs.describe_task_definition(taskDefinition=task["taskDefinitionArn"])["taskDefinition"]
     streams = {}
@@ -137,7 +141,7 @@ def log_streams(url: str, region: str, task: dict[str, Any], container: str | No
 def print_new(
     url: str, region: str, source: tuple[str, str, str], tokens: dict[str, str], *, named: bool, as_json: bool
 ) -> None:
-    """Print the events that came since the last call."""
+    """Print the events that arrived since the last call."""
     name, group, stream = source
     api = client("logs", url, region)
     while True:
@@ -159,7 +163,7 @@ def print_new(
 
 
 def age(moment: datetime) -> str:
-    """How long ago, in the largest unit that says something."""
+    """Return how long ago `moment` was, in its largest nonzero unit."""
     seconds = int((datetime.now(UTC) - moment).total_seconds())
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
@@ -168,5 +172,5 @@ def age(moment: datetime) -> str:
 
 
 def exit_codes(task: dict[str, Any]) -> str:
-    """The containers' exit codes."""
+    """Return the containers' exit codes."""
     return ",".join(str(each["exitCode"]) for each in task["containers"] if "exitCode" in each)

@@ -35,7 +35,7 @@ class Subnet:
 
 
 class Catalog:
-    """Answers are kept until moto holds something else."""
+    """Answers about moto's state, cached until moto's state changes."""
 
     def __init__(self, gate: MotoGate, clients: CloudClients) -> None:
         self._gate = gate
@@ -45,7 +45,11 @@ class Catalog:
         self._known: dict[tuple[Any, ...], Any] = {}
 
     def cluster(self, region: str, identifier: str | None) -> dict[str, Any]:
-        """An active cluster by name or ARN; ``default`` when no name is given. Raises ClusterNotFoundError."""
+        """Return an active cluster by name or ARN; `default` when no name is given.
+
+        Raises:
+            ClusterNotFoundError: There is no such cluster, or it was deleted.
+        """
         name = last_part(identifier or "default")
 
         def ask() -> dict[str, Any] | None:
@@ -58,7 +62,11 @@ class Catalog:
         return cluster
 
     def check_service(self, region: str, cluster: str, identifier: str) -> None:
-        """Raise ServiceNotFoundError for a service that the cluster does not have."""
+        """Check that a cluster has a service.
+
+        Raises:
+            ServiceNotFoundError: It has no such service.
+        """
         name = last_part(identifier)
 
         def ask() -> bool:
@@ -69,7 +77,11 @@ class Catalog:
             raise ServiceNotFoundError
 
     def environment_file(self, arn: str) -> str:
-        """The text of an object of S3. Raises StartError."""
+        """Return the text of an S3 object.
+
+        Raises:
+            StartError: The object cannot be read; the text is ECS's.
+        """
         bucket, _, key = arn.split(":::", 1)[1].partition("/")
         try:
             # Objects are data: they change without a new generation, so this is never remembered.
@@ -80,7 +92,11 @@ class Catalog:
         return text
 
     def task_definition(self, region: str, identifier: str) -> dict[str, Any]:
-        """An active task definition by family, ``family:revision`` or ARN, with its ``tags``. Raises ClientError."""
+        """Return an active task definition, with its `tags`, by family, `family:revision` or ARN.
+
+        Raises:
+            ClientError: There is no such definition, or it is inactive.
+        """
         definition = self._once(("definition", region, identifier), lambda: self._definition(region, identifier))
         if definition is None:
             message = "TaskDefinition not found."
@@ -108,7 +124,11 @@ class Catalog:
         return {**answer["taskDefinition"], "tags": answer.get("tags", [])}
 
     def subnets(self, region: str, identifiers: list[str]) -> list[Subnet]:
-        """Subnets that exist. Raises InvalidParameterError with what EC2 said."""
+        """Return the subnets with these ids.
+
+        Raises:
+            InvalidParameterError: One does not exist; the message quotes EC2.
+        """
         return [self._subnet(region, identifier) for identifier in identifiers]
 
     def _subnet(self, region: str, identifier: str) -> Subnet:
@@ -126,7 +146,11 @@ class Catalog:
         return answer
 
     def check_security_groups(self, region: str, identifiers: list[str], vpc: str) -> None:
-        """Raise InvalidParameterError for a group that does not exist or belongs to another VPC."""
+        """Check that security groups exist and belong to the VPC `vpc`.
+
+        Raises:
+            InvalidParameterError: One does not.
+        """
         for identifier in identifiers:
             answer = self._once(("group", region, identifier), partial(self._security_group, region, identifier))
             if answer.startswith("!"):
@@ -137,7 +161,7 @@ class Catalog:
                 raise InvalidParameterError(message)
 
     def _security_group(self, region: str, identifier: str) -> str:
-        """The group's VPC, or ``!`` and what EC2 said."""
+        """Return the group's VPC, or `!` followed by EC2's error message."""
         try:
             found = self._clients.get("ec2", region).describe_security_groups(GroupIds=[identifier])
         except BotoClientError as error:
@@ -146,7 +170,7 @@ class Catalog:
         return vpc
 
     def default_security_group(self, region: str, vpc: str) -> str:
-        """The group of a VPC that ECS takes when none is named."""
+        """Return the group of a VPC that ECS takes when none is named."""
 
         def ask() -> str:
             filters = [{"Name": "vpc-id", "Values": [vpc]}, {"Name": "group-name", "Values": ["default"]}]
@@ -156,7 +180,7 @@ class Catalog:
         return self._once(("default-group", region, vpc), ask)
 
     def has_role(self, arn: str) -> bool:
-        """Whether IAM knows the role."""
+        """Return whether IAM knows the role."""
 
         def ask() -> bool:
             try:
@@ -168,7 +192,7 @@ class Catalog:
         return self._once(("role", arn), ask)
 
     def image_digest(self, region: str, repository: str, tag: str | None, digest: str | None) -> str | None:
-        """The digest that ECR has for a tag or a digest; None when it has none."""
+        """Return the digest that ECR has for a tag or a digest, or None."""
 
         def ask() -> str | None:
             wanted = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
@@ -181,7 +205,7 @@ class Catalog:
         return self._once(("image", region, repository, tag, digest), ask)
 
     def image_bytes(self, region: str, repository: str, tag: str | None, digest: str | None) -> int:
-        """The size of an image's layers, as its manifest in ECR has them; 0 when there is no such image."""
+        """Return the size of an image's layers, as its manifest in ECR has them; 0 when there is no such image."""
 
         def ask() -> int:
             wanted = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
@@ -195,7 +219,7 @@ class Catalog:
         return self._once(("image-bytes", region, repository, tag, digest), ask)
 
     def has_log_group(self, region: str, name: str) -> bool:
-        """Whether CloudWatch Logs has the group."""
+        """Return whether CloudWatch Logs has the group."""
 
         def ask() -> bool:
             groups = self._clients.get("logs", region).describe_log_groups(logGroupNamePrefix=name)["logGroups"]
@@ -204,7 +228,7 @@ class Catalog:
         return self._once(("log-group", region, name), ask)
 
     def make_log_group(self, region: str, name: str) -> None:
-        """Create the group; an existing one is left as it is."""
+        """Create the log group unless it exists."""
         logs = self._clients.get("logs", region)
         try:
             logs.create_log_group(logGroupName=name)
@@ -212,7 +236,11 @@ class Catalog:
             return
 
     def secret(self, region: str, value_from: str) -> str:
-        """The value behind a ``valueFrom``. Raises StartError."""
+        """Return the value that a `valueFrom` refers to.
+
+        Raises:
+            StartError: It cannot be read; the text is ECS's.
+        """
         answer: tuple[bool, str] = self._once(("secret", region, value_from), lambda: self._secret(region, value_from))
         found, text = answer
         if not found:
@@ -258,7 +286,7 @@ class Catalog:
         return True, value if isinstance(value, str) else json.dumps(value)
 
     def _once(self, key: tuple[Any, ...], ask: Callable[[], T]) -> T:
-        """The answer to a question, asked again only after a change."""
+        """Return the answer to a question, asked again only after a change."""
         with self._lock:
             if self._generation != self._gate.generation:
                 self._known.clear()
@@ -275,6 +303,6 @@ class Catalog:
 
 
 def described(error: BotoClientError) -> str:
-    """An error of another service as ECS repeats it."""
+    """Return another service's error as ECS quotes it."""
     detail = error.response["Error"]
     return f"{detail['Message']} (ErrorCode: {detail['Code']})"

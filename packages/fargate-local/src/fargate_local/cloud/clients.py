@@ -21,17 +21,17 @@ class RawBody:
         self._content = content
 
     def read(self, *_: Any) -> bytes:
-        """All that has not been read yet."""
+        """Return everything that has not been read yet."""
         content, self._content = self._content, b""
         return content
 
     def stream(self, **_: Any) -> Any:
-        """The whole content as one chunk."""
+        """Return the whole content as one chunk."""
         yield self._content
 
 
 class CloudClients:
-    """One boto3 client per service and region, made when first asked for."""
+    """One boto3 client per service and region, created on first use."""
 
     def __init__(self, gate: MotoGate) -> None:
         self._gate = gate
@@ -40,7 +40,7 @@ class CloudClients:
         self._session = boto3.Session(aws_access_key_id=PLACEHOLDER, aws_secret_access_key=PLACEHOLDER)
 
     def get(self, service: str, region: str) -> Any:
-        """The client of a service."""
+        """Return the client of a service."""
         with self._lock:
             if (service, region) not in self._clients:
                 self._clients[service, region] = self._make(service, region)
@@ -68,5 +68,5 @@ class CloudClients:
 
 
 def as_text(value: str | bytes) -> str:
-    """A header's value as text."""
+    """Return a header's value as text."""
     return value.decode() if isinstance(value, bytes) else value

@@ -14,14 +14,14 @@ Place = tuple[str, str] | None
 
 
 def compact(records: list[Record]) -> list[Record]:
-    """The records that still matter, in their order."""
+    """Return the records that still matter, in their order."""
     kept = without_replaced_objects(records)
     kept = without_deleted_streams(kept)
     return newest_logs_and_events(kept)
 
 
 def without_replaced_objects(records: list[Record]) -> list[Record]:
-    """Drop what made an S3 object that was put again or deleted later, unless a copy or a version still needs it."""
+    """Drop uploads of S3 objects that were overwritten or deleted later, unless a copy or version still needs them."""
     if any(keeps_versions(record.request) for record in records):
         return records
     settled: set[Place] = set()
@@ -48,7 +48,7 @@ def without_replaced_objects(records: list[Record]) -> list[Record]:
 
 
 def without_void_deletes(records: list[Record]) -> list[Record]:
-    """Drop deletions of objects that no longer come into being."""
+    """Drop deletions of objects whose creation is no longer in the journal."""
     existing: set[Place] = set()
     kept: list[Record] = []
     for record in records:
@@ -63,7 +63,7 @@ def without_void_deletes(records: list[Record]) -> list[Record]:
 
 
 def made_or_deleted(request: CloudRequest) -> Place:
-    """The (bucket, key) that this request makes or deletes as a whole; None for any other request."""
+    """Return the (bucket, key) that this request creates or deletes as a whole, or None for any other request."""
     query = request.query.keys() - {"x-id"}
     whole = request.method in ("PUT", "DELETE") and not query
     completed = request.method == "POST" and query == {"uploadId"}
@@ -71,7 +71,7 @@ def made_or_deleted(request: CloudRequest) -> Place:
 
 
 def place_of(request: CloudRequest) -> Place:
-    """The (bucket, key) that a request is about."""
+    """Return the (bucket, key) that a request is about."""
     label, dot, _ = request.headers.get("host", "").partition(".s3")
     path = request.path.lstrip("/")
     if dot:
@@ -81,7 +81,7 @@ def place_of(request: CloudRequest) -> Place:
 
 
 def copied_from(request: CloudRequest) -> Place:
-    """The (bucket, key) that a request copies."""
+    """Return the (bucket, key) that a request copies."""
     source = request.headers.get("x-amz-copy-source")
     if not source:
         return None
@@ -90,7 +90,7 @@ def copied_from(request: CloudRequest) -> Place:
 
 
 def keeps_versions(request: CloudRequest) -> bool:
-    """Whether this request may switch on the versions of a bucket."""
+    """Return whether this request may turn on versioning for a bucket."""
     if request.service == "cloudformation":
         return b"VersioningConfiguration" in request.body
     return request.service == "s3" and request.method == "PUT" and "versioning" in request.query
@@ -138,12 +138,12 @@ def newest_logs_and_events(records: list[Record]) -> list[Record]:
 
 
 def record_bytes(record: Record) -> int:
-    """The size of the body; a body in a file of its own counts as the largest PutLogEvents, one mebibyte."""
+    """Return the size of the body; one kept in its own file counts as 1 MiB, the largest PutLogEvents."""
     return len(record.request.body) if record.body_file is None else 1 << 20
 
 
 def json_body(request: CloudRequest) -> dict[str, Any]:
-    """The body's JSON object; empty when it is none."""
+    """Return the body's JSON object, or an empty one when it has none."""
     try:
         body = json.loads(request.body or b"{}")
     except ValueError:

@@ -79,7 +79,7 @@ def deliver_to_each(run: Callable[[Invocation], None]) -> None:
 
 
 def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocation:
-    """What a rule asks of a target; the input as PutTargets documents it (API reference, ``Target``)."""
+    """Return what a rule asks of a target; the input as PutTargets documents it (API reference, ``Target``)."""
     text = target.get("Input")
     transformer = target.get("InputTransformer")
     if target.get("InputPath"):
@@ -95,7 +95,7 @@ def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocat
 
 
 def scheduled_targets(account: str, scheduled_event: Callable[[Any], dict[str, Any]]) -> Iterator[Scheduled]:
-    """The ECS targets of all enabled schedules that moto holds. Reads its state: the caller holds the gate."""
+    """Return the ECS targets of all enabled schedules that moto holds. Reads its state: the caller holds the gate."""
     # A service that nobody has called is not imported, and has nothing to do.
     if events := sys.modules.get("moto.events.models"):
         for backend in events.events_backends[account].values():
@@ -111,7 +111,7 @@ def scheduled_targets(account: str, scheduled_event: Callable[[Any], dict[str, A
 
 
 def of_scheduled_rule(rule: Any, scheduled_event: Callable[[Any], dict[str, Any]]) -> Iterator[Scheduled]:
-    """The ECS targets of a rule, if it has a schedule and is not disabled."""
+    """Return the ECS targets of a rule, if it has a schedule and is not disabled."""
     if rule.state != "ENABLED" or not rule.scheduled_expression:
         return
     for target in filter(is_ecs, rule.targets):
@@ -120,12 +120,12 @@ def of_scheduled_rule(rule: Any, scheduled_event: Callable[[Any], dict[str, Any]
 
 
 def of_scheduled(rule: Any, target: dict[str, Any], scheduled_event: Callable[[Any], dict[str, Any]]) -> Invocation:
-    """What a rule asks of a target when its schedule is due."""
+    """Return what a rule asks of a target when its schedule is due."""
     return of_rule(rule, target, scheduled_event(rule))
 
 
 def of_schedule(region: str, group: str, schedule: Any) -> Scheduled:
-    """A schedule of Scheduler."""
+    """Return a schedule of Scheduler."""
     source, started_by = f"schedule {schedule.name}", f"chronos-schedule/{schedule.name}"
     invocation = Invocation(region, source, started_by, schedule.target, schedule.target.get("Input"))
     start, end = schedule.start_date, schedule.end_date

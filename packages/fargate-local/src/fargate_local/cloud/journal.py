@@ -22,7 +22,7 @@ LINE_BODY_LIMIT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One state-changing request. ``time`` is in seconds since the epoch; ``yields`` is what the answer named."""
+    """One state-changing request. `time` is in seconds since the epoch; `yields` is the identifier in the answer."""
 
     number: int
     time: float
@@ -72,7 +72,7 @@ class Journal:
         return records
 
     def open(self) -> None:
-        """Make ready to append."""
+        """Open the journal for appending."""
         self._file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def close(self) -> None:
@@ -82,7 +82,7 @@ class Journal:
             self._file = -1
 
     def append(self, time: float, seed: int, request: CloudRequest, yields: str | None) -> None:
-        """Add a record. It survives a crash of this process once this has returned."""
+        """Add a record; once this returns, it survives a crash of this process."""
         number = self._next_number
         self._next_number += 1
         body_file = None
@@ -94,7 +94,7 @@ class Journal:
         write_all(self._file, encode(Record(number, time, seed, request, yields, body_file)))
 
     def with_body(self, record: Record) -> CloudRequest:
-        """The record's request, complete."""
+        """Return the record's request, with its body."""
         if record.body_file is None:
             return record.request
         request = record.request
@@ -110,7 +110,7 @@ class Journal:
         return CloudRequest(request.method, request.target, request.headers, body)
 
     def replace(self, records: Iterable[Record]) -> None:
-        """Keep these records only, atomically."""
+        """Replace all records by these, atomically."""
         kept = list(records)
         fresh = self.path.with_suffix(".new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
@@ -129,7 +129,7 @@ class Journal:
 
 
 def encode(record: Record) -> bytes:
-    """The line of a record."""
+    """Return a record as a line of JSON."""
     request = record.request
     fields: dict[str, Any] = {
         "n": record.number,
@@ -152,7 +152,7 @@ def encode(record: Record) -> bytes:
 
 
 def decode(line: bytes) -> Record:
-    """The record of a line."""
+    """Parse a line of JSON into a record."""
     fields = json.loads(line)
     body = base64.b64decode(fields["base64"]) if "base64" in fields else fields.get("text", "").encode()
     request = CloudRequest(fields["method"], fields["target"], fields["headers"], body)

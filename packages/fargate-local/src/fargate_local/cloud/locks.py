@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class ReadWriteLock:
-    """Many readers or one writer; a waiting writer goes before new readers, so that it is never starved."""
+    """Many readers or one writer; a waiting writer goes before new readers, so it never starves."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()

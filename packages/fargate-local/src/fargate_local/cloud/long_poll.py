@@ -1,6 +1,6 @@
-"""SQS's long polls: moto waits inside a call, and would hold everybody else up meanwhile.
+"""SQS long polls: moto waits inside a call, and would block everyone else meanwhile.
 
-A ReceiveMessage that waits is asked as many short ones, and the waiting is done here, between them.
+A ReceiveMessage that waits is split into many short ones, and the waiting happens here, between them.
 """
 
 import json
@@ -20,7 +20,7 @@ FOUND_WAIT = re.compile(rf"{QUEUE_WAIT}\D+(\d+)".encode())
 
 @dataclass(frozen=True)
 class LongPoll:
-    """A ReceiveMessage taken apart."""
+    """A ReceiveMessage, split up."""
 
     once: CloudRequest
     """The same request without a wait."""
@@ -29,7 +29,7 @@ class LongPoll:
 
 
 def long_poll(request: CloudRequest) -> LongPoll | None:
-    """The parts of a ReceiveMessage; None where moto answers at once: another action, or a wait that it refuses."""
+    """Return the parts of a ReceiveMessage, or None when moto answers at once (another action, an invalid wait)."""
     if request.action != "ReceiveMessage":
         return None
     asked, once = _json_wait(request) if "x-amz-target" in request.headers else _form_wait(request)
@@ -39,7 +39,7 @@ def long_poll(request: CloudRequest) -> LongPoll | None:
 
 
 def queue_question(request: CloudRequest) -> CloudRequest:
-    """The GetQueueAttributes that says how the queue waits, and whether it has a dead-letter queue."""
+    """Return the GetQueueAttributes that tells how long the queue waits, and whether it has a dead-letter queue."""
     if "x-amz-target" in request.headers:
         headers = request.headers | {"x-amz-target": "AmazonSQS.GetQueueAttributes"}
         body = {"QueueUrl": json.loads(request.body).get("QueueUrl"), "AttributeNames": [QUEUE_WAIT, REDRIVE]}
@@ -52,7 +52,7 @@ def queue_question(request: CloudRequest) -> CloudRequest:
 
 
 def queue_seconds(attributes: bytes) -> int:
-    """The queue's own wait, read from the answer to `queue_question`, in JSON or XML."""
+    """Return the queue's own wait in seconds, from the answer to `queue_question`, in JSON or XML."""
     found = FOUND_WAIT.search(attributes)
     return int(found[1]) if found else 0
 

@@ -35,10 +35,10 @@ CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-un
 
 
 class MotoGate:
-    """moto, with one writer at a time and, given a folder, a memory that outlives the process.
+    """moto, with one writer at a time and, given a folder, state that outlives the process.
 
-    ``generation`` grows with every change other than data (S3 objects, log events, events): whoever caches what moto
-    said about task definitions, images or secrets may keep it while the generation stays the same.
+    `generation` grows with every change except data (S3 objects, log events, events): callers may cache what moto says
+    about task definitions, images or secrets for as long as the generation stays the same.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -54,7 +54,7 @@ class MotoGate:
             self._replay(self._journal)
 
     def handle(self, request: CloudRequest) -> CloudResponse:
-        """moto's answer. A wait for messages holds no lock."""
+        """Return moto's answer. Waiting for messages holds no lock."""
         poll = long_poll(request)
         return self._receive(request, poll) if poll else self._at_once(request)
 
@@ -133,7 +133,7 @@ class MotoGate:
             self.has_event_rules = True
 
     def _load(self, request: CloudRequest, seed: int) -> None:
-        """Import the service and let it make what every account has, by the same chance at every replay."""
+        """Import the service and let it create what every account has, with the same seed at every replay."""
         if (request.service, request.region) not in self._touched:
             self._seed(seed)
             self._app.get_application(request.environ())
@@ -164,7 +164,7 @@ class MotoGate:
 
     @staticmethod
     def _yielded(request: CloudRequest, response: CloudResponse) -> str | None:
-        """The upload id of a new multipart upload: the one identifier that moto's seed does not fix."""
+        """Return the upload id of a new multipart upload: the only identifier that moto's seed does not determine."""
         if request.service == "s3" and request.method == "POST" and "uploads" in request.query:
             found = UPLOAD_ID.search(response.content)
             return found[1].decode() if found else None
@@ -175,7 +175,7 @@ class MotoGate:
         journal.replace(records)
         renamed: dict[str, str] = {}
         if records:
-            # It imports pytest, which a server without a past need not wait for.
+            # It imports pytest, which a server with nothing to replay need not wait for.
             import time_machine
 
             with time_machine.travel(records[0].time, tick=False) as clock:
@@ -206,12 +206,12 @@ def no_targets() -> None:
 
 
 def delivered(response: CloudResponse) -> bool:
-    """Whether the answer to a ReceiveMessage holds a message."""
+    """Return whether the answer to a ReceiveMessage holds a message."""
     return b"ReceiptHandle" in response.content
 
 
 def rewrite(request: CloudRequest, renamed: dict[str, str]) -> CloudRequest:
-    """The request as a replay must send it: new upload ids for old ones, and no conditions, for it did succeed."""
+    """Return the request as a replay must send it: with the new upload ids, and unconditional, because it succeeded."""
     target = request.target
     upload = request.query.get("uploadId", [""])[0]
     if upload in renamed:

@@ -1,4 +1,4 @@
-"""The access keys that moto knows: those of IAM users, and those that STS gave to somebody who assumed a role."""
+"""The access keys that moto knows: those of IAM users, and those that STS issued for an assumed role."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from fargate_local.keys import SessionKey
 
 
 def moto_key(identifier: str) -> SessionKey | None:
-    """The secret behind an access key of IAM or STS; None when neither knows it."""
+    """Return the secret of an access key of IAM or STS, or None when neither knows it."""
     for backends in list(sts_backends.values()):
         for sts in list(backends.values()):
             if role := sts.get_assumed_role_from_access_key(identifier):

@@ -11,10 +11,10 @@ READ_ACTION = re.compile(
     r"(Describe|Get|List|BatchGet|BatchCheck|Head|Search|Query|Scan|Filter|Lookup|Simulate|Validate|Estimate|Test|Check|Discover)"
 )
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# STS hands out throw-away credentials that any account-less moto accepts; log queries are answered from what is there.
+# STS issues credentials without changing what others see; log queries only read.
 VOLATILE = frozenset({"sts", "sso", "oidc", "moto-api"})
 VOLATILE_ACTIONS = frozenset({"StartQuery", "StopQuery", "StartLiveTail"})
-# The journal needs what moto reads. The signature is a secret's shadow and the rest belongs to one connection.
+# The journal needs what moto reads. The signature is derived from a secret, and the rest belongs to one connection.
 DROPPED_HEADERS = frozenset(
     {"connection", "expect", "transfer-encoding", "content-length", "accept-encoding", "keep-alive", "te", "trailer"}
 )
@@ -27,7 +27,7 @@ SIGV4_QUERY_SCOPE = re.compile(r"X-Amz-Credential=[^&]+?%2F[^&]+?%2F([^&]+?)%2F(
 class CloudRequest:
     """One HTTP request to an AWS service.
 
-    ``target`` is the path and query as sent; header names are lower case, except where a client used an underscore
+    `target` is the path and query as sent; header names are lower case, except where a client used an underscore
     (S3 metadata), where the spelling matters to moto.
     """
 
@@ -38,7 +38,7 @@ class CloudRequest:
 
     @property
     def service(self) -> str:
-        """The signing name of the service, for instance ``s3``; ``s3`` too when the request is not signed."""
+        """The signing name of the service, for instance `s3`; `s3` too when the request is not signed."""
         if self.path.startswith("/moto-api"):
             return "moto-api"
         found = CREDENTIAL_SCOPE.search(self.headers.get("authorization", ""))
@@ -65,7 +65,7 @@ class CloudRequest:
 
     @property
     def action(self) -> str:
-        """The operation's name for JSON and query protocols, ``""`` for REST."""
+        """The operation's name for JSON and query protocols, `""` for REST."""
         named = self.headers.get("x-amz-target")
         if named:
             return named.rpartition(".")[2]
@@ -78,7 +78,7 @@ class CloudRequest:
 
     @property
     def changes_state(self) -> bool:
-        """Whether moto may hold something else after this request than before it."""
+        """Return whether moto's state may differ after this request."""
         if self.service in VOLATILE:
             return False
         action = self.action
@@ -89,14 +89,14 @@ class CloudRequest:
         return self.method not in READ_METHODS
 
     def storable_headers(self) -> dict[str, str]:
-        """The headers worth keeping, without the signature."""
+        """Return the headers worth keeping, without the signature."""
         kept = {name: value for name, value in self.headers.items() if name.lower() not in DROPPED_HEADERS}
         if "authorization" in kept:
             kept["authorization"] = SIGNATURE.sub(r"\g<1>0", kept["authorization"])
         return kept
 
     def environ(self, address: str = "127.0.0.1") -> dict[str, Any]:
-        """The WSGI environment of this request."""
+        """Return the WSGI environment of this request."""
         path, _, query = self.target.partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": self.method,
@@ -149,11 +149,15 @@ class CloudRequest:
 
 
 class MalformedRequestError(ValueError):
-    """A request that is no HTTP: its length or its chunks make no sense."""
+    """The request is not valid HTTP: its length or its chunks make no sense."""
 
 
 def read_body(environ: dict[str, Any]) -> bytes:
-    """The request's body; ``b""`` when it has none. Raises MalformedRequestError."""
+    """Return the request's body, `b""` when it has none.
+
+    Raises:
+        MalformedRequestError: Its length or its chunks make no sense.
+    """
     length = environ.get("CONTENT_LENGTH")
     if length and int(length) < 0:
         message = f"Content-Length is {length}; send the number of bytes of the body."
@@ -171,13 +175,13 @@ def read_body(environ: dict[str, Any]) -> bytes:
 
 
 def decoded_path(path: str) -> str:
-    """A percent-encoded path as WSGI wants it: decoded to bytes, carried in Latin-1."""
+    """Return a percent-encoded path as WSGI expects it: decoded to bytes, carried in Latin-1."""
     return unquote_to_bytes(path).decode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)
 class CloudResponse:
-    """The answer of an application to a :class:`CloudRequest`."""
+    """An application's answer to a `CloudRequest`."""
 
     status: str
     headers: list[tuple[str, str]]

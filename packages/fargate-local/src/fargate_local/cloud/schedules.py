@@ -24,7 +24,7 @@ class ScheduleError(ValueError):
 
 
 def next_time(expression: str, after: datetime, began: datetime, zone: str = "UTC") -> datetime | None:
-    """The first time later than ``after`` at which a schedule is due; None when there is none.
+    """Return the first time later than ``after`` at which a schedule is due; None when there is none.
 
     ``began`` is when a rate began to count. Raises ScheduleError.
     """
@@ -42,7 +42,7 @@ def next_time(expression: str, after: datetime, began: datetime, zone: str = "UT
 
 
 def next_of_rate(number: int, unit: str, plural: bool, after: datetime, began: datetime) -> datetime:
-    """A multiple of the period after its begin. One is singular, and more are plural."""
+    """Return a multiple of the period after its begin. One is singular, and more are plural."""
     if number < 1 or plural != (number > 1):
         raise ScheduleError(number, unit)
     period = timedelta(seconds=number * UNITS[unit])

@@ -1,7 +1,7 @@
-"""What moto leaves out of the clusters and task definitions of a CloudFormation template, handed on to it.
+"""Passes on what moto drops from the clusters and task definitions of a CloudFormation template.
 
-moto 5.2 takes a cluster's name and a task definition's family, containers, volumes and memory, and drops the rest
-without a word: tasks of a template would then run with other limits, or be refused for what the template did declare.
+moto 5.2 takes a cluster's name and a task definition's family, containers, volumes and memory, and silently drops the
+rest: a template's tasks would run with other limits, or be rejected for lacking what the template did declare.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ _DEFINITION = {
 
 
 def hand_on_everything() -> None:
-    """Let moto's CloudFormation make clusters and task definitions with all that the template says of them."""
+    """Make moto's CloudFormation create clusters and task definitions with every property in the template."""
     from moto.core.utils import pascal_to_camelcase, remap_nested_keys
     from moto.ecs import models
 

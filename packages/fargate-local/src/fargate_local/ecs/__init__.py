@@ -1,1 +1,1 @@
-"""The ECS API: requests checked, answered and refused as ECS does."""
+"""The ECS API: requests checked, answered and rejected as ECS does."""

@@ -29,7 +29,7 @@ class OnMade(Protocol):
     """Hears of each new task."""
 
     def __call__(self, body: dict[str, Any], groups: list[str], *, public: bool) -> None:
-        """A task of this description, with these security groups, and with a public address or not."""
+        """Return a task of this description, with these security groups, and with a public address or not."""
 
 
 class LaunchRules(Protocol):
@@ -43,7 +43,7 @@ class LaunchRules(Protocol):
 
 
 class Actions:
-    """Answers as JSON texts. Every method raises EcsError for what ECS refuses."""
+    """The answers, as JSON text. Every method raises EcsError for what ECS rejects."""
 
     def __init__(self, engine: Engine, catalog: Catalog, on_made: OnMade, rules: LaunchRules | None = None) -> None:
         self._rules = rules
@@ -61,7 +61,11 @@ class Actions:
         }
 
     def run_task(self, region: str, body: bytes) -> Json:
-        """Create tasks, or find those that the same request made before."""
+        """Create tasks, or find those that the same request created before.
+
+        Raises:
+            ConflictError: The clientToken was used with another request.
+        """
         request = parse("RunTask", body)
         token = request.get("clientToken")
         if token is None:
@@ -120,7 +124,11 @@ class Actions:
         return None
 
     def describe_tasks(self, region: str, body: bytes) -> Json:
-        """Up to 100 tasks; those that are not known are MISSING."""
+        """Return up to 100 tasks; unknown ones are MISSING.
+
+        Raises:
+            InvalidParameterError: The request names none, or more than 100.
+        """
         request = parse("DescribeTasks", body)
         for identifier in (request.get("cluster"), *request.get("tasks", [])):
             check_identifier(region, identifier)
@@ -136,7 +144,7 @@ class Actions:
         arns = [names.task(cluster["clusterName"], identifier) for identifier in dict.fromkeys(wanted)]
         for arn in arns:
             check_task_arn(arn)
-        # A task of another cluster is as unknown as one that never was.
+        # A task of another cluster is unknown here.
         prefix = names.task(cluster["clusterName"], "")
         known = [arn for arn in arns if arn.startswith(prefix)]
         unknown = [arn for arn in arns if not arn.startswith(prefix)]
@@ -147,7 +155,11 @@ class Actions:
         )
 
     def list_tasks(self, region: str, body: bytes) -> Json:
-        """The ARNs of a cluster's tasks, a page at a time."""
+        """Return the ARNs of a cluster's tasks, one page at a time.
+
+        Raises:
+            InvalidParameterError: `maxResults` is out of range, or a container instance was asked for.
+        """
         request = parse("ListTasks", body)
         check_identifier(region, request.get("cluster"))
         cluster = self._catalog.cluster(region, request.get("cluster"))
@@ -176,7 +188,11 @@ class Actions:
         return dump(answer)
 
     def stop_task(self, region: str, body: bytes) -> Json:
-        """SIGTERM now, SIGKILL after the containers' stop timeouts."""
+        """Send SIGTERM now, SIGKILL after the containers' stop timeouts.
+
+        Raises:
+            InvalidParameterError: There is no such task, or the reason is too long.
+        """
         request = parse("StopTask", body)
         for identifier in (request.get("cluster"), request["task"]):
             check_identifier(region, identifier)
@@ -195,7 +211,7 @@ class Actions:
         return f'{{"task":{description[:-1]},"tags":{tags}}}}}'.encode()
 
     def _described(self, arns: list[str], *, with_tags: bool, failures: list[dict[str, str]] | None = None) -> Json:
-        """Stored descriptions put together as they are, which is what keeps a hundred tasks cheap."""
+        """Return stored descriptions joined as text, which keeps describing a hundred tasks cheap."""
         found = self._records.find(arns)
         tasks = []
         lost = list(failures or ())
@@ -209,7 +225,11 @@ class Actions:
 
 
 def check_filters(request: dict[str, Any]) -> None:
-    """``startedBy`` and ``serviceName`` go with no other filter."""
+    """Check that `startedBy` and `serviceName` come without another filter.
+
+    Raises:
+        InvalidParameterError: One does not.
+    """
     given = [name for name in ("family", "startedBy", "serviceName", "containerInstance") if request.get(name)]
     for name in ("startedBy", "serviceName"):
         if name in given and len(given) > 1:
@@ -221,12 +241,16 @@ def check_filters(request: dict[str, Any]) -> None:
 
 
 def missing(arn: str) -> dict[str, str]:
-    """The failure of an unknown task."""
+    """Return the failure of an unknown task."""
     return {"arn": arn, "reason": "MISSING"}
 
 
 def check_task_arn(arn: str) -> None:
-    """Raise InvalidParameterError for text that cannot be a task."""
+    """Check that a text may be a task's id or ARN.
+
+    Raises:
+        InvalidParameterError: It cannot.
+    """
     parts = arn.split(":")
     task = parts[5] if len(parts) == 6 else ""
     if parts[:3] != ["arn", "aws", "ecs"] or not task.startswith("task/") or not task.rsplit("/", 1)[-1]:
@@ -237,7 +261,11 @@ def check_task_arn(arn: str) -> None:
 
 
 def page_start(token: str | None) -> int:
-    """The position after which a page begins."""
+    """Return the position after which a page starts.
+
+    Raises:
+        InvalidParameterError: The token is not one of ours.
+    """
     if token is None:
         return 0
     try:
@@ -252,5 +280,5 @@ def page_start(token: str | None) -> int:
 
 
 def dump(answer: dict[str, Any]) -> Json:
-    """JSON text of an answer."""
+    """Return an answer as JSON text."""
     return json.dumps(answer, separators=(",", ":")).encode()

@@ -1,7 +1,7 @@
-"""Task definitions refused as ECS refuses them, before moto accepts them.
+"""Task definitions rejected as ECS rejects them, before moto accepts them.
 
-What holds for every definition is here, what Fargate wants beyond it in ``fargate_rules``. The message of each rule is
-one that ECS was seen to give; ``tests/fargate_local/test_refused_definitions.py`` names the source of each.
+The rules for every definition are here, those that Fargate adds in `fargate_rules`. Each rule's message is one that ECS
+was seen to return; `tests/fargate_local/test_refused_definitions.py` names the source of each.
 """
 
 import logging
@@ -37,7 +37,13 @@ TIMEOUT_FLOOR = 2
 
 
 def check_definition(request: Request) -> None:
-    """Raise ClientError for a definition that ECS would not register; warn of what is registered and not obeyed."""
+    """Check a definition as ECS does when it registers one.
+
+    Fields that are accepted but have no effect here are logged as a warning.
+
+    Raises:
+        ClientError: ECS would reject it.
+    """
     containers: Containers = request.get("containerDefinitions", [])
     check_header(request)
     check_containers(containers)
@@ -57,7 +63,11 @@ def check_definition(request: Request) -> None:
 
 
 def check_header(request: Request) -> None:
-    """Family, launch types, network mode, roles, size and tags."""
+    """Check family, launch types, network mode, roles, size and tags.
+
+    Raises:
+        ClientError: One of them is not valid.
+    """
     family = request.get("family", "")
     if not NAME.match(family):
         message = "Family contains invalid characters." if family else "Family should not be null or empty."
@@ -79,7 +89,11 @@ def check_header(request: Request) -> None:
 
 
 def check_size_texts(request: Request) -> None:
-    """The task's CPU and memory are numbers, in units, MiB, vCPU or GB."""
+    """Check that the task's CPU and memory are numbers, in CPU units, MiB, vCPU or GB.
+
+    Raises:
+        ClientError: One is not.
+    """
     for key, read in (("cpu", cpu_units), ("memory", memory_mib)):
         text = request.get(key)
         if text and read(text) is None:
@@ -91,7 +105,11 @@ def check_size_texts(request: Request) -> None:
 
 
 def check_containers(containers: Containers) -> None:
-    """One to ten containers, each with an image and a name of its own; one at least is essential."""
+    """Check that there are one to ten containers with an image and a unique name each, at least one of them essential.
+
+    Raises:
+        ClientError: There are not.
+    """
     if not containers:
         message = "Container list cannot be empty."
         raise ClientError(message)
@@ -118,7 +136,11 @@ def check_containers(containers: Containers) -> None:
 
 
 def check_volumes(volumes: list[dict[str, Any]], containers: Containers) -> None:
-    """What containers mount is a volume of the definition, at a path of its own; what they borrow is there."""
+    """Check that containers mount volumes of the definition, at unique paths, and borrow from containers that exist.
+
+    Raises:
+        ClientError: One does not.
+    """
     declared: set[str] = set()
     for volume in volumes:
         name = volume.get("name", "")
@@ -145,7 +167,11 @@ def check_volumes(volumes: list[dict[str, Any]], containers: Containers) -> None
 
 
 def check_dependencies(containers: Containers) -> None:
-    """Each dependency names another container that can meet it, and none depends on itself in a circle."""
+    """Check that each dependency names another container that can meet it, and that there is no cycle.
+
+    Raises:
+        ClientError: One does not, or there is a cycle.
+    """
     by_name = {container["name"]: container for container in containers}
     needs: dict[str, set[str]] = {}
     for container in containers:
@@ -168,7 +194,11 @@ def check_dependencies(containers: Containers) -> None:
 
 
 def check_condition(dependency: dict[str, Any], condition: str) -> None:
-    """The container can come to be what is waited for."""
+    """Check that a container can reach the state that another waits for.
+
+    Raises:
+        ClientError: It never can.
+    """
     if condition not in CONDITIONS:
         message = f"Invalid container dependency condition: {condition}"
         raise ClientError(message)
@@ -181,7 +211,11 @@ def check_condition(dependency: dict[str, Any], condition: str) -> None:
 
 
 def check_memory(container: dict[str, Any]) -> None:
-    """A container's hard limit is above the soft one and above Docker's smallest."""
+    """Check that a container's hard limit is above its soft limit and above Docker's minimum.
+
+    Raises:
+        ClientError: It is not.
+    """
     name = container["name"]
     memory, reservation = container.get("memory"), container.get("memoryReservation")
     if memory is not None and memory < MEMORY_FLOOR:
@@ -198,7 +232,11 @@ def check_memory(container: dict[str, Any]) -> None:
 
 
 def check_timeouts(container: dict[str, Any]) -> None:
-    """Start and stop timeouts are two seconds at least."""
+    """Check that start and stop timeouts are at least two seconds.
+
+    Raises:
+        ClientError: One is shorter.
+    """
     for key, word in (("startTimeout", "start"), ("stopTimeout", "stop")):
         if container.get(key, TIMEOUT_FLOOR) < TIMEOUT_FLOOR:
             message = f"Granular {word} timeout on container '{container['name']}' must be at least 2 seconds."
@@ -206,7 +244,11 @@ def check_timeouts(container: dict[str, Any]) -> None:
 
 
 def check_health(container: dict[str, Any]) -> None:
-    """A health check has a command, and its numbers are within the API's ranges."""
+    """Check that a health check has a command and its numbers are within the API's ranges.
+
+    Raises:
+        ClientError: It has none, or one is out of range.
+    """
     health = container.get("healthCheck")
     if health is None:
         return
@@ -220,7 +262,11 @@ def check_health(container: dict[str, Any]) -> None:
 
 
 def check_restart(container: dict[str, Any]) -> None:
-    """A restart policy says whether it holds, and for how long a container must have run."""
+    """Check a restart policy.
+
+    Raises:
+        ClientError: Its `restartAttemptPeriod` is out of range.
+    """
     policy = container.get("restartPolicy")
     if policy is None:
         return
@@ -233,7 +279,11 @@ def check_restart(container: dict[str, Any]) -> None:
 
 
 def check_environment_files(container: dict[str, Any]) -> None:
-    """At most ten files, each an object of S3."""
+    """Check that there are at most ten environment files, each an S3 object.
+
+    Raises:
+        ClientError: There are more, or one is not.
+    """
     files = container.get("environmentFiles", [])
     if len(files) > ENVIRONMENT_FILES_LIMIT:
         message = "The maximum number of environment files was exceeded. Specify ten or less and try again."
@@ -251,7 +301,11 @@ def check_environment_files(container: dict[str, Any]) -> None:
 
 
 def check_ports(container: dict[str, Any]) -> None:
-    """Ports are within range, and of a protocol that there is."""
+    """Check that ports are in range and their protocols exist.
+
+    Raises:
+        ClientError: One is not valid.
+    """
     for port in container.get("portMappings", []):
         if port.get("protocol", "tcp") not in ("tcp", "udp"):
             message = "Port mapping protocol should be one of [tcp,udp]."
@@ -266,7 +320,11 @@ def check_ports(container: dict[str, Any]) -> None:
 
 
 def check_log_options(container: dict[str, Any]) -> None:
-    """The awslogs driver knows where its lines go."""
+    """Check that the awslogs driver has the options it needs, and no unknown ones.
+
+    Raises:
+        ClientError: It lacks one, or has an unknown one.
+    """
     configuration = container.get("logConfiguration", {})
     if configuration.get("logDriver") != "awslogs":
         return
@@ -292,7 +350,11 @@ CONTAINER_CHECKS: tuple[Callable[[dict[str, Any]], None], ...] = (
 
 
 def check_execution_role(request: Request, containers: Iterable[dict[str, Any]]) -> None:
-    """Whoever fetches secrets, files or private images for the task needs a role for it."""
+    """Check that a task whose secrets, files or private images have to be fetched has a role for it.
+
+    Raises:
+        ClientError: It has none.
+    """
     if request.get("executionRoleArn"):
         return
     for container in containers:

@@ -16,7 +16,7 @@ STOP_TIMEOUT_LIMIT = 120.0
 
 
 def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[dict[str, Any], TaskPlan]:
-    """The description and the plan of one more task."""
+    """Return the description and the plan of one more task."""
     names = Names(launch.region)
     arn = names.new_task(launch.cluster_name)
     task_id = last_part(arn)
@@ -78,7 +78,7 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
 
 
 def attachment_of(subnet: Subnet, address: str) -> dict[str, Any]:
-    """A network interface, of which only the description exists."""
+    """Return the description of a network interface; the interface itself does not exist."""
     unique = uuid.uuid4().hex
     mac = ":".join(["0a", *(unique[at : at + 2] for at in range(0, 10, 2))])
     details = {
@@ -97,7 +97,7 @@ def attachment_of(subnet: Subnet, address: str) -> dict[str, Any]:
 
 
 def addresses(block: str, number: int) -> str:
-    """The ``number``-th address of a subnet that AWS would give away; starts again after the last."""
+    """Return the `number`-th address of a subnet that AWS would assign, starting over after the last one."""
     network = ipaddress.ip_network(block)
     usable = max(network.num_addresses - 5, 1)
     return str(network[4 + number % usable] if network.num_addresses > 4 else network[0])
@@ -111,7 +111,7 @@ def describe_container(
     task_arn: str,
     attachment: dict[str, Any],
 ) -> dict[str, Any]:
-    """A container as RunTask answers it."""
+    """Return a container as RunTask describes it."""
     address = attachment["details"][-1]["value"]
     described = {
         "containerArn": names.new_container(launch.cluster_name, last_part(task_arn)),
@@ -131,7 +131,7 @@ def describe_container(
 
 
 def described_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> dict[str, Any]:
-    """The overrides as a task shows them: with every container, overridden or not."""
+    """Return the overrides as a task shows them: one entry per container, overridden or not."""
     given = {item["name"]: item for item in overrides.get("containerOverrides", []) if item.get("name")}
     shown = [
         given.get(container["name"], {"name": container["name"]}) for container in definition["containerDefinitions"]
@@ -140,13 +140,13 @@ def described_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -
 
 
 def architecture(definition: dict[str, Any]) -> str:
-    """The CPU architecture as a task attribute."""
+    """Return the CPU architecture as a task attribute."""
     wanted: str = definition.get("runtimePlatform", {}).get("cpuArchitecture", "X86_64")
     return wanted.lower()
 
 
 def plan_container(container: dict[str, Any], override: dict[str, Any], launch: Launch, task_id: str) -> ContainerPlan:
-    """What a container is going to run: its definition with its override."""
+    """Return what a container is going to run: its definition with its override applied."""
     environment = {item["name"]: item.get("value", "") for item in container.get("environment") or []}
     environment |= {item["name"]: item.get("value", "") for item in override.get("environment", []) if "name" in item}
     command = override.get("command", container.get("command"))
@@ -184,7 +184,7 @@ def plan_container(container: dict[str, Any], override: dict[str, Any], launch: 
 
 
 def mounts_of(container: dict[str, Any], definition: dict[str, Any]) -> tuple[Mount, ...]:
-    """The container's own mounts, and those it takes over from others."""
+    """Return the container's own mounts and those it takes from other containers."""
     mounts = [
         Mount(item["sourceVolume"], item["containerPath"], bool(item.get("readOnly")))
         for item in container.get("mountPoints") or []
@@ -199,7 +199,7 @@ def mounts_of(container: dict[str, Any], definition: dict[str, Any]) -> tuple[Mo
 
 
 def health_check(given: dict[str, Any] | None) -> HealthCheck | None:
-    """The check with the API reference's defaults; None when there is none, or it is turned off."""
+    """Return the health check with the API reference's defaults, or None when there is none or it is disabled."""
     if not given or given["command"][0] == "NONE":
         return None
     first, *words = given["command"]
@@ -220,14 +220,14 @@ def health_check(given: dict[str, Any] | None) -> HealthCheck | None:
 
 
 def restart_policy(given: dict[str, Any] | None) -> RestartPolicy | None:
-    """The policy with the API reference's default; None when it is off."""
+    """Return the policy with the API reference's default, or None when it is disabled."""
     if not given or not given.get("enabled"):
         return None
     return RestartPolicy(float(given.get("restartAttemptPeriod", 300)), frozenset(given.get("ignoredExitCodes") or ()))
 
 
 def log_target(container: dict[str, Any], region: str, task_id: str) -> LogTarget | None:
-    """``<prefix>/<container>/<task id>``; None without the awslogs driver."""
+    """Return the log stream, `<prefix>/<container>/<task id>`, or None without the awslogs driver."""
     configuration = container.get("logConfiguration") or {}
     if configuration.get("logDriver") != "awslogs":
         return None

@@ -1,4 +1,4 @@
-"""What Fargate refuses in a task definition that ECS would take for container instances.
+"""What Fargate rejects in a task definition that ECS would accept for container instances.
 
 Developer guide, "Amazon ECS task definition differences for Fargate" and "Task definition parameters for Fargate" (read
 November 2026).
@@ -39,7 +39,11 @@ NOT_IN_AWSVPC = {
 
 
 def check_fargate(request: dict[str, Any], containers: list[dict[str, Any]]) -> None:
-    """Raise ClientError for what cannot run on Fargate."""
+    """Check that a definition can run on Fargate.
+
+    Raises:
+        ClientError: It cannot.
+    """
     if request.get("networkMode") != "awsvpc":
         message = "Fargate only supports network mode ‘awsvpc’."
         raise ClientError(message)
@@ -56,12 +60,16 @@ def check_fargate(request: dict[str, Any], containers: list[dict[str, Any]]) -> 
 
 
 def unsupported(field: str) -> ClientError:
-    """What ECS says to a field that Fargate lacks."""
+    """Return the error for a field that Fargate does not support."""
     return ClientError(f"Fargate compatible task definitions do not support {field}.")
 
 
 def check_size(request: dict[str, Any], containers: list[dict[str, Any]]) -> None:
-    """The task's size exists, and holds its containers."""
+    """Check that the task's size exists and its containers fit.
+
+    Raises:
+        ClientError: It does not, or they do not.
+    """
     for key in ("cpu", "memory"):
         if not request.get(key):
             message = f"Fargate requires that '{key}' be defined at the task level."
@@ -73,7 +81,11 @@ def check_size(request: dict[str, Any], containers: list[dict[str, Any]]) -> Non
 
 
 def check_fits(containers: list[dict[str, Any]], cpu: int, memory: int) -> None:
-    """Neither one container nor all of them together ask for more than the task has; ``memory`` in MiB."""
+    """Check that no container, nor all of them together, ask for more than the task has; `memory` in MiB.
+
+    Raises:
+        ClientError: They do.
+    """
     for container in containers:
         for key in ("memory", "memoryReservation"):
             if container.get(key, 0) > memory:
@@ -89,7 +101,11 @@ def check_fits(containers: list[dict[str, Any]], cpu: int, memory: int) -> None:
 
 
 def check_platform(request: dict[str, Any]) -> None:
-    """An operating system and an architecture that Fargate has; this machine runs Linux."""
+    """Check that Fargate has the operating system and the architecture; this machine runs Linux.
+
+    Raises:
+        ClientError: It has not.
+    """
     platform = request.get("runtimePlatform", {})
     architecture = platform.get("cpuArchitecture", "X86_64")
     system = platform.get("operatingSystemFamily", "LINUX")
@@ -109,7 +125,11 @@ def check_platform(request: dict[str, Any]) -> None:
 
 
 def check_task(request: dict[str, Any]) -> None:
-    """Fields of the whole task."""
+    """Check the fields of the task itself.
+
+    Raises:
+        ClientError: Fargate does not support one.
+    """
     if request.get("placementConstraints"):
         raise unsupported("constraints")
     if request.get("ipcMode"):
@@ -123,7 +143,11 @@ def check_task(request: dict[str, Any]) -> None:
 
 
 def check_storage(request: dict[str, Any]) -> None:
-    """Ephemeral storage, and volumes of kinds that Fargate has."""
+    """Check the ephemeral storage, and that Fargate has volumes of these kinds.
+
+    Raises:
+        ClientError: The storage is too small or too large, or a volume is of another kind.
+    """
     if "ephemeralStorage" in request:
         size = request["ephemeralStorage"].get("sizeInGiB", 0)
         low, high = STORAGE
@@ -140,7 +164,13 @@ def check_storage(request: dict[str, Any]) -> None:
 
 
 def check_ports(containers: list[dict[str, Any]]) -> None:
-    """One network for all containers: a port is the same inside and outside, and names are given once."""
+    """Check that ports are the same inside and outside, and that port names are unique.
+
+    All containers of a task share one network.
+
+    Raises:
+        ClientError: They are not.
+    """
     names: set[str] = set()
     for container in containers:
         for port in container.get("portMappings", []):
@@ -154,7 +184,11 @@ def check_ports(containers: list[dict[str, Any]]) -> None:
 
 
 def check_container(container: dict[str, Any]) -> None:
-    """Fields of one container."""
+    """Check the fields of one container.
+
+    Raises:
+        ClientError: Fargate does not support one.
+    """
     if container.get("privileged"):
         message = "Fargate requires that the 'privileged' setting be 'false'."
         raise ClientError(message)
@@ -175,7 +209,11 @@ def check_container(container: dict[str, Any]) -> None:
 
 
 def check_linux_parameters(container: dict[str, Any]) -> None:
-    """Of the kernel's parameters, Fargate takes the dropping of capabilities, SYS_PTRACE and an init process."""
+    """Check Linux parameters: Fargate allows dropping capabilities, adding SYS_PTRACE, and an init process.
+
+    Raises:
+        ClientError: There is another one.
+    """
     parameters = container.get("linuxParameters", {})
     for field in NO_LINUX_PARAMETERS:
         if field in parameters:
@@ -187,7 +225,11 @@ def check_linux_parameters(container: dict[str, Any]) -> None:
 
 
 def check_logs(container: dict[str, Any], containers: list[dict[str, Any]], request: dict[str, Any]) -> None:
-    """A log driver that Fargate has, with all that it needs."""
+    """Check that Fargate has the log driver, and that it has all it needs.
+
+    Raises:
+        ClientError: It has not.
+    """
     logs = container.get("logConfiguration")
     if not logs:
         return
@@ -214,7 +256,11 @@ def check_logs(container: dict[str, Any], containers: list[dict[str, Any]], requ
 
 
 def check_image(container: dict[str, Any], request: dict[str, Any]) -> None:
-    """An image of ECR is pulled with the execution role."""
+    """Check that a task with an image in ECR has an execution role to pull it.
+
+    Raises:
+        ClientError: It has none.
+    """
     if parse_reference(container["image"]).ecr_region and not request.get("executionRoleArn"):
         message = "Fargate requires task definition to have execution role ARN to support ECR images."
         raise ClientError(message)

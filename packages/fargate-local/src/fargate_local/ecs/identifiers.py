@@ -5,7 +5,11 @@ from fargate_local.protocol.errors import InvalidParameterError
 
 
 def check_identifier(region: str, identifier: str | None) -> None:
-    """Raise InvalidParameterError for an ARN of ECS in another region or account."""
+    """Check that an ARN is of this region and account.
+
+    Raises:
+        InvalidParameterError: It is of another one.
+    """
     parts = (identifier or "").split(":", 5)
     if len(parts) < 6 or parts[0] != "arn" or parts[2] != "ecs":
         return

@@ -1,4 +1,4 @@
-"""What a task definition may say and is not obeyed here; the package's README has the same list as a table."""
+"""What a task definition may contain without effect here; the package's README has the same list as a table."""
 
 import platform
 from typing import Any
@@ -19,7 +19,7 @@ VOLUME_FIELDS = ("efsVolumeConfiguration", "configuredAtLaunch")
 
 
 def ignored_fields(request: dict[str, Any]) -> list[str]:
-    """The fields of a definition that make no difference here, in the order they are documented."""
+    """Return the fields of a definition that have no effect here, in the order they are documented."""
     fields = [field for field in TASK_FIELDS if request.get(field)]
     wanted = request.get("runtimePlatform", {})
     if wanted.get("operatingSystemFamily", "LINUX") != "LINUX":
@@ -40,7 +40,7 @@ def ignored_fields(request: dict[str, Any]) -> list[str]:
 
 
 def container_fields(container: dict[str, Any]) -> list[str]:
-    """The same of one container."""
+    """Return the fields of one container that have no effect here."""
     fields = [field for field in CONTAINER_FIELDS if container.get(field)]
     driver = container.get("logConfiguration", {}).get("logDriver", "awslogs")
     if driver != "awslogs":

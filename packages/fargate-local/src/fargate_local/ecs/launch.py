@@ -1,4 +1,4 @@
-"""RunTask's request checked, or refused as ECS refuses it.
+"""RunTask's request checked, or rejected as ECS rejects it.
 
 Messages: those that ECS returns (API reference RunTask, developer guide "API failure reasons", and the error texts that
 users quote; read November 2026).
@@ -26,7 +26,7 @@ STARTED_BY = re.compile(r"^[\w/.:@ -]*\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A capacity provider's part in a strategy: its first ``base`` tasks, then ``weight`` against the others'."""
+    """A capacity provider's share of a strategy: the first `base` tasks, then `weight` relative to the others'."""
 
     provider: str
     base: int = 0
@@ -35,7 +35,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """A checked RunTask request: everything about its tasks but their identities."""
+    """A checked RunTask request: everything about its tasks except their identifiers."""
 
     region: str
     cluster: dict[str, Any]
@@ -70,12 +70,16 @@ class Launch:
         return bool(network.get("assignPublicIp") == "ENABLED")
 
     def on(self, provider: str) -> "Launch":
-        """The same launch on one provider of its strategy."""
+        """Return the same launch on one provider of its strategy."""
         return replace(self, capacity=provider, capacity_provider=provider)
 
 
 def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> Launch:
-    """The launch that a RunTask request asks for. Raises the EcsError that ECS answers."""
+    """Return the launch that a RunTask request asks for.
+
+    Raises:
+        EcsError: ECS would reject it; the message is ECS's.
+    """
     check_limits(request)
     for name in ("cluster", "taskDefinition"):
         check_identifier(region, request.get(name))
@@ -108,7 +112,12 @@ def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> La
 
 
 def check_limits(request: dict[str, Any]) -> None:
-    """Limits that need nothing but the request."""
+    """Check the limits that depend on nothing but the request.
+
+    Raises:
+        ClientError: It names no task definition.
+        InvalidParameterError: It exceeds a limit.
+    """
     if not request.get("taskDefinition"):
         message = "TaskDefinition can not be blank."
         raise ClientError(message)
@@ -138,7 +147,11 @@ def check_limits(request: dict[str, Any]) -> None:
 
 
 def check_tags(tags: list[dict[str, str]]) -> None:
-    """The rules of tagging."""
+    """Check tags by ECS's tagging rules.
+
+    Raises:
+        InvalidParameterError: One breaks a rule.
+    """
     keys = [tag.get("key", "") for tag in tags]
     if len(tags) > 50:
         message = "Too many tags. The maximum number of tags per resource is 50."
@@ -157,7 +170,11 @@ def check_tags(tags: list[dict[str, str]]) -> None:
 
 
 def choose_capacity(request: dict[str, Any], cluster: dict[str, Any], definition: dict[str, Any]) -> tuple[Share, ...]:
-    """The strategy that the request or the cluster gives; empty for a launch type."""
+    """Return the strategy of the request or of the cluster; empty for a launch type.
+
+    Raises:
+        InvalidParameterError: There is both, or neither.
+    """
     strategy = request.get("capacityProviderStrategy")
     launch_type = request.get("launchType")
     if strategy and launch_type:
@@ -184,7 +201,11 @@ def choose_capacity(request: dict[str, Any], cluster: dict[str, Any], definition
 
 
 def check_strategy(strategy: tuple[Share, ...], cluster: dict[str, Any]) -> None:
-    """A strategy names Fargate's providers, associated with the cluster, with sensible weights."""
+    """Check that a strategy names Fargate's providers, associated with the cluster, with valid weights.
+
+    Raises:
+        InvalidParameterError: It does not.
+    """
     if len(strategy) > 20:
         message = "A capacity provider strategy can contain a maximum of 20 capacity providers."
         raise InvalidParameterError(message)
@@ -220,14 +241,22 @@ def check_strategy(strategy: tuple[Share, ...], cluster: dict[str, Any]) -> None
 
 
 def check_compatibility(launch_type: str, definition: dict[str, Any]) -> None:
-    """The definition was made for the launch type."""
+    """Check that the definition supports the launch type.
+
+    Raises:
+        InvalidParameterError: It does not.
+    """
     if launch_type not in definition.get("compatibilities", []):
         message = f"Task definition does not support launch_type {launch_type}."
         raise InvalidParameterError(message)
 
 
 def check_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> None:
-    """Each override must name a container of the definition, once."""
+    """Check that each override names a container of the definition, and none twice.
+
+    Raises:
+        InvalidParameterError: One does not.
+    """
     names = [container["name"] for container in definition["containerDefinitions"]]
     seen: set[str] = set()
     for override in overrides.get("containerOverrides", []):
@@ -247,7 +276,11 @@ def check_overrides(overrides: dict[str, Any], definition: dict[str, Any]) -> No
 
 
 def check_placement(request: dict[str, Any]) -> None:
-    """On Fargate there are no instances to choose among."""
+    """Check that the request places no constraints: Fargate has no instances to choose from.
+
+    Raises:
+        InvalidParameterError: It does.
+    """
     for name, word in (("placementConstraints", "constraints"), ("placementStrategy", "strategies")):
         if request.get(name):
             message = f"Placement {word} are not supported with FARGATE launch type."
@@ -255,7 +288,11 @@ def check_placement(request: dict[str, Any]) -> None:
 
 
 def check_exec(request: dict[str, Any], overrides: dict[str, Any], definition: dict[str, Any]) -> None:
-    """ExecuteCommand talks to SSM as the task."""
+    """Check that a task with ExecuteCommand enabled has a task role, with which it talks to SSM.
+
+    Raises:
+        InvalidParameterError: It has none.
+    """
     role = overrides.get("taskRoleArn") or definition.get("taskRoleArn")
     if request.get("enableExecuteCommand") and not role:
         message = (
@@ -266,7 +303,11 @@ def check_exec(request: dict[str, Any], overrides: dict[str, Any], definition: d
 
 
 def check_override_sizes(overrides: dict[str, Any], cpu: int, memory: int) -> None:
-    """What an override gives a container fits into the task; ``memory`` in MiB."""
+    """Check that what an override gives a container fits in the task; `memory` in MiB.
+
+    Raises:
+        InvalidParameterError: It does not.
+    """
     for override in overrides.get("containerOverrides", []):
         for key, limit in (("cpu", cpu), ("memory", memory), ("memoryReservation", memory)):
             if override.get(key, 0) > limit:
@@ -275,7 +316,11 @@ def check_override_sizes(overrides: dict[str, Any], cpu: int, memory: int) -> No
 
 
 def check_roles(catalog: Catalog, overrides: dict[str, Any], definition: dict[str, Any]) -> None:
-    """Roles must exist in IAM."""
+    """Check that the roles exist in IAM.
+
+    Raises:
+        ClientError: One does not.
+    """
     for key in ("taskRoleArn", "executionRoleArn"):
         role = overrides.get(key) or definition.get(key)
         if role and not catalog.has_role(role):
@@ -283,7 +328,11 @@ def check_roles(catalog: Catalog, overrides: dict[str, Any], definition: dict[st
 
 
 def task_size(overrides: dict[str, Any], definition: dict[str, Any]) -> tuple[int, int]:
-    """(CPU units, MiB) of the task. Raises ClientError for a size that Fargate does not have."""
+    """Return the task's (CPU units, MiB).
+
+    Raises:
+        ClientError: Fargate has no such size.
+    """
     cpu_text = str(overrides.get("cpu") or definition.get("cpu") or "")
     memory_text = str(overrides.get("memory") or definition.get("memory") or "")
     cpu, memory = sizes.cpu_units(cpu_text), sizes.memory_mib(memory_text)
@@ -298,7 +347,12 @@ def task_size(overrides: dict[str, Any], definition: dict[str, Any]) -> tuple[in
 def check_network(
     catalog: Catalog, region: str, request: dict[str, Any], definition: dict[str, Any]
 ) -> tuple[list[Subnet], list[str]]:
-    """The subnets and security groups of the request, which must exist in one VPC."""
+    """Return the request's subnets and its security groups, which must exist in one VPC.
+
+    Raises:
+        ClientError: The definition's network mode is not awsvpc.
+        InvalidParameterError: One does not exist, or the lists are not valid.
+    """
     if definition.get("networkMode") != "awsvpc":
         message = "Fargate only supports network mode ‘awsvpc’."
         raise ClientError(message)
@@ -329,7 +383,11 @@ def check_network(
 
 
 def platform_version(request: dict[str, Any]) -> str:
-    """The platform version to run on. Raises ClientError for one that does not exist."""
+    """Return the platform version to run on.
+
+    Raises:
+        PlatformUnknownError: There is no such version.
+    """
     wanted = request.get("platformVersion", "LATEST")
     if wanted not in PLATFORM_VERSIONS:
         message = f"The specified platform version does not exist: {wanted}"
@@ -338,13 +396,13 @@ def platform_version(request: dict[str, Any]) -> str:
 
 
 class PlatformUnknownError(ClientError):
-    """No such platform version."""
+    """The platform version does not exist."""
 
     code = "PlatformUnknownException"
 
 
 def tags_of(request: dict[str, Any], definition: dict[str, Any]) -> list[dict[str, str]]:
-    """The task's tags: the request's, and the definition's where they are propagated."""
+    """Return the task's tags: the request's, and the definition's where they are propagated."""
     tags = {}
     if request.get("enableECSManagedTags"):
         tags["aws:ecs:clusterName"] = last_part(request.get("cluster", "default"))

@@ -42,7 +42,7 @@ def check_launcher(request: CloudRequest, gate: MotoGate) -> None:
 
 
 def check_execution(request: CloudRequest, gate: MotoGate) -> None:
-    """An execution whose state machine runs tasks would succeed at once without running any."""
+    """Return an execution whose state machine runs tasks would succeed at once without running any."""
     arn = parameters(request).get("stateMachineArn")
     target = request.headers["x-amz-target"].rpartition(".")[0] + ".DescribeStateMachine"
     asked = replace(
@@ -63,7 +63,7 @@ def check_execution(request: CloudRequest, gate: MotoGate) -> None:
 
 
 def check_expression(expression: Any) -> None:
-    """A rule's schedule (words: github.com/localstack/localstack/pull/12156, github.com/aws/aws-cdk/issues/32753)."""
+    """Return a rule's schedule (words: github.com/localstack/localstack/pull/12156, github.com/aws/aws-cdk/issues/32753)."""
     if not expression:
         return
     if not str(expression).startswith(("rate(", "cron(")) or not is_schedule(str(expression)):
@@ -72,7 +72,7 @@ def check_expression(expression: Any) -> None:
 
 
 def check_schedule(schedule: dict[str, Any]) -> None:
-    """A schedule of Scheduler, whatever its target."""
+    """Return a schedule of Scheduler, whatever its target."""
     expression, zone = str(schedule.get("ScheduleExpression")), schedule.get("ScheduleExpressionTimezone") or "UTC"
     if zone not in available_timezones():
         message = f"Invalid Schedule Expression Timezone {zone}."
@@ -100,7 +100,7 @@ def is_schedule(expression: str) -> bool:
 
 
 def check_target(target: Any) -> None:
-    """A target that is ECS has a role (words: github.com/hashicorp/terraform-provider-aws/pull/19913)."""
+    """Return a target that is ECS has a role (words: github.com/hashicorp/terraform-provider-aws/pull/19913)."""
     if not isinstance(target, dict) or not is_ecs(target):
         return
     if not target.get("RoleArn"):
@@ -112,7 +112,7 @@ def check_target(target: Any) -> None:
 
 
 def parameters(request: CloudRequest) -> dict[str, Any]:
-    """The JSON body; empty when it is none, which moto may judge."""
+    """Return the JSON body; empty when it is none, which moto may judge."""
     try:
         document = json.loads(request.body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Actions of moto's ECS that must know of real tasks: their tags, and how many a cluster has."""
+"""Actions of moto's ECS that need to know about real tasks: their tags, and how many a cluster has."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from fargate_local.protocol.shapes import parse
 
 log = logging.getLogger(__name__)
 
-# What holds where nothing is set; developer guide, "Access Amazon ECS features with account settings". Some launchers
+# The defaults; developer guide, "Access Amazon ECS features with account settings". Some launchers
 # (dask-cloudprovider) ask for the format of ARNs before they run a task.
 DEFAULT_SETTINGS = {
     "serviceLongArnFormat": "enabled",
@@ -43,13 +43,13 @@ STATISTICS = (
 
 
 class ClusterContainsTasksError(ClientError):
-    """A cluster cannot go while its tasks run."""
+    """A cluster cannot be deleted while it has running tasks."""
 
     code = "ClusterContainsTasksException"
 
 
 class UnsupportedFeatureError(ClientError):
-    """moto has not got it."""
+    """moto does not implement it."""
 
     code = "UnsupportedFeatureException"
 
@@ -62,7 +62,11 @@ class Neighbours:
         self._records = records
 
     def answer(self, request: CloudRequest) -> CloudResponse | bytes:
-        """Ours, or moto's made right. Raises the EcsError of requests that moto would accept although ECS does not."""
+        """Return our answer, or moto's with corrections.
+
+        Raises:
+            EcsError: ECS would reject the request, although moto accepts it.
+        """
         parameters = parse(request.action, request.body)
         match request.action:
             case "RegisterTaskDefinition":
@@ -90,7 +94,7 @@ class Neighbours:
             raise UnsupportedFeatureError(message) from error
         except Exception as error:
             log.warning("moto failed at %s", request.action, exc_info=True)
-            message = f"moto cannot make sense of this {request.action} ({type(error).__name__}: {error})"
+            message = f"moto cannot handle this {request.action} ({type(error).__name__}: {error})"
             raise InvalidParameterError(message) from error
 
     def _tags(self, action: str, parameters: dict[str, Any]) -> bytes:
@@ -111,7 +115,7 @@ class Neighbours:
         return b"{}"
 
     def _active_clusters(self, request: CloudRequest) -> CloudResponse | bytes:
-        """moto lists deleted clusters for ever; ECS lists those that can be used."""
+        """List the active clusters only: moto keeps listing deleted ones, ECS does not."""
         response = self._moto(request)
         if response.code != 200:
             return response
@@ -144,7 +148,7 @@ class Neighbours:
         return json.dumps(answer).encode()
 
     def _effective_settings(self, request: CloudRequest, parameters: dict[str, Any]) -> CloudResponse | bytes:
-        # moto filters by value too, and then what was changed to another value would look unchanged here.
+        # moto filters by value too, so a setting with another value would look like the default here.
         everything = {name: given for name, given in parameters.items() if name != "value"}
         response = self._moto(replace(request, body=json.dumps(everything).encode()))
         if response.code != 200:
@@ -167,7 +171,7 @@ class Neighbours:
 
 
 def with_security_groups(request: CloudRequest, parameters: dict[str, Any]) -> CloudRequest:
-    """The request with an empty list of security groups where it has none; moto reads the list unasked."""
+    """Return the request with an empty list of security groups where it has none; moto reads the list regardless."""
     network = parameters.get("networkConfiguration", {}).get("awsvpcConfiguration")
     if network is None or "securityGroups" in network:
         return request

@@ -18,7 +18,7 @@ MEMORY_TEXT = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*gb\s*\Z", re.IGNORECASE)
 
 
 def cpu_units(text: str) -> int | None:
-    """CPU units of ``"256"`` or ``".25 vCPU"``; None when it is neither."""
+    """Return the CPU units of `"256"` or `".25 vCPU"`, or None for any other text."""
     if text.strip().isdigit():
         return int(text)
     found = CPU_TEXT.match(text.replace(" .", " 0.") if not text.strip().startswith(".") else f"0{text.strip()}")
@@ -26,7 +26,7 @@ def cpu_units(text: str) -> int | None:
 
 
 def memory_mib(text: str) -> int | None:
-    """MiB of ``"512"`` or ``"2 GB"``; None when it is neither."""
+    """Return the MiB of `"512"` or `"2 GB"`, or None for any other text."""
     if text.strip().isdigit():
         return int(text)
     found = MEMORY_TEXT.match(text if not text.strip().startswith(".") else f"0{text.strip()}")
@@ -34,14 +34,14 @@ def memory_mib(text: str) -> int | None:
 
 
 def is_fargate_size(cpu: int, memory: int) -> bool:
-    """Whether Fargate has a task of these CPU units and MiB."""
+    """Return whether Fargate has a task of this many CPU units and MiB."""
     if cpu == 256:
         return memory in SMALLEST_MEMORY
     return cpu in SIZES and memory in SIZES[cpu]
 
 
 def no_such_size(cpu: int, memory: int) -> str:
-    """What ECS says to a CPU and memory that do not go together."""
+    """Return ECS's message for CPU and memory that do not go together."""
     return (
         f"No Fargate configuration exists for given values: {cpu} CPU, {memory} memory."
         " See the Amazon ECS documentation for the valid values."

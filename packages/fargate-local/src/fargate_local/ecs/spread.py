@@ -9,14 +9,17 @@ from fargate_local.ecs.launch import Launch, Share
 
 
 class Spread:
-    """Shares out tasks. The base holds for each request, the weights for all requests of a strategy together."""
+    """Distributes tasks over providers.
+
+    The base applies to each request, the weights to all requests of a strategy together.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._given: dict[tuple[str, tuple[Share, ...]], list[int]] = {}
 
     def over(self, launch: Launch, count: int) -> list[Launch]:
-        """The launch of each of ``count`` tasks."""
+        """Return the launch of each of `count` tasks."""
         if not launch.strategy:
             return [launch] * count
         if len(launch.strategy) == 1:
@@ -29,7 +32,7 @@ class Spread:
 
     @staticmethod
     def _next(strategy: tuple[Share, ...], given: list[int]) -> str:
-        """The provider that is furthest behind its share, which then gets one more."""
+        """Return the provider that is furthest below its share; it gets the next task."""
         weighted = [number for number, share in enumerate(strategy) if share.weight]
         number = min(weighted, key=lambda each: (given[each] + 1) / strategy[each].weight)
         given[number] += 1

@@ -17,7 +17,7 @@ RENAMED: Final = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count", "
 
 
 def run_task_request(invocation: Invocation) -> dict[str, Any]:
-    """The request of an invocation. Raises InvalidParameterError for a target that is none."""
+    """Return the request of an invocation. Raises InvalidParameterError for a target that is none."""
     target = invocation.target
     given = from_text(invocation.text)
     if target.get("Arn") == UNIVERSAL:
@@ -35,7 +35,7 @@ def run_task_request(invocation: Invocation) -> dict[str, Any]:
 
 
 def from_text(text: str | None) -> dict[str, Any]:
-    """The JSON object of a target's input; empty when it is none, as ECS takes an event for no override."""
+    """Return the JSON object of a target's input; empty when it is none, as ECS takes an event for no override."""
     try:
         found = json.loads(text or "{}")
     except ValueError:
@@ -44,7 +44,7 @@ def from_text(text: str | None) -> dict[str, Any]:
 
 
 def fitted(value: Any, shape: Any) -> Any:
-    """The value with the names of ECS's own API, whatever their case, and without what that API does not know."""
+    """Return the value with the names of ECS's own API, whatever their case, and without what that API does not know."""
     if shape.type_name == "structure" and isinstance(value, dict):
         members = {name.lower(): name for name in shape.members}
         known = {members[name.lower()]: item for name, item in value.items() if name.lower() in members}

@@ -1,1 +1,1 @@
-"""The life of tasks: what happens after RunTask has answered."""
+"""The life of tasks: everything that happens after RunTask has answered."""

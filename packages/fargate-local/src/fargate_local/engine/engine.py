@@ -1,4 +1,4 @@
-"""The engine: one event loop in one thread that lives the lives of all tasks."""
+"""The engine: one event loop in one thread that runs the lifecycle of every task."""
 
 import asyncio
 import logging
@@ -73,7 +73,7 @@ class Engine:
         self._ready.wait()
 
     def launch(self, described: list[tuple[dict[str, Any], TaskPlan]]) -> None:
-        """Start the lives of tasks whose records exist."""
+        """Start the lifecycle of tasks whose records exist."""
         lives = []
         with self.lock:
             for body, plan in described:
@@ -85,7 +85,7 @@ class Engine:
         self._loop.call_soon_threadsafe(self._begin, lives)
 
     def stop(self, arn: str, code: str, reason: str) -> bool:
-        """Decide a task's end, unless it is over; False when there is no such task."""
+        """Decide how a task ends, unless it has ended already; return False when there is no such task."""
         with self.lock:
             life = self._lives.get(arn)
             if life is not None:
@@ -94,7 +94,7 @@ class Engine:
             return bool(self.parts.records.find([arn]))
 
     def close(self) -> None:
-        """Stop every task as if its host were taken away, wait for their ends, and free everything."""
+        """Stop every task as if its host were lost, wait until they have ended, and free everything."""
         asyncio.run_coroutine_threadsafe(self._end_all(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -139,7 +139,7 @@ class Engine:
         try:
             await life.run()
         except Exception:
-            log.exception("the life of task %s went wrong", life.plan.arn)
+            log.exception("task %s failed with an internal error", life.plan.arn)
             life.give_up()
         finally:
             with self.lock:
@@ -152,7 +152,7 @@ class Engine:
         for life in lives:
             life.decide_stop("TerminationNotice", reasons.HOST_LOST, kill_after=2.0)
         if self._jobs:
-            # A rule may hold a task in a state for ever; the warden ends its containers all the same.
+            # A rule may hold a task in a state forever; the warden kills its containers all the same.
             _, stuck = await asyncio.wait(self._jobs, timeout=CLOSE_SECONDS)
             for job in stuck:
                 job.cancel()
@@ -166,7 +166,11 @@ class Engine:
             self.parts.records.expire(now - life, now - TOKEN_LIFE)
 
     def _make_stream(self, plan: ContainerPlan) -> None:
-        """Create a container's log stream, and its group if the definition asks for it. Raises StartError."""
+        """Create a container's log stream, and its group if the definition asks for it.
+
+        Raises:
+            StartError: The group does not exist and may not be created.
+        """
         target = plan.logs
         if target is None:
             return
@@ -179,7 +183,7 @@ class Engine:
         self.parts.gate.handle(logs_request("CreateLogStream", target.region, names))
 
     def _recover(self) -> None:
-        """End what a crashed server left: its processes, and the records of tasks that ran on it."""
+        """Clean up after a server that crashed: its processes, and the records of tasks that ran on it."""
         records = self.parts.records
         processes = records.processes()
         end_orphans(processes)

@@ -2,9 +2,9 @@
 
 
 def variables_of(text: str) -> dict[str, str]:
-    """The variables of a file with one ``NAME=value`` a line; quotes and spaces belong to the value.
+    """Return the variables of a file with one `NAME=value` per line; quotes and spaces are part of the value.
 
-    Comments, lines without ``=`` and names with spaces are left out; the first of two lines with one name holds.
+    Comments, lines without `=` and names with spaces are skipped; of two lines with the same name the first one wins.
     """
     variables: dict[str, str] = {}
     for line in text.splitlines():

@@ -1,4 +1,4 @@
-"""What the answers of a health check mean (API reference, HealthCheck; developer guide, "Determine task health")."""
+"""What the results of a health check mean (API reference, HealthCheck; developer guide, "Determine task health")."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ UNKNOWN, HEALTHY, UNHEALTHY = "UNKNOWN", "HEALTHY", "UNHEALTHY"
 
 
 class Health:
-    """The health of one container, from the moment that it starts."""
+    """The health of one container, from its start."""
 
     def __init__(self, check: HealthCheck) -> None:
         self._check = check
@@ -16,7 +16,7 @@ class Health:
         self.status = UNKNOWN
 
     def heard(self, *, well: bool, age: float) -> str:
-        """The status after one more answer, ``age`` seconds after the container's start.
+        """Return the status after one more result, `age` seconds after the container's start.
 
         Failures within the start period count only after a first success.
         """
@@ -31,7 +31,7 @@ class Health:
 
 
 def task_health(essential: Iterable[str]) -> str:
-    """The task's status out of those of its essential containers that have a health check."""
+    """Return the task's status from those of its essential containers that have a health check."""
     statuses = set(essential)
     if UNHEALTHY in statuses:
         return UNHEALTHY

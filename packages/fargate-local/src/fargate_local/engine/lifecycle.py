@@ -33,12 +33,12 @@ FOREVER = 365 * 24 * 3600.0
 
 
 class StoppedError(Exception):
-    """The task's end was decided while it was still starting."""
+    """The task was told to stop while it was still starting."""
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What every task's life needs."""
+    """What every task's lifecycle needs."""
 
     catalog: Catalog
     faults: FaultRules
@@ -75,7 +75,7 @@ class ContainerLife:
 
 
 class TaskLife:
-    """Runs in the engine's event loop; ``decide_stop`` may be called from any thread."""
+    """Runs in the engine's event loop; `decide_stop` may be called from any thread."""
 
     def __init__(self, task: TaskRecord, plan: TaskPlan, around: Surroundings) -> None:
         self.task = task
@@ -90,7 +90,7 @@ class TaskLife:
         self._jobs: list[asyncio.Task[None]] = []
 
     def decide_stop(self, code: str, reason: str, kill_after: float | None = None) -> None:
-        """End the task. ``kill_after`` seconds is the most that any container's stop timeout may last."""
+        """End the task. `kill_after` caps the containers' stop timeouts, in seconds."""
         with self._around.lock:
             if not self.task.asked_to_stop:
                 self._kill_after = kill_after
@@ -98,7 +98,7 @@ class TaskLife:
         self._loop.call_soon_threadsafe(self._stop.set)
 
     async def run(self) -> None:
-        """Live until STOPPED."""
+        """Run the task until it is STOPPED."""
         try:
             await self._start()
             await self._stop.wait()
@@ -109,7 +109,7 @@ class TaskLife:
         await self._wind_down()
 
     def give_up(self) -> None:
-        """Put the record to its end after a failure of this program."""
+        """Mark the task as stopped after an internal error."""
         with self._around.lock:
             self.task.will_stop("TaskFailedToStart", "InternalError: the task could not be run; see the server's log")
             self.task.enter("STOPPED", "stoppedAt")
@@ -220,7 +220,7 @@ class TaskLife:
                 raise StartError(reasons.dependency_failed(name, life.plan.name), life.plan.name)
 
     async def _watched(self, life: ContainerLife, spawn: Spawn) -> Ending:
-        """Wait for the container's end, its health being checked meanwhile."""
+        """Wait for the container to end, running its health check meanwhile."""
         if life.plan.health is None:
             return await self._judged(life)
         watch = asyncio.ensure_future(self._watch_health(life, life.plan.health, spawn))
@@ -256,7 +256,11 @@ class TaskLife:
             life.healthy.clear()
 
     async def _probe(self, life: ContainerLife, check: HealthCheck, spawn: Spawn) -> bool:
-        """Whether one run of the health check's command ends well, and in time."""
+        """Return whether one run of the health check succeeds, and in time.
+
+        Raises:
+            CancelledError: The container ended first.
+        """
         supervisor, ident = self._around.supervisor, f"{life.ident}-health"
         probe = self._around.runtime.probe(life.ident, spawn, check.argv, life.environment)
         output = os.open(os.devnull, os.O_WRONLY)
@@ -277,7 +281,11 @@ class TaskLife:
         return end.code == 0
 
     async def _launch(self, life: ContainerLife) -> Spawn | None:
-        """Start the container's command; the command, or None when the task stopped before it ran."""
+        """Start the container's command and return it, or None if the task stopped before it ran.
+
+        Raises:
+            StartError: It could not be executed; the text is ECS's.
+        """
         image = life.image
         if image is None:
             return None
@@ -315,7 +323,7 @@ class TaskLife:
         return self._around.logs.open(life.plan.logs, delivered)
 
     async def _judged(self, life: ContainerLife) -> Ending:
-        """Wait for the container's end, and for what the runtime makes of it."""
+        """Wait for the container to end and return how the runtime interprets it."""
         end = await self._around.supervisor.exit(life.ident)
         runtime = self._around.runtime
         judge = partial(runtime.judge, life.ident, life.plan, end, asked_to_stop=self._stop.is_set())
@@ -365,7 +373,7 @@ class TaskLife:
             self.task.enter("STOPPED", "stoppedAt")
 
     async def _end_containers(self) -> None:
-        """SIGTERM, the stop timeout, SIGKILL: each container after those that depend on it."""
+        """Send SIGTERM, wait for the stop timeout, send SIGKILL: each container after those that depend on it."""
         await asyncio.gather(*(self._end_container(life) for life in self._containers.values()))
         for job in self._jobs:
             job.cancel()
@@ -428,7 +436,11 @@ class TaskLife:
             self.task.enter(state, stamp)
 
     async def _hold(self, state: str) -> None:
-        """Stay in a state as long as a rule says."""
+        """Stay in a state for as long as a rule says.
+
+        Raises:
+            StoppedError: The task was told to stop meanwhile.
+        """
         seconds = self._hold_seconds(state)
         if seconds:
             await self._unless_stopped(asyncio.sleep(seconds))
@@ -454,7 +466,11 @@ class TaskLife:
         return FOREVER if rule.seconds is None else rule.seconds
 
     async def _unless_stopped(self, work: Awaitable[T]) -> T:
-        """The work's result; raises StoppedError as soon as the task's end is decided."""
+        """Return the result of `work`.
+
+        Raises:
+            StoppedError: The task was told to stop first.
+        """
         job = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self._stop.wait())
         try:
@@ -470,7 +486,7 @@ class TaskLife:
 
 
 async def first_of(events: list[asyncio.Event], seconds: float | None) -> bool:
-    """Wait for one of the events; False when ``seconds`` pass first."""
+    """Wait for one of the events; return False if `seconds` pass first."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         done, _ = await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

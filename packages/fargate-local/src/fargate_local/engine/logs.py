@@ -1,7 +1,7 @@
-"""The ``awslogs`` driver: lines of containers to CloudWatch Logs, in order, none lost.
+"""The `awslogs` driver: carries containers' lines to CloudWatch Logs, in order, losing none.
 
 One thread reads all containers' pipes, another one delivers. A container that writes faster than its lines can be
-delivered waits, as it does with Docker's blocking mode, instead of filling this process's memory.
+delivered blocks, as with Docker's blocking mode, instead of filling this process's memory.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ FLUSH_SECONDS = 0.1
 
 
 class Stream:
-    """One container's output on its way."""
+    """One container's output on its way to CloudWatch Logs."""
 
     def __init__(self, target: LogTarget, descriptor: int, on_end: Callable[[], None]) -> None:
         self.target = target
@@ -76,7 +76,7 @@ class Stream:
             self.bytes += size
 
     def batch(self) -> list[dict[str, Any]]:
-        """The next events for one PutLogEvents."""
+        """Return the next events for one PutLogEvents."""
         events: list[dict[str, Any]] = []
         size = 0
         while self.events and len(events) < BATCH_EVENTS and size + self.events[0][2] <= BATCH_BYTES:
@@ -107,7 +107,7 @@ class LogPump:
             thread.start()
 
     def open(self, target: LogTarget, on_end: Callable[[], None]) -> int:
-        """The descriptor to give to a container; ``on_end`` is called once all it wrote has been delivered."""
+        """Return the descriptor to give to a container; `on_end` is called once all it wrote has been delivered."""
         read_end, write_end = os.pipe()
         os.set_blocking(read_end, False)
         enlarge(read_end)
@@ -119,7 +119,7 @@ class LogPump:
         return write_end
 
     def close(self) -> None:
-        """Deliver what is there and stop."""
+        """Deliver what is queued and stop."""
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -200,7 +200,7 @@ class LogPump:
 
 
 def enlarge(pipe: int) -> None:
-    """Let a pipe hold more than its usual 64 KiB, where the system allows it: a burst then waits less often."""
+    """Make a pipe's buffer larger than 64 KiB where the system allows it, so that bursts block less often."""
     resize = getattr(fcntl, "F_SETPIPE_SZ", None)
     if resize is not None:
         with contextlib.suppress(OSError):
@@ -208,7 +208,7 @@ def enlarge(pipe: int) -> None:
 
 
 def logs_request(action: str, region: str, body: dict[str, Any]) -> CloudRequest:
-    """A CloudWatch Logs request made by hand: building one by boto3 takes longer than answering it."""
+    """Return a CloudWatch Logs request built by hand: boto3 takes longer to build one than moto to answer it."""
     headers = {
         "host": f"logs.{region}.amazonaws.com",
         "x-amz-target": f"Logs_20140328.{action}",
@@ -220,7 +220,7 @@ def logs_request(action: str, region: str, body: dict[str, Any]) -> CloudRequest
 
 
 def character_boundary(data: bytes | bytearray, end: int) -> int:
-    """The last position up to ``end`` that does not cut a UTF-8 character."""
+    """Return the last position up to `end` that does not cut a UTF-8 character."""
     while end and data[end] & 0xC0 == 0x80:
         end -= 1
     return end

@@ -1,4 +1,4 @@
-"""The records of tasks, as DescribeTasks shows them, in SQLite: one file, or memory when nothing is to be kept."""
+"""The records of tasks, as DescribeTasks shows them, in SQLite: in a file, or in memory when nothing has to be kept."""
 
 import json
 import sqlite3
@@ -69,7 +69,7 @@ class Records:
             self._db.close()
 
     def save(self, body: dict[str, Any], tags: Sequence[dict[str, str]] | None = None) -> None:
-        """Store what a task looks like now. ``tags`` are stored with a new task and kept afterwards."""
+        """Store what a task looks like now. `tags` are stored with a new task and kept afterwards."""
         values = {
             "arn": body["taskArn"],
             "cluster": body["clusterArn"],
@@ -94,7 +94,7 @@ class Records:
             )
 
     def find(self, arns: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """(body, tags) as JSON texts of those tasks that are known."""
+        """Return the (body, tags) as JSON text of those tasks that are known, by ARN."""
         marks = ",".join("?" * len(arns))
         with self._lock:
             rows = self._db.execute(
@@ -104,7 +104,7 @@ class Records:
         return {arn: (body, tags) for arn, body, tags in rows}
 
     def body(self, arn: str) -> dict[str, Any] | None:
-        """One task as data."""
+        """Return one task as data."""
         found = self.find([arn])
         return json.loads(found[arn][0]) if arn in found else None
 
@@ -114,7 +114,7 @@ class Records:
             self._db.execute("update tasks set tags = ? where arn = ?", (json.dumps(list(tags)), arn))
 
     def listed(self, cluster: str, filters: dict[str, str | None], after: int, limit: int) -> list[tuple[int, str]]:
-        """(position, ARN) of tasks that match all the filters, in the order they were created."""
+        """Return the (position, ARN) of tasks that match all filters, in the order they were created."""
         clauses, values = ["cluster = ?", "seq > ?"], [cluster, after]
         for column, value in filters.items():
             if value is not None:
@@ -125,7 +125,7 @@ class Records:
             return self._db.execute(query, [*values, limit]).fetchall()
 
     def counts(self, cluster: str) -> dict[str, int]:
-        """How many unfinished tasks of a cluster are in each state."""
+        """Return how many unfinished tasks of a cluster are in each state."""
         with self._lock:
             rows = self._db.execute(
                 "select last_status, count(*) from tasks where cluster = ? and stopped_at is null group by last_status",
@@ -134,30 +134,30 @@ class Records:
         return dict(rows)
 
     def unfinished(self) -> list[dict[str, Any]]:
-        """Every task that has not reached STOPPED."""
+        """Return every task that has not reached STOPPED."""
         with self._lock:
             rows = self._db.execute("select body from tasks where last_status != 'STOPPED'").fetchall()
         return [json.loads(body) for (body,) in rows]
 
     def expire(self, stopped_before: float, tokens_before: float) -> None:
-        """Forget what ECS would have forgotten."""
+        """Delete what ECS would have forgotten by now."""
         with self._lock:
             self._db.execute("delete from tasks where stopped_at < ?", (stopped_before,))
             self._db.execute("delete from tokens where created_at < ?", (tokens_before,))
 
     def token(self, token: str) -> tuple[str, list[str]] | None:
-        """(request, task ARNs) of a clientToken that was used."""
+        """Return the (request, task ARNs) that a clientToken was used for, or None."""
         with self._lock:
             row = self._db.execute("select request, arns from tokens where token = ?", (token,)).fetchone()
         return (row[0], json.loads(row[1])) if row else None
 
     def save_token(self, token: str, request: str, arns: Iterable[str], now: float) -> None:
-        """Remember what a clientToken made."""
+        """Remember what a clientToken created."""
         with self._lock:
             self._db.execute("insert into tokens values (?, ?, ?, ?)", (token, request, json.dumps(list(arns)), now))
 
     def process_started(self, container: str, pid: int, ticks: int) -> None:
-        """Remember a process group, so that the next start can end it if this one dies."""
+        """Remember a process group, so that the next start can kill it if this server dies."""
         with self._lock:
             self._db.execute("insert or replace into processes values (?, ?, ?)", (container, pid, ticks))
 
@@ -167,6 +167,6 @@ class Records:
             self._db.execute("delete from processes where container = ?", (container,))
 
     def processes(self) -> list[tuple[str, int, int]]:
-        """(container, pid, start time in clock ticks) of processes not known to have ended."""
+        """Return the (container, pid, start time in clock ticks) of processes not known to have ended."""
         with self._lock:
             return self._db.execute("select container, pid, ticks from processes").fetchall()

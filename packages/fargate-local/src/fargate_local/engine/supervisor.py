@@ -1,4 +1,4 @@
-"""The server's side of the warden: start it, ask it to start containers, hear how they ended."""
+"""The server's side of the warden: starts it, asks it to start containers, learns how they ended."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ WARDEN = Path(__file__).with_name("warden.py")
 
 
 class CannotStartError(Exception):
-    """The command could not be executed; ``errno`` says why."""
+    """The command could not be executed; `errno` says why."""
 
     def __init__(self, errno: int, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,11 @@ class Supervisor:
         loop.add_reader(ours.fileno(), self._receive)
 
     async def start(self, ident: str, group: str, spawn: Spawn, output: int) -> tuple[int, int]:
-        """Start a container; returns its (pid, start time in clock ticks). Raises CannotStartError."""
+        """Start a container and return its (pid, start time in clock ticks).
+
+        Raises:
+            CannotStartError: The command could not be executed.
+        """
         started = self._started[ident] = self._loop.create_future()
         self._exited[ident] = self._loop.create_future()
         message = {
@@ -77,11 +81,11 @@ class Supervisor:
         return exited
 
     def signal(self, ident: str, number: signal.Signals) -> None:
-        """Send a signal to a container; nothing happens when it has ended."""
+        """Send a signal to a container; does nothing if it has ended."""
         self._send({"op": "signal", "id": ident, "signal": int(number)}, [])
 
     def abandon(self, ident: str) -> None:
-        """Kill a container that nobody waits for any more."""
+        """Kill a container that nobody is waiting for."""
         self.signal(ident, signal.SIGKILL)
         if exited := self._exited.get(ident):
             exited.add_done_callback(lambda _: self._exited.pop(ident, None))
@@ -118,7 +122,7 @@ class Supervisor:
     def _handle(self, event: dict[str, Any]) -> None:
         ident = event["id"]
         if event["ev"] == "exited":
-            exited = Exit(event["code"], event["oom"], event["peak"], event["cpu"])
+            exited = Exit(event["code"], event["oom"])
             if not self._exited[ident].done():
                 self._exited[ident].set_result(exited)
             return
@@ -131,27 +135,28 @@ class Supervisor:
             started.set_exception(CannotStartError(event["errno"], event["error"]))
 
     def _lost(self) -> None:
-        """The warden is gone and, by the kernel's doing, so is everything it started."""
+        """Handle the loss of the warden; the kernel has killed everything it started."""
         self._loop.remove_reader(self._channel.fileno())
         for started in self._started.values():
             if not started.done():
-                started.set_exception(CannotStartError(0, "the process warden has ended; restart fargate-local"))
+                started.set_exception(CannotStartError(0, "the process warden has exited; restart fargate-local"))
         self._started.clear()
         for exited in self._exited.values():
             if not exited.done():
-                exited.set_result(Exit(128 + signal.SIGKILL, False, 0, 0.0))
+                exited.set_result(Exit(128 + signal.SIGKILL, False))
 
 
 def raise_file_limit() -> None:
-    """Allow this process as many descriptors as the system lets it have: each container needs one."""
+    """Raise this process's limit on open files as far as the system allows: each container needs one."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def end_orphans(processes: list[tuple[str, int, int]]) -> int:
-    """Kill what containers of an earlier server left, should its warden have died too; returns how many processes.
+    """Kill what an earlier server's containers left behind, in case its warden died too; return how many processes.
 
-    A container's first process is told by its start time, the others by the metadata address in their environment.
+    A container's first process is identified by its start time, the others by the metadata address in their
+    environment.
     """
     recorded = {container for container, _, _ in processes}
     ended = 0

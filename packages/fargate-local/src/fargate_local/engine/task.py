@@ -20,7 +20,7 @@ OnChange = Callable[[dict[str, Any]], None]
 
 
 class TaskRecord:
-    """The description of a task, stored with every change. ``on_change`` hears of each."""
+    """The description of a task, stored with every change; each one is passed to `on_change`."""
 
     def __init__(self, body: dict[str, Any], records: Records, clock: Clock, on_change: OnChange) -> None:
         self.body = body
@@ -40,12 +40,12 @@ class TaskRecord:
         return bool(self.body["desiredStatus"] == "STOPPED")
 
     def container(self, name: str) -> dict[str, Any]:
-        """The description of one container."""
+        """Return the description of one container."""
         found: dict[str, Any] = next(each for each in self.body["containers"] if each["name"] == name)
         return found
 
     def enter(self, state: str, stamp: str | None = None) -> None:
-        """Move on to a later state, noting the time under ``stamp``."""
+        """Move to a later state, recording the time under `stamp`."""
         if STATES.index(state) <= STATES.index(self.state):
             return
         self.body["lastStatus"] = state
@@ -54,11 +54,11 @@ class TaskRecord:
         self.changed()
 
     def stamp(self, name: str) -> None:
-        """Note the time of something."""
+        """Record the current time under `name`."""
         self.body.setdefault(name, self._clock.now())
 
     def will_stop(self, code: str, reason: str) -> None:
-        """Decide the task's end; the first decision stands."""
+        """Decide why the task stops; the first decision wins."""
         if self.asked_to_stop:
             return
         self.body.update(desiredStatus="STOPPED", stopCode=code, stoppedReason=reason)

@@ -1,11 +1,11 @@
-"""The warden: a small process that starts, watches and ends the processes of tasks.
+"""The warden: a small process that starts, watches and kills the processes of tasks.
 
-It is a process of its own for three reasons: forking it is cheap (it holds a few megabytes and one thread), it adopts
-what tasks leave behind (it is the subreaper of all of them), and it outlives the server by the moment that it takes to
-kill everything when the server dies. It is started by file name and imports the standard library only.
+It is a separate process for three reasons: forking it is cheap (it holds a few megabytes and one thread), it adopts
+what tasks leave behind (it is the subreaper of all of them), and it outlives the server just long enough to kill
+everything when the server dies. It is started by file name and imports only the standard library.
 
-Protocol: one JSON object per line over a Unix socket. From the server: ``spawn`` (with one descriptor, the container's
-output) and ``signal``. To the server: ``started``, ``failed`` and ``exited``.
+Protocol: one JSON object per line over a Unix socket. From the server: `spawn` (with one descriptor, the container's
+output) and `signal`. To the server: `started`, `failed` and `exited`.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ CONTAINER_MARK = "ECS_CONTAINER_METADATA_URI_V4"
 
 
 class Container:
-    """One process group that the warden leads to its end."""
+    """One process group that the warden watches until it ends."""
 
-    __slots__ = ("cpu", "group", "group_limit", "ident", "limit", "mark", "oom", "peak", "pid")
+    __slots__ = ("group", "group_limit", "ident", "limit", "mark", "oom", "pid")
 
     def __init__(self, message: dict[str, Any], pid: int) -> None:
         self.ident: str = message["id"]
@@ -48,7 +48,6 @@ class Container:
         self.mark = None if message.get("probe") else mark
         self.pid = pid
         self.oom = False
-        self.peak = 0
 
 
 class Warden:
@@ -86,7 +85,7 @@ class Warden:
             self.end_all()
 
     def step(self, wake_read: int) -> bool:
-        """Handle what is due; False when the server is gone."""
+        """Handle what is due; return False when the server is gone."""
         timeout = max(0.0, self.next_sample - time.monotonic()) if self.containers and LINUX else None
         alive = True
         for key, events in self.selector.select(timeout):
@@ -103,7 +102,7 @@ class Warden:
         return alive
 
     def receive(self) -> bool:
-        """Read and obey messages; False when the server is gone."""
+        """Read and handle messages; return False when the server is gone."""
         try:
             data, descriptors, _, _ = socket.recv_fds(self.channel, 1 << 20, 64)
         except BlockingIOError:
@@ -124,12 +123,12 @@ class Warden:
         return True
 
     def send(self, **event: Any) -> None:
-        """Tell the server."""
+        """Queue a message to the server."""
         self.outgoing += json.dumps(event).encode() + b"\n"
         self.flush()
 
     def flush(self) -> bool:
-        """Send what waits, as far as the server takes it; False when the server is gone."""
+        """Send what is queued, as far as the server takes it; return False when the server is gone."""
         try:
             while self.outgoing:
                 del self.outgoing[: self.channel.send(self.outgoing)]
@@ -168,7 +167,7 @@ class Warden:
         self.send(ev="started", id=container.ident, pid=pid, ticks=start_ticks(pid))
 
     def become(self, message: dict[str, Any], output: int, failure: int) -> NoReturn:
-        """In the forked child: turn into the command."""
+        """Turn the forked child into the command."""
         parent = os.getppid()
         try:
             signal.set_wakeup_fd(-1)
@@ -207,7 +206,7 @@ class Warden:
         """Collect every process that has ended, and report the containers among them."""
         while True:
             try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
+                pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
                 return
             if pid == 0:
@@ -218,18 +217,10 @@ class Warden:
             del self.by_ident[container.ident]
             kill_group(pid)
             self.end_leftovers(container)
-            scale = 1024 if LINUX else 1
-            self.send(
-                ev="exited",
-                id=container.ident,
-                code=exit_code(status),
-                oom=container.oom,
-                peak=max(container.peak, usage.ru_maxrss * scale),
-                cpu=usage.ru_utime + usage.ru_stime,
-            )
+            self.send(ev="exited", id=container.ident, code=exit_code(status), oom=container.oom)
 
     def end_leftovers(self, container: Container) -> None:
-        """Kill what a finished container left running: the kernel has made it our child by now."""
+        """Kill what a finished container left running; the kernel has made it our child by now."""
         for pid in adopted_children(self.containers):
             if session_of(pid) == container.pid or container.mark in environment_of(pid):
                 kill_group(pid)
@@ -252,8 +243,8 @@ class Warden:
     def watch_memory(self) -> None:
         """Kill a container above its limit, or the largest one of a task above its limit.
 
-        Resident memory is cheap to read but counts shared pages once per process, so it only raises the suspicion;
-        the proportional share decides.
+        Resident memory is cheap to read but counts shared pages once per process, so it only raises suspicion; the
+        proportional set size decides.
         """
         began = time.monotonic()
         processes: dict[int, list[int]] = {pid: [] for pid in self.containers}
@@ -264,7 +255,6 @@ class Warden:
                 resident[session] += pages * PAGE
         groups: dict[str, list[Container]] = {}
         for container in self.containers.values():
-            container.peak = max(container.peak, resident[container.pid])
             groups.setdefault(container.group, []).append(container)
         for group in groups.values():
             self.enforce(group, processes, resident)
@@ -272,7 +262,7 @@ class Warden:
         self.next_sample = time.monotonic() + max(0.05, 20 * spent)
 
     def enforce(self, group: list[Container], processes: dict[int, list[int]], resident: dict[int, int]) -> None:
-        """Apply the limits of one task and its containers."""
+        """Enforce the limits of one task and its containers."""
         for container in group:
             if container.limit and resident[container.pid] > container.limit:
                 resident[container.pid] = sum(map(proportional_memory, processes[container.pid]))
@@ -285,13 +275,13 @@ class Warden:
                 self.end_for_memory(max(group, key=lambda c: exact[c.pid]))
 
     def end_for_memory(self, container: Container) -> None:
-        """Kill a container for its memory."""
+        """Kill a container that uses too much memory."""
         container.oom = True
         kill_group(container.pid)
 
 
 def limit_resource(name: str, soft: int, hard: int) -> None:
-    """Set one of the limits that ``ulimit`` knows, as far as this user may; one that the system lacks is left."""
+    """Set one of the limits that `ulimit` knows, as far as this user may; skip one that the system lacks."""
     number = getattr(resource, f"RLIMIT_{name.upper()}", None)
     if number is None:
         return
@@ -316,12 +306,12 @@ def kill_group(pid: int) -> None:
 
 
 def exit_code(status: int) -> int:
-    """The exit code as a shell and Docker count it."""
+    """Return the exit code as a shell and Docker count it."""
     return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
 def read_all(descriptor: int) -> bytes:
-    """Everything up to the other end's closing."""
+    """Read until the other end closes."""
     data = b""
     while chunk := os.read(descriptor, 64):
         data += chunk
@@ -338,7 +328,7 @@ def drain(descriptor: int) -> None:
 
 
 def read_file(path: Path) -> bytes:
-    """A file's content; nothing when it is gone."""
+    """Return a file's content; empty when it is gone."""
     try:
         return path.read_bytes()
     except OSError:
@@ -346,18 +336,18 @@ def read_file(path: Path) -> bytes:
 
 
 def stat_fields(pid: int | str) -> list[bytes]:
-    """The fields of ``/proc/<pid>/stat`` from the third on (state), or nothing when the process is gone."""
+    """Return the fields of `/proc/<pid>/stat` from the third (state) on; empty when the process is gone."""
     return read_file(PROC / str(pid) / "stat").rpartition(b")")[2].split()
 
 
 def start_ticks(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 when that cannot be known."""
+    """Return when a process started, in clock ticks since boot, or 0 when that is unknown."""
     fields = stat_fields(pid) if LINUX else []
     return int(fields[19]) if fields else 0
 
 
 def session_of(pid: int) -> int:
-    """The session of a process; -1 when it is gone."""
+    """Return the session of a process, or -1 when it is gone."""
     try:
         return os.getsid(pid)
     except ProcessLookupError:
@@ -365,12 +355,12 @@ def session_of(pid: int) -> int:
 
 
 def environment_of(pid: int) -> list[bytes]:
-    """The variables a process was started with."""
+    """Return the variables that a process was started with."""
     return read_file(PROC / str(pid) / "environ").split(b"\0")
 
 
 def marked_processes() -> list[tuple[int, str]]:
-    """(pid, container) of every process of this machine that was started in a container."""
+    """Return the (pid, container) of every process on this machine that was started in a container."""
     mark = f"{CONTAINER_MARK}=".encode()
     return [
         (pid, variable.rpartition(b"/")[2].decode("utf-8", "replace"))
@@ -381,7 +371,7 @@ def marked_processes() -> list[tuple[int, str]]:
 
 
 def adopted_children(known: Any) -> list[int]:
-    """Our children other than the containers' first processes."""
+    """Return our children other than the containers' first processes."""
     if not LINUX:
         return []
     listed = read_file(PROC / f"{os.getpid()}/task/{os.getpid()}/children")
@@ -389,7 +379,7 @@ def adopted_children(known: Any) -> list[int]:
 
 
 def process_table() -> list[tuple[int, int, int]]:
-    """(pid, session, resident pages) of every process of the machine."""
+    """Return the (pid, session, resident pages) of every process on the machine."""
     table = []
     for name in os.listdir(PROC):  # noqa: PTH208 - thousands of times a minute
         if name.isdigit():
@@ -400,7 +390,7 @@ def process_table() -> list[tuple[int, int, int]]:
 
 
 def proportional_memory(pid: int) -> int:
-    """The bytes of a process, each shared page divided by its sharers."""
+    """Return the bytes of a process, with each shared page divided by the number of its users."""
     for line in read_file(PROC / str(pid) / "smaps_rollup").splitlines():
         if line.startswith(b"Pss:"):
             return int(line.split()[1]) * 1024

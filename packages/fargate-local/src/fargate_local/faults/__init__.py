@@ -1,1 +1,1 @@
-"""Failures on demand: rules, and the request rates that AWS grants."""
+"""Failures on demand: rules, and AWS's request rate limits."""

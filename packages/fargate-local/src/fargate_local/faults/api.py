@@ -1,4 +1,4 @@
-"""Faults of the API itself: throttling, server errors, latency, refusals, answers that never arrive."""
+"""Faults of the API itself: throttling, server errors, latency, refusals, lost answers."""
 
 import json
 import time
@@ -12,18 +12,24 @@ from fargate_local.protocol.errors import AccessDeniedError, ServerError, Thrott
 
 
 class ResponseLostError(Exception):
-    """The request was carried out; its answer must not arrive."""
+    """The request was carried out, but its answer must not arrive."""
 
 
 class ApiFaults:
-    """Applied to every ECS request: ``before`` it is carried out and ``after``."""
+    """Applied to every ECS request: `before` it is carried out, and `after`."""
 
     def __init__(self, rules: FaultRules, buckets: TokenBuckets | None) -> None:
         self._rules = rules
         self._buckets = buckets
 
     def before(self, request: CloudRequest) -> None:
-        """Delay or refuse. Raises the EcsError that AWS answers."""
+        """Delay or reject a request.
+
+        Raises:
+            ThrottlingError: A rule or the request rate says so.
+            ServerError: A rule says so.
+            AccessDeniedError: A rule says so.
+        """
         subject = subject_of(request)
         if self._buckets and not self._buckets.take(request.action, launches(request)):
             raise ThrottlingError
@@ -39,7 +45,11 @@ class ApiFaults:
             raise AccessDeniedError(rule.message or message)
 
     def after(self, request: CloudRequest) -> None:
-        """Lose the answer. Raises ResponseLostError."""
+        """Lose the answer to a request.
+
+        Raises:
+            ResponseLostError: A rule says so.
+        """
         if self._draw("response-lost", subject_of(request)):
             raise ResponseLostError
 
@@ -48,7 +58,7 @@ class ApiFaults:
 
 
 def subject_of(request: CloudRequest) -> dict[str, str]:
-    """What rules can match in a request that may yet turn out to be nonsense."""
+    """Return what rules can match in a request that may turn out to be invalid."""
     document = body_of(request)
     subject = {"action": request.action, "cluster": last_part(text_of(document, "cluster") or "default")}
     definition = text_of(document, "taskDefinition") or text_of(document, "family")
@@ -58,7 +68,7 @@ def subject_of(request: CloudRequest) -> dict[str, str]:
 
 
 def launches(request: CloudRequest) -> int:
-    """How many tasks a request would start."""
+    """Return how many tasks a request would start."""
     if request.action != "RunTask":
         return 0
     count = body_of(request).get("count", 1)
@@ -66,7 +76,7 @@ def launches(request: CloudRequest) -> int:
 
 
 def body_of(request: CloudRequest) -> dict[str, Any]:
-    """The body's JSON object; empty when it is none."""
+    """Return the body's JSON object, or an empty one when it has none."""
     try:
         document = json.loads(request.body or b"{}")
     except (ValueError, RecursionError):
@@ -75,6 +85,6 @@ def body_of(request: CloudRequest) -> dict[str, Any]:
 
 
 def text_of(document: dict[str, Any], key: str) -> str:
-    """A text in it; empty when it is none."""
+    """Return the text under `key`, or an empty one when there is none."""
     value = document.get(key)
     return value if isinstance(value, str) else ""

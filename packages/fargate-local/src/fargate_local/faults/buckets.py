@@ -35,7 +35,7 @@ ACTIONS = {
 
 
 class TokenBuckets:
-    """Buckets that fill up over time; safe to use from several threads."""
+    """Buckets that refill over time; safe to use from several threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -44,7 +44,7 @@ class TokenBuckets:
         self._filled_at = dict.fromkeys(BUCKETS, clock())
 
     def take(self, action: str, launches: int = 0) -> bool:
-        """Take a token for an action and one per Fargate launch; False when a bucket has too few."""
+        """Take one token for an action and one per Fargate launch; return False when a bucket has too few."""
         wanted = dict.fromkeys(ACTIONS.get(action, ()), 1)
         if launches:
             wanted["fargate-launch"] = launches

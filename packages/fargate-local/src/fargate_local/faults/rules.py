@@ -32,9 +32,9 @@ State = Literal["PROVISIONING", "PENDING", "ACTIVATING", "DEACTIVATING", "STOPPI
 class FaultRule(BaseModel):
     """One way to fail, and when.
 
-    ``cluster``, ``family``, ``action`` and ``capacity_provider`` are shell patterns. ``seconds`` is the delay of the
-    fault: added latency, the time spent in ``state``, the time from RUNNING to the interruption, the life of a stopped
-    record. ``warning_seconds`` is the notice before a Spot task is killed (two minutes on AWS).
+    `cluster`, `family`, `action` and `capacity_provider` are shell patterns. `seconds` is the delay of the
+    fault: added latency, the time spent in `state`, the time from RUNNING to the interruption, the life of a stopped
+    record. `warning_seconds` is the notice before a Spot task is killed (two minutes on AWS).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,7 +61,7 @@ class FaultRule(BaseModel):
 
 
 class FaultRules:
-    """The rules in force, with what each has matched and injected so far."""
+    """The active rules, with how often each has matched and was injected."""
 
     def __init__(self, rules: list[FaultRule] | None = None, seed: int | None = None) -> None:
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class FaultRules:
             self.add(rule)
 
     def add(self, rule: FaultRule) -> int:
-        """Put a rule in force; returns its number."""
+        """Add a rule and return its number."""
         with self._lock:
             number = self._next
             self._next += 1
@@ -80,17 +80,17 @@ class FaultRules:
             return number
 
     def remove(self, number: int) -> bool:
-        """Take a rule out of force; False when there is no such rule."""
+        """Remove a rule; return False when there is no such rule."""
         with self._lock:
             return self._entries.pop(number, None) is not None
 
     def clear(self) -> None:
-        """Take all rules out of force."""
+        """Remove all rules."""
         with self._lock:
             self._entries.clear()
 
     def listed(self) -> list[dict[str, Any]]:
-        """Every rule with its number and how often it ``matched`` and was ``injected``."""
+        """Return every rule with its number and how often it `matched` and was `injected`."""
         with self._lock:
             return [
                 {
@@ -103,7 +103,7 @@ class FaultRules:
             ]
 
     def draw(self, fault: Fault, **subject: str) -> FaultRule | None:
-        """The rule that makes this subject fail now, if one does. Counts the match and the injection."""
+        """Return the rule that makes this subject fail now, or None; counts the match and the injection."""
         with self._lock:
             for entry in self._entries.values():
                 if entry.rule.fault == fault and entry.applies(subject, self._random):
@@ -131,11 +131,15 @@ class _Entry:
 
 
 class RuleError(ValueError):
-    """A rule that cannot be understood; the text says which and what is valid."""
+    """An invalid rule; the text says which one and what is valid."""
 
 
 def load_rules(path: Path) -> list[FaultRule]:
-    """The ``[[rule]]`` tables of a TOML file. Raises RuleError."""
+    """Read the `[[rule]]` tables of a TOML file.
+
+    Raises:
+        RuleError: The file cannot be read, or a rule is not valid.
+    """
     try:
         document = tomllib.loads(path.read_text())
     except OSError as error:
@@ -152,7 +156,11 @@ def load_rules(path: Path) -> list[FaultRule]:
 
 
 def parse_rules(documents: Any, source: str) -> list[FaultRule]:
-    """Rules from plain data. Raises RuleError naming the rule, the key and what was expected."""
+    """Validate rules given as plain data.
+
+    Raises:
+        RuleError: One is not valid; the text names the rule, the key and what was expected.
+    """
     try:
         return TypeAdapter(list[FaultRule]).validate_python(documents)
     except ValidationError as error:

@@ -1,1 +1,1 @@
-"""The words of ECS: names, errors, reasons, shapes and plans. Every other room may import it; it imports none."""
+"""The vocabulary of ECS: names, errors, reasons, shapes and plans. It imports no other package here."""

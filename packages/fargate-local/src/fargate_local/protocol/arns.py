@@ -13,19 +13,19 @@ class Names:
     region: str
 
     def cluster(self, name: str) -> str:
-        """The ARN of a cluster."""
+        """Return the ARN of a cluster."""
         return f"arn:aws:ecs:{self.region}:{ACCOUNT}:cluster/{name}"
 
     def new_task(self, cluster: str) -> str:
-        """The ARN of a task that does not exist yet."""
+        """Return the ARN of a task that does not exist yet."""
         return f"arn:aws:ecs:{self.region}:{ACCOUNT}:task/{cluster}/{uuid.uuid4().hex}"
 
     def new_container(self, cluster: str, task_id: str) -> str:
-        """The ARN of a container that does not exist yet."""
+        """Return the ARN of a container that does not exist yet."""
         return f"arn:aws:ecs:{self.region}:{ACCOUNT}:container/{cluster}/{task_id}/{uuid.uuid4()}"
 
     def task(self, cluster: str, identifier: str) -> str:
-        """The ARN of a task given its ARN or its id."""
+        """Return the ARN of a task given its ARN or its id."""
         return (
             identifier
             if identifier.startswith("arn:")
@@ -34,5 +34,5 @@ class Names:
 
 
 def last_part(arn: str) -> str:
-    """The name or id at the end of an ARN, or the name itself."""
+    """Return the name or id at the end of an ARN, or the name itself."""
     return arn.rsplit("/", 1)[-1]

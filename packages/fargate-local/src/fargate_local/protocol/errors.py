@@ -28,7 +28,7 @@ class EcsError(Exception):
 
 
 class ServerError(EcsError):
-    """Something failed on the side of the service."""
+    """Something failed on the service's side."""
 
 
 class ClientError(EcsError):
@@ -45,7 +45,7 @@ class InvalidParameterError(ClientError):
 
 
 class ClusterNotFoundError(ClientError):
-    """No such cluster in this region, or no longer."""
+    """There is no such cluster in this region, or no longer."""
 
     code = "ClusterNotFoundException"
 
@@ -54,7 +54,7 @@ class ClusterNotFoundError(ClientError):
 
 
 class ServiceNotFoundError(ClientError):
-    """No such service in this cluster, or no longer."""
+    """There is no such service in this cluster, or no longer."""
 
     code = "ServiceNotFoundException"
 
@@ -84,7 +84,7 @@ class ThrottlingError(ClientError):
 
 
 class AccessDeniedError(ClientError):
-    """No permission."""
+    """The caller lacks the permission."""
 
     code = "AccessDeniedException"
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class LogTarget:
-    """Where the lines of a container go."""
+    """Where a container's lines go."""
 
     group: str
     stream: str
@@ -15,7 +15,7 @@ class LogTarget:
 
 @dataclass(frozen=True, slots=True)
 class HealthCheck:
-    """A command that says whether a container is well. Times are in seconds."""
+    """A command that tells whether a container is healthy. Times are in seconds."""
 
     argv: tuple[str, ...]
     interval: float
@@ -26,19 +26,19 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True)
 class RestartPolicy:
-    """A container is started again when it has run for ``period`` seconds and its exit code is not an expected one."""
+    """A container is restarted if it ran for `period` seconds and its exit code is not an expected one."""
 
     period: float
     expected: frozenset[int] = frozenset()
 
     def holds(self, exit_code: int, seconds_run: float) -> bool:
-        """Whether a container that ended like this starts again."""
+        """Return whether a container that ended like this is restarted."""
         return exit_code not in self.expected and seconds_run >= self.period
 
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """A volume of the task at a path of a container."""
+    """A volume of the task, mounted at a path in a container."""
 
     volume: str
     path: str
@@ -49,8 +49,8 @@ class Mount:
 class ContainerPlan:
     """One container.
 
-    ``memory`` is in bytes, ``stop_timeout`` and ``start_timeout`` in seconds; ``secrets`` maps names to ``valueFrom``,
-    ``ulimits`` names of limits to (soft, hard); ``environment_files`` are ARNs of S3.
+    `memory` is in bytes, `stop_timeout` and `start_timeout` in seconds; `secrets` maps names to `valueFrom`,
+    `ulimits` names of limits to (soft, hard); `environment_files` are ARNs of S3.
     """
 
     name: str

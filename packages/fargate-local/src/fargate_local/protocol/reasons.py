@@ -1,8 +1,8 @@
-"""The reasons that ECS gives for the end of a task.
+"""The reasons that ECS gives for a stopped task.
 
 Texts: Amazon ECS developer guide, "Stopped tasks error messages", "CannotPullContainer task errors",
-"ResourceInitializationError" and "Fargate capacity providers" (read November 2026), and amazon-ecs-agent for the words
-of the agent.
+"ResourceInitializationError" and "Fargate capacity providers" (read November 2026), and amazon-ecs-agent for the
+agent's own.
 """
 
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -25,23 +25,23 @@ START_PREFIX = (
 
 
 def pull_failed(reference: str, detail: str, *, retried: int = 1) -> str:
-    """An image that cannot be resolved."""
+    """Return the reason for an image that cannot be resolved."""
     return f"{PULL_PREFIX} {retried} time(s): failed to resolve ref {reference}: {detail}"
 
 
 def pull_timed_out(reference: str) -> str:
-    """A registry that does not answer."""
+    """Return the reason for a registry that does not answer."""
     host = reference.partition("/")[0]
     return pull_failed(reference, f'failed to do request: Head "https://{host}/v2/": dial tcp: i/o timeout', retried=5)
 
 
 def secret_missing(detail: str) -> str:
-    """A secret of Secrets Manager that cannot be read."""
+    """Return the reason for a secret in Secrets Manager that cannot be read."""
     return f"{SECRETS_PREFIX} unable to retrieve secret from asm: service call has been retried 1 time(s): {detail}"
 
 
 def parameter_missing(name: str) -> str:
-    """A parameter of SSM that does not exist."""
+    """Return the reason for an SSM parameter that does not exist."""
     return (
         f"{SECRETS_PREFIX} unable to retrieve secrets from ssm: service call has been retried 1 time(s):"
         f" invalid ssm parameters: {name}"
@@ -49,7 +49,7 @@ def parameter_missing(name: str) -> str:
 
 
 def secret_unreachable(region: str) -> str:
-    """No way from the subnet to Secrets Manager."""
+    """Return the reason for a subnet with no route to Secrets Manager."""
     return (
         f"{SECRETS_PREFIX} unable to retrieve secret from asm: service call has been retried 5 time(s): failed to"
         f" fetch secret from secrets manager: RequestCanceled: request context canceled caused by: context deadline"
@@ -66,12 +66,12 @@ def parameter_unreachable() -> str:
 
 
 def parameters_refused(detail: str) -> str:
-    """An execution role that may not read a parameter."""
+    """Return an execution role that may not read a parameter."""
     return f"{SECRETS_PREFIX} unable to retrieve secrets from ssm: service call has been retried 1 time(s): {detail}"
 
 
 def registry_refused(detail: str) -> str:
-    """An execution role that may not log in to ECR."""
+    """Return an execution role that may not log in to ECR."""
     return f"{SECRETS_PREFIX} unable to retrieve ecr registry auth: service call has been retried 1 time(s): {detail}"
 
 
@@ -86,7 +86,7 @@ def registry_unreachable(region: str, address: str) -> str:
 
 
 def pull_forbidden(reference: str, manifest: str) -> str:
-    """An execution role that may not pull from a repository (aws/aws-cdk#29876)."""
+    """Return an execution role that may not pull from a repository (aws/aws-cdk#29876)."""
     host = reference.partition("/")[0]
     return pull_failed(
         reference, f"pulling from host {host} failed with status code [manifests {manifest}]: 403 Forbidden"
@@ -103,7 +103,7 @@ def layers_timed_out(reference: str, region: str) -> str:
 
 
 def logs_refused(what: str, detail: str) -> str:
-    """An execution role that may not create a stream or a group (terraform-aws-modules/terraform-aws-ecs#313)."""
+    """Return an execution role that may not create a stream or a group (terraform-aws-modules/terraform-aws-ecs#313)."""
     return (
         "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to"
         f" create Cloudwatch log {what}: {detail} : exit status 1"
@@ -120,7 +120,7 @@ def logs_unreachable(region: str, address: str) -> str:
 
 
 def cannot_assume(role: str) -> str:
-    """A role that does not exist or does not trust ECS."""
+    """Return a role that does not exist or does not trust ECS."""
     return (
         f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being"
         " passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this"
@@ -129,7 +129,7 @@ def cannot_assume(role: str) -> str:
 
 
 def log_group_missing() -> str:
-    """A log group that does not exist and may not be created."""
+    """Return the reason for a log group that does not exist and may not be created."""
     return (
         "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to"
         " create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit"
@@ -138,7 +138,7 @@ def log_group_missing() -> str:
 
 
 def environment_file_missing(bucket: str, key: str, detail: str) -> str:
-    """An environment file that cannot be read."""
+    """Return the reason for an environment file that cannot be read."""
     return (
         "ResourceInitializationError: failed to download env files: file download command: non empty error stream:"
         f" service call has been retried 1 time(s): failed to download s3://{bucket}/{key}: {detail}"
@@ -146,12 +146,18 @@ def environment_file_missing(bucket: str, key: str, detail: str) -> str:
 
 
 def dependency_timed_out(name: str, target: str) -> str:
-    """A container that did not come to be what another waits for, within its ``startTimeout`` (amazon-ecs-agent)."""
+    """Return the reason for a container that did not reach the awaited state within its `startTimeout`.
+
+    Text: amazon-ecs-agent.
+    """
     return f"dependency graph: container ordering dependency [{name}] for target [{target}] has timed out."
 
 
 def dependency_failed(name: str, target: str) -> str:
-    """A container whose ``dependsOn: SUCCESS`` cannot be met (amazon-ecs-agent, agent/engine/dependencygraph)."""
+    """Return the reason for a container whose `dependsOn: SUCCESS` cannot be met.
+
+    Text: amazon-ecs-agent, agent/engine/dependencygraph.
+    """
     return (
         f"dependency graph: failed to resolve container ordering dependency [{name}] for target [{target}] as"
         " dependency did not exit successfully."

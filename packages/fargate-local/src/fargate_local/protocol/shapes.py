@@ -1,4 +1,4 @@
-"""Requests checked against the service model of botocore, the way the AWS front end checks them."""
+"""Requests checked against botocore's service model, as the AWS front end checks them."""
 
 import json
 from functools import cache
@@ -34,13 +34,17 @@ class UnknownOperationError(ClientError):
 
 @cache
 def service_model() -> ServiceModel:
-    """botocore's description of ECS."""
+    """Return botocore's description of ECS."""
     return botocore.session.Session().get_service_model("ecs")
 
 
 @cache
 def input_shape(action: str) -> Shape:
-    """The shape of an operation's input. Raises UnknownOperationError."""
+    """Return the shape of an operation's input.
+
+    Raises:
+        UnknownOperationError: ECS has no such operation.
+    """
     if action not in service_model().operation_names:
         message = f"The operation {action or 'without a name'} is not one of Amazon ECS."
         raise UnknownOperationError(message)
@@ -49,9 +53,12 @@ def input_shape(action: str) -> Shape:
 
 
 def parse(action: str, body: bytes) -> dict[str, Any]:
-    """The request's parameters, unknown ones and nulls left out.
+    """Return the request's parameters, without unknown ones and nulls.
 
-    Raises SerializationError for a body of another shape, InvalidParameterError or ClientError out of a list.
+    Raises:
+        SerializationError: The body does not have the operation's shape.
+        InvalidParameterError: A required parameter is missing, or a value is not one of those listed.
+        ClientError: The launch type is not one of those listed.
     """
     try:
         document = json.loads(body or b"{}")
@@ -75,7 +82,11 @@ def parse(action: str, body: bytes) -> dict[str, Any]:
 
 
 def checked(value: Any, shape: Any) -> Any:
-    """The value, if it is of the shape."""
+    """Return the value if it has the shape.
+
+    Raises:
+        SerializationError: It has not.
+    """
     expected: tuple[type, ...] = PYTHON_TYPES.get(shape.type_name, (object,))
     fits = isinstance(value, expected)
     if not fits or (isinstance(value, bool) and shape.type_name != "boolean"):
@@ -95,7 +106,13 @@ def checked(value: Any, shape: Any) -> Any:
 
 
 def check_text(value: str, shape: Shape) -> None:
-    """A string is one of the listed values, where ECS checks that, and can be written as UTF-8."""
+    """Check that a string is one of the listed values, where ECS checks that, and valid UTF-8.
+
+    Raises:
+        SerializationError: It contains half a surrogate pair.
+        InvalidParameterError: It is not one of the listed values.
+        ClientError: It is not a launch type.
+    """
     allowed = getattr(shape, "enum", None)
     if allowed and shape.name in CHECKED_ENUMS and value not in allowed:
         if shape.name == "LaunchType":
@@ -111,7 +128,7 @@ def check_text(value: str, shape: Shape) -> None:
 
 
 def mismatch(value: Any, shape: Shape) -> str:
-    """What the AWS front end says of a value of another type."""
+    """Return the AWS front end's message for a value of the wrong type."""
     if isinstance(value, dict):
         return "Start of structure or map found where not expected."
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the engine asks of a runtime."""
+"""What the engine needs from a runtime."""
 
 import signal
 from collections.abc import Callable
@@ -12,9 +12,8 @@ SendSignal = Callable[[str, signal.Signals], None]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that is ready to run. ``place`` is what the runtime needs to find it again."""
+    """An image that is ready to run. `place` is what the runtime needs to find it again."""
 
-    reference: str
     digest: str | None
     place: str
     config: dict[str, Any]
@@ -22,10 +21,10 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """A command to start. ``limit`` and ``group_limit`` are bytes of memory for the container and its whole task.
+    """A command to start. `limit` and `group_limit` are bytes of memory for the container and its whole task.
 
-    ``places`` says where paths of the container are on this machine. A ``probe`` runs beside its container: what it
-    leaves running is told by its session only.
+    `places` maps the container's paths to this machine's. A `probe` runs beside its container: what it leaves running
+    is identified by its session only.
     """
 
     argv: list[str]
@@ -40,17 +39,15 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a container ended. ``peak_memory`` is in bytes, ``cpu_seconds`` counts all its processes."""
+    """How a container's foreground command ended."""
 
     code: int
     out_of_memory: bool
-    peak_memory: int
-    cpu_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a container ended. ``never_ran`` is ECS's reason when it did not even begin."""
+    """How a container ended. `never_ran` is ECS's reason if it did not even start."""
 
     code: int
     out_of_memory: bool = False
@@ -58,30 +55,34 @@ class Ending:
 
 
 class Runtime(Protocol):
-    """Runs containers. ``pull``, ``release``, and ``judge`` where ``judges_slowly``, may block; the others must not."""
+    """Runs containers. `pull`, `release`, and `judge` where `judges_slowly`, may block; the others must not."""
 
     judges_slowly: bool
 
     def pull(self, region: str, reference: str) -> Image:
-        """Make an image ready. Raises StartError with ECS's words."""
+        """Pull an image.
+
+        Raises:
+            StartError: It cannot be had; the text is ECS's.
+        """
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
-        """The command that runs the container in the foreground."""
+        """Return the command that runs the container in the foreground."""
 
     def probe(self, ident: str, spawn: Spawn, argv: tuple[str, ...], environment: dict[str, str]) -> Spawn:
-        """The command that runs ``argv`` beside a container that ``spawn`` has started."""
+        """Return the command that runs `argv` beside a container that `spawn` has started."""
 
     def release(self, task: TaskPlan) -> None:
         """Remove the volumes of a task that has ended. May block."""
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
-        """Signal a running container. ``send`` signals the foreground command."""
+        """Signal a running container. `send` signals the foreground command."""
 
     def cannot_start(self, spawn: Spawn, errno: int, message: str) -> str:
-        """ECS's reason for a foreground command that could not be executed."""
+        """Return ECS's reason for a foreground command that could not be executed."""
 
     def judge(self, ident: str, container: ContainerPlan, end: Exit, *, asked_to_stop: bool) -> Ending:
-        """What the end of the foreground command means, and the last of the container cleared away. May block."""
+        """Interpret how the foreground command ended, and clean up after the container. May block."""
 
     def end_leftovers(self) -> None:
-        """Remove what an earlier server that crashed has left behind."""
+        """Remove what an earlier server that crashed left behind."""

@@ -1,7 +1,7 @@
-"""The ``podman`` and ``docker`` runtimes: the real image by digest, run by the engine's command line.
+"""The `podman` and `docker` runtimes: the real image by digest, run by the engine's command line.
 
-Containers share this machine's network, so that the server's loopback address means the same inside. The root file
-system is read-only where the definition says so, with a writable ``/tmp``; memory and CPU limits are the task's.
+Containers share this machine's network, so that the server's loopback address works inside, too. The root file system
+is read-only where the definition says so, with a writable `/tmp`; memory and CPU limits are the task's.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ TEMPORARY = "/tmp"  # noqa: S108 - the container's
 
 
 class ContainerRuntime:
-    """Containers of one engine, told from other people's by a label with this server's name."""
+    """The containers of one engine, told from other people's by a label with this server's name."""
 
     judges_slowly = True
 
@@ -54,7 +54,11 @@ class ContainerRuntime:
         self._lock = threading.Lock()
 
     def pull(self, region: str, reference: str) -> Image:
-        """Pull by digest; an image that is already here is not asked for again."""
+        """Pull by digest; an image that is already here is not pulled again.
+
+        Raises:
+            StartError: It cannot be had; the text is ECS's.
+        """
         parsed = parse_reference(reference)
         digest = parsed.digest
         if parsed.ecr_region is not None:
@@ -73,16 +77,16 @@ class ContainerRuntime:
                 if pulled.returncode != 0:
                     raise StartError(reasons.pull_failed(reference, last_line(pulled.stderr)))
         config = json.loads(self._run("image", "inspect", "--format", "{{json .Config}}", name).stdout)
-        return Image(reference, digest, name, config)
+        return Image(digest, name, config)
 
     def _source(self, parsed: Reference, digest: str | None) -> str:
-        """Where the engine really pulls from."""
+        """Return where the engine really pulls from."""
         registry = self._registry_map.get(parsed.registry, parsed.registry)
         name = f"{registry}/{parsed.repository}" if registry else parsed.repository
         return f"{name}@{digest}" if digest else f"{name}:{parsed.tag or 'latest'}"
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
-        """``run`` in the foreground: its output is the container's, its exit code too."""
+        """Return a `run` in the foreground: its output and its exit code are the container's."""
         ident = environment["ECS_CONTAINER_METADATA_URI_V4"].rsplit("/", 1)[-1]
         argv = [
             *(self._engine, "run", "--name", container_name(ident), "--label", self._label),
@@ -109,7 +113,7 @@ class ContainerRuntime:
         return Spawn([*argv, image.place, *words], {**environment, **self._own}, "/")
 
     def _mounts(self, task: TaskPlan, container: ContainerPlan) -> list[str]:
-        """Named volumes, as the task's containers share them, and a writable ``/tmp`` where none is mounted."""
+        """Return options for the named volumes that the task's containers share, and for `/tmp` if none is there."""
         words = []
         for mount in container.mounts:
             words += ["--volume", f"{self._volume(task, mount.volume)}:{mount.path}{':ro' if mount.read_only else ''}"]
@@ -121,18 +125,18 @@ class ContainerRuntime:
         return f"{self._volumes}-{task.task_id}-{name}"
 
     def probe(self, ident: str, spawn: Spawn, argv: tuple[str, ...], environment: dict[str, str]) -> Spawn:
-        """``exec`` in the container."""
+        """Return an `exec` in the container."""
         del environment
         return Spawn([self._engine, "exec", container_name(ident), *argv], spawn.environment, "/", probe=True)
 
     def release(self, task: TaskPlan) -> None:
-        """The task's volumes."""
+        """Remove the task's volumes."""
         names = {self._volume(task, mount.volume) for container in task.containers for mount in container.mounts}
         if names:
             self._run("volume", "rm", "--force", *sorted(names), timeout=KILL_SECONDS)
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
-        """SIGTERM is forwarded by the foreground client; SIGKILL would only kill that client."""
+        """Signal the container; the foreground client forwards SIGTERM, but SIGKILL would only kill the client."""
         if number != signal.SIGKILL:
             send(ident, number)
             return
@@ -142,12 +146,12 @@ class ContainerRuntime:
         self._run("kill", "--signal", "KILL", container_name(ident), timeout=KILL_SECONDS)
 
     def cannot_start(self, spawn: Spawn, errno: int, message: str) -> str:
-        """The engine's command line itself is missing."""
+        """Return the reason when the engine's command line itself is missing."""
         del errno
         return f"{reasons.START_PREFIX} {spawn.argv[0]}: {message}; install it or serve with another --runtime"
 
     def judge(self, ident: str, container: ContainerPlan, end: Exit, *, asked_to_stop: bool) -> Ending:
-        """The engine's record of the container, which then goes."""
+        """Interpret the engine's record of the container, and remove it."""
         name = container_name(ident)
         inspected = self._run("container", "inspect", "--format", "{{json .State}}", name)
         state = json.loads(inspected.stdout) if inspected.returncode == 0 else {}
@@ -157,11 +161,11 @@ class ContainerRuntime:
             said = state.get("Error") or f'{self._engine} could not run "{program}"; the container\'s log says why'
             return Ending(end.code, never_ran=f"{reasons.START_PREFIX} {said}")
         code = int(state.get("ExitCode", end.code))
-        # Podman never fills in OOMKilled, and a 137 that nobody asked for is almost always the kernel's.
+        # Podman never fills in OOMKilled, and an unrequested 137 is almost always the kernel's doing.
         return Ending(code, bool(state.get("OOMKilled")) or (code == KILLED and not asked_to_stop))
 
     def end_leftovers(self) -> None:
-        """Remove containers of an earlier server with the same state."""
+        """Remove containers that an earlier server with the same state left behind."""
         listed = self._run("ps", "--all", "--quiet", "--filter", f"label={self._label}")
         if listed.returncode == 0 and listed.stdout.split():
             self._run("rm", "--force", *listed.stdout.split(), timeout=KILL_SECONDS)
@@ -186,7 +190,7 @@ class ContainerRuntime:
 
 
 def limits(container: ContainerPlan) -> list[str]:
-    """Resource limits and capabilities as the engine's options."""
+    """Return resource limits and capabilities as the engine's options."""
     words = []
     for name, (soft, hard) in container.ulimits.items():
         words += ["--ulimit", f"{name}={soft}:{hard}"]
@@ -198,10 +202,10 @@ def limits(container: ContainerPlan) -> list[str]:
 
 
 def container_name(ident: str) -> str:
-    """The name that the engine knows a container by."""
+    """Return the engine's name for a container."""
     return f"fargate-local-{ident}"
 
 
 def last_line(text: str) -> str:
-    """What an engine said last."""
+    """Return the last line of an engine's output."""
     return text.strip().rpartition("\n")[2] or "unknown error"

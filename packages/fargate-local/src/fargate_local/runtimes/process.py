@@ -1,8 +1,8 @@
-"""The ``process`` runtime: an image is a folder, a container is a process group of this machine.
+"""The `process` runtime: an image is a folder, a container is a process group on this machine.
 
-Three kinds of image name work: ``host`` runs a program of this machine as it is; a repository of (moto's) ECR is looked
-up there and found in the image store by its digest. In the command, the working directory and the environment of a
-stored image, ``/app`` means the image's own folder; so does the path of a mounted volume for the volume's.
+Two kinds of image name work: `host` runs a program of this machine as it is; a repository of (moto's) ECR is looked up
+there and found in the image store by its digest. In the command, the working directory and the environment of a stored
+image, `/app` means the image's own folder; the mount path of a volume means the volume's.
 """
 
 import errno
@@ -40,12 +40,16 @@ class ProcessRuntime:
         self._volumes = Volumes()
 
     def pull(self, region: str, reference: str) -> Image:
-        """Find the image's folder."""
+        """Find the image's folder.
+
+        Raises:
+            StartError: There is none; the text is ECS's.
+        """
         if reference.partition(":")[0] == HOST_IMAGE:
-            return Image(reference, None, "", {})
+            return Image(None, "", {})
         parsed = parse_reference(reference)
         if parsed.ecr_region is None:
-            detail = "the process runtime has no registry but ECR; name an ECR repository or the image 'host'"
+            detail = "the process runtime supports no registry but ECR; use an ECR repository or the image 'host'"
             raise StartError(reasons.pull_failed(reference, detail))
         digest = self._catalog.image_digest(parsed.ecr_region, parsed.repository, parsed.tag, parsed.digest)
         if digest is None:
@@ -54,16 +58,16 @@ class ProcessRuntime:
             where = self._store.root if self._store else "none was given; start with --store"
             detail = f"ECR has it as {digest}, but the image store ({where}) has no such image; build it again"
             raise StartError(reasons.pull_failed(reference, detail))
-        return Image(reference, digest, str(self._store.path(digest)), self._store.config(digest))
+        return Image(digest, str(self._store.path(digest)), self._store.config(digest))
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
-        """The command, with the paths of the image and of its volumes replaced by their folders."""
+        """Return the command, with the paths of the image and of its volumes replaced by their folders."""
         argv = command_line(container, image)
         directory = container.working_directory or image.config.get("WorkingDir") or "/"
         places = {"/app": f"{image.place}/app"} if image.place else {}
         for mount in container.mounts:
             path = mount.path.rstrip("/")
-            # /tmp stays the machine's: arguments may name files there that are no business of the container's.
+            # /tmp stays the machine's: arguments may name files there that have nothing to do with the container.
             if path and path != TEMPORARY:
                 places[path] = str(self._volumes.folder(task.task_id, mount.volume))
         merged = {**base_environment(image, self._process), **environment}
@@ -74,21 +78,21 @@ class ProcessRuntime:
         return Spawn(argv, merged, directory, container.memory, task.memory, container.ulimits, places)
 
     def probe(self, ident: str, spawn: Spawn, argv: tuple[str, ...], environment: dict[str, str]) -> Spawn:
-        """Another process with the container's environment, counted to its task's memory."""
+        """Return another process with the container's environment, whose memory counts as its task's."""
         del ident, environment
         return replace(spawn, argv=[moved(word, spawn.places) for word in argv], limit=None, probe=True)
 
     def release(self, task: TaskPlan) -> None:
-        """The folders of the task's volumes."""
+        """Remove the folders of the task's volumes."""
         if any(container.mounts for container in task.containers):
             self._volumes.release(task.task_id)
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
-        """The process is the container."""
+        """Signal the process, which is the container."""
         send(ident, number)
 
     def cannot_start(self, spawn: Spawn, errno_: int, message: str) -> str:
-        """As runc words it."""
+        """Return the reason in runc's words."""
         program = spawn.argv[0]
         if errno_ == errno.ENOENT and not Path(spawn.directory).is_dir():
             detail = f'chdir to cwd ("{spawn.directory}") set in config.json failed: no such file or directory'
@@ -99,19 +103,22 @@ class ProcessRuntime:
         return f"{reasons.START_PREFIX} {detail}: unknown"
 
     def judge(self, ident: str, container: ContainerPlan, end: Exit, *, asked_to_stop: bool) -> Ending:
-        """The warden knows everything."""
+        """Return the ending as the warden saw it."""
         del ident, container, asked_to_stop
         return Ending(end.code, end.out_of_memory)
 
     def end_leftovers(self) -> None:
-        """Processes are ended by their recorded ids; what is left is their volumes."""
+        """Remove leftover volumes; leftover processes are killed by their recorded ids."""
         self._volumes.end_leftovers()
 
 
 def command_line(container: ContainerPlan, image: Image) -> list[str]:
-    """Entry point and command, the task's over the image's; an entry point of the task's own drops the image's command.
+    """Return entry point and command: the task's, else the image's.
 
-    Raises StartError when there is nothing to run.
+    A task's entry point drops the image's command.
+
+    Raises:
+        StartError: There is nothing to run.
     """
     entry = container.entry_point
     command = container.command
@@ -126,7 +133,7 @@ def command_line(container: ContainerPlan, image: Image) -> list[str]:
 
 
 def base_environment(image: Image, process: ProcessEnvironment) -> dict[str, str]:
-    """What every container of the image has before the task's own variables."""
+    """Return what every container of the image has before the task's own variables."""
     if not image.place:
         return {"PATH": process.path, "HOME": str(Path.home())}
     declared = dict(pair.partition("=")[::2] for pair in image.config.get("Env") or ())
@@ -140,7 +147,7 @@ def base_environment(image: Image, process: ProcessEnvironment) -> dict[str, str
 
 
 def moved(text: str, places: dict[str, str]) -> str:
-    """The text with every path of the container that has another place on this machine replaced by that."""
+    """Return the text with paths of the container replaced by the places they have on this machine."""
     if not any(path in text for path in places):
         return text
     paths = "|".join(re.escape(path) for path in sorted(places, key=len, reverse=True))

@@ -8,7 +8,7 @@ ECR_HOST = re.compile(r"^\d{12}\.dkr\.ecr(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.co
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """``registry/repository:tag@digest``; ``registry`` is empty for Docker Hub's short names."""
+    """`registry/repository:tag@digest`; `registry` is empty for Docker Hub's short names."""
 
     registry: str
     repository: str

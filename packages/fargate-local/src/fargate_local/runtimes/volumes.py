@@ -1,4 +1,4 @@
-"""The volumes of tasks as folders of this machine: empty when the task begins, gone when it has ended."""
+"""The volumes of tasks as folders on this machine: empty when the task starts, removed when it has ended."""
 
 import contextlib
 import os
@@ -16,13 +16,13 @@ NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 
 
 class Volumes:
-    """Folders below one that belongs to this process, so that the next server can tell what a crash has left."""
+    """Folders below one that belongs to this process, so that the next server can tell what a crash left behind."""
 
     def __init__(self) -> None:
         self._root = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}"
 
     def folder(self, task_id: str, name: str) -> Path:
-        """The folder of a volume, the same for all containers of the task. Raises StartError for an odd name."""
+        """Return the folder of a volume, the same for all containers of the task. Raises StartError for an odd name."""
         if not NAME.fullmatch(name):
             # RegisterTaskDefinition lets no such name through, but a template's definition is not checked.
             message = (
@@ -34,7 +34,7 @@ class Volumes:
         with contextlib.suppress(FileExistsError):
             self._root.mkdir(mode=0o700)
         if self._root.is_symlink() or self._root.stat().st_uid != os.geteuid():
-            message = f"{self._root} belongs to somebody else; remove it, or set TMPDIR"
+            message = f"{self._root} belongs to another user; remove it, or set TMPDIR"
             raise PermissionError(message)
         folder = self._root / task_id / name
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ class Volumes:
             self._root.rmdir()
 
     def end_leftovers(self) -> None:
-        """Remove the folders of servers that are no more."""
+        """Remove the folders of servers that are gone."""
         for root in self._root.parent.glob(f"{PREFIX}*"):
             pid = root.name.removeprefix(PREFIX)
             if pid.isdigit() and root.stat().st_uid == os.geteuid() and not psutil.pid_exists(int(pid)):

@@ -24,7 +24,7 @@ def take_over() -> None:
 
 
 def backend(service: str, region: str = GLOBAL) -> Any:
-    """moto's memory of a service in a region; None when it was never used."""
+    """Moto's memory of a service in a region; None when it was never used."""
     models = sys.modules.get(f"moto.{service}.models")
     accounts = getattr(models, f"{service}_backends", None)
     regions = dict.get(accounts, ACCOUNT) if accounts is not None else None
@@ -32,19 +32,19 @@ def backend(service: str, region: str = GLOBAL) -> Any:
 
 
 def role_named(arn: str) -> Any:
-    """moto's role; None when there is none."""
+    """Moto's role; None when there is none."""
     iam = backend("iam")
     return next((role for role in list(iam.roles.values()) if role.arn == arn), None) if iam else None
 
 
 def tags_of_entity(entity: Any) -> dict[str, str]:
-    """The tags of a role or user of IAM."""
+    """Return the tags of a role or user of IAM."""
     tags = getattr(entity, "tags", None) or []
     return {tag["Key"]: tag["Value"] for tag in (tags.values() if isinstance(tags, dict) else tags)}
 
 
 def role_session(arn: str, session: str, source: Mapping[str, tuple[str, ...]] | None = None) -> Principal:
-    """A role as somebody uses it."""
+    """Return a role as somebody uses it."""
     name = last_part(arn)
     role = role_named(arn)
     context: dict[str, tuple[str, ...]] = {
@@ -59,7 +59,7 @@ def role_session(arn: str, session: str, source: Mapping[str, tuple[str, ...]] |
 
 
 def holder_of(access_key: str) -> tuple[Principal, str | None] | None:
-    """The user or role session with an access key of IAM or STS, and its session policy; None when neither knows it."""
+    """Return the user or role session with an access key of IAM or STS, and its session policy; None when neither knows it."""
     sts = backend("sts")
     assumed = sts.get_assumed_role_from_access_key(access_key) if sts else None
     if assumed:
@@ -80,7 +80,7 @@ def holder_of(access_key: str) -> tuple[Principal, str | None] | None:
 
 
 def service_principal(name: str, source_arn: str) -> Principal:
-    """A service of AWS on behalf of this account."""
+    """Return a service of AWS on behalf of this account."""
     context: dict[str, tuple[str, ...]] = {
         "aws:SourceAccount": (ACCOUNT,),
         "aws:SourceArn": (source_arn,),
@@ -91,26 +91,26 @@ def service_principal(name: str, source_arn: str) -> Principal:
 
 
 def document_of(managed: Any) -> str:
-    """The text of a managed policy's default version."""
+    """Return the text of a managed policy's default version."""
     return as_text(next(version.document for version in managed.versions if version.is_default))
 
 
 def as_text(policy: Any) -> str:
-    """A document as JSON: a template's resource has it as data, an object of S3 as bytes."""
+    """Return a document as JSON: a template's resource has it as data, an object of S3 as bytes."""
     if isinstance(policy, bytes):
         return policy.decode()
     return policy if isinstance(policy, str) else json.dumps(policy)
 
 
 def statements_of(entity: Any) -> tuple[Statement, ...]:
-    """The inline and managed policies of a user, group or role."""
+    """Return the inline and managed policies of a user, group or role."""
     inline = [parse_policy(name, as_text(given)) for name, given in list(entity.policies.items())]
     managed = [parse_policy(policy.name, document_of(policy)) for policy in list(entity.managed_policies.values())]
     return tuple(statement for policy in inline + managed for statement in policy)
 
 
 def identity_policies(principal: Principal) -> tuple[tuple[Statement, ...], tuple[Statement, ...] | None]:
-    """What a user or role is granted, and its permissions boundary; nothing for one that is gone."""
+    """Return what a user or role is granted, and its permissions boundary; nothing for one that is gone."""
     iam = backend("iam")
     if iam is None:
         return (), None
@@ -151,7 +151,7 @@ def parts_of(arn: str) -> tuple[str, str, str]:
 
 
 def resource_policy(arn: str) -> str | None:
-    """The policy of a bucket, repository, key, secret, queue, topic or role; None when it has none."""
+    """Return the policy of a bucket, repository, key, secret, queue, topic or role; None when it has none."""
     service, region, resource = parts_of(arn)
     found: Any = None
     match service:
@@ -173,7 +173,7 @@ def resource_policy(arn: str) -> str | None:
 
 
 def tags_of(arn: str) -> dict[str, str]:
-    """The tags of a resource, tasks excepted, which moto does not hold; none for a kind that is not known here."""
+    """Return the tags of a resource, tasks excepted, which moto does not hold; none for a kind that is not known here."""
     service, region, resource = parts_of(arn)
     look = TAGS.get(service)
     memory = backend(service, region or GLOBAL)
@@ -226,7 +226,7 @@ def as_mapping(tags: Any) -> dict[str, str]:
 
 
 def bucket_named(name: str) -> Any:
-    """moto's bucket; None when there is none."""
+    """Moto's bucket; None when there is none."""
     s3 = backend("s3")
     return s3.buckets.get(name) if s3 else None
 
@@ -239,18 +239,18 @@ def has_object(bucket: str, key: str) -> bool:
 
 
 def secret_named(region: str, identifier: str) -> Any:
-    """moto's secret by name, ARN or part of its ARN; None when there is none."""
+    """Moto's secret by name, ARN or part of its ARN; None when there is none."""
     memory = backend("secretsmanager", region)
     return memory.secrets.get(identifier) if memory else None
 
 
 def log_group_arn(arn: str) -> str:
-    """The ARN of the group that a stream, or ``group:*``, belongs to."""
+    """Return the ARN of the group that a stream, or ``group:*``, belongs to."""
     return ":".join(arn.split(":")[:7])
 
 
 def key_arn(region: str, identifier: str) -> str:
-    """The ARN of a KMS key named by id, ARN or alias."""
+    """Return the ARN of a KMS key named by id, ARN or alias."""
     if ":key/" in identifier:
         return identifier
     name = identifier.rpartition(":")[2] if identifier.startswith("arn:") else identifier

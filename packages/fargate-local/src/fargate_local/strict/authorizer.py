@@ -65,7 +65,7 @@ class Authorizer:
         self.ledger = Ledger()
 
     def refusal(self, request: CloudRequest) -> CloudResponse | None:
-        """The answer to a call that its signer has no permission for; None when it may pass."""
+        """Return the answer to a call that its signer has no permission for; None when it may pass."""
         claim = read_claim(request)
         if claim is None or claim.access_key_id == self._root_key:
             return None
@@ -123,7 +123,7 @@ def needs_of(call: Call) -> list[Need]:
 
 
 def surroundings(need: Need) -> dict[str, tuple[str, ...]]:
-    """The condition keys that every request has. Loopback stands for TLS, as it does in the SDKs' endpoints here."""
+    """Return the condition keys that every request has. Loopback stands for TLS, as it does in the SDKs' endpoints here."""
     now = time.time()
     parts = need.resource.split(":")
     return {

@@ -59,12 +59,12 @@ class Call:
         return {**query, **(document if isinstance(document, dict) else {})}
 
     def text(self, *names: str) -> str:
-        """The first of these parameters that is a text; empty when none is."""
+        """Return the first of these parameters that is a text; empty when none is."""
         found = (self.parameters.get(name) for name in names)
         return next((value for value in found if isinstance(value, str) and value), "")
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts: in JSON, or ``name.member.1`` and ``name.1`` of a query."""
+        """Return a list of texts: in JSON, or ``name.member.1`` and ``name.1`` of a query."""
         value = self.parameters.get(name)
         if isinstance(value, list):
             return [each for each in value if isinstance(each, str)]
@@ -72,7 +72,7 @@ class Call:
         return [text for key, text in self.parameters.items() if flat.fullmatch(key)]
 
     def arn(self, resource: str, *, region: str | None = None) -> str:
-        """The ARN of a resource of this service, in the caller's region and account."""
+        """Return the ARN of a resource of this service, in the caller's region and account."""
         return f"arn:aws:{self.service}:{self.region if region is None else region}:{ACCOUNT}:{resource}"
 
     def need(
@@ -83,7 +83,7 @@ class Call:
         action: str = "",
         tags: Callable[[], dict[str, str]] | None = None,
     ) -> Need:
-        """The permission for this operation, or for another action of it, on a resource; ``keys`` are of conditions."""
+        """Return the permission for this operation, or for another action of it, on a resource; ``keys`` are of conditions."""
         name = action or f"{PREFIXES.get(self.service, self.service)}:{self.operation}"
         given = {key: value if isinstance(value, tuple) else (value,) for key, value in (keys or {}).items()}
         known = no_tags if resource == "*" else partial(account.tags_of, resource)
@@ -129,7 +129,7 @@ def rest_routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 
 def rest_operation(service: str, method: str, path: str) -> str:
-    """The operation behind a method and a path."""
+    """Return the operation behind a method and a path."""
     routes = rest_routes(service)
     return next((name for verb, route, name in routes if verb == method and route.fullmatch(path)), "Unknown")
 

@@ -35,7 +35,7 @@ def in_network(wanted: str, value: str) -> bool:
 
 
 def compared(read: Callable[[str], float], compare: Callable[[float, float], bool]) -> Test:
-    """A comparison of numbers or of dates; false where one of the two is none."""
+    """Return a comparison of numbers or of dates; false where one of the two is none."""
 
     def test(wanted: str, value: str) -> bool:
         try:
@@ -124,7 +124,7 @@ class Condition:
 
 
 def readable(text: str, lookup: Lookup) -> str | None:
-    """The text with its variables resolved; None when one of them has no value."""
+    """Return the text with its variables resolved; None when one of them has no value."""
     try:
         return resolved(text, lookup)
     except UnknownVariableError:
@@ -132,7 +132,7 @@ def readable(text: str, lookup: Lookup) -> str | None:
 
 
 def parse_conditions(element: dict[str, Any]) -> tuple[Condition, ...]:
-    """The conditions of a statement, all of which must hold."""
+    """Return the conditions of a statement, all of which must hold."""
     found = []
     for name, keys in element.items():
         quantifier, _, rest = name.rpartition(":")

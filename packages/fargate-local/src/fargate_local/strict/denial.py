@@ -23,7 +23,7 @@ def sentence(principal: Principal, need: Need, because: str) -> str:
 
 
 def denied(call: Call, text: str) -> CloudResponse:
-    """The refusal in the protocol of the call."""
+    """Return the refusal in the protocol of the call."""
     request = call.request
     identifier = uuid.uuid4()
     if call.service == "s3":

@@ -13,7 +13,7 @@ TASKS: Final = "ecs-tasks.amazonaws.com"
 
 
 def ecs(call: Call) -> Iterator[Need]:
-    """What the operation takes; nothing for those that take ``*``."""
+    """Return what the operation takes; nothing for those that take ``*``."""
     if mapped := OPERATIONS.get(call.operation):
         yield from mapped(call)
     elif call.operation in OF_CLUSTERS:
@@ -54,7 +54,7 @@ OF_TAGS: Final = frozenset({"TagResource", "UntagResource", "ListTagsForResource
 
 
 def run_task(call: Call) -> Iterator[Need]:
-    """The definition, the roles that are handed over, and the tags of the tasks to be."""
+    """Return the definition, the roles that are handed over, and the tags of the tasks to be."""
     definition = definition_named(call.region, call.text("taskDefinition"))
     given = last_part(call.text("taskDefinition"))
     arn = definition.arn if definition else call.arn(f"task-definition/{given}")
@@ -65,7 +65,7 @@ def run_task(call: Call) -> Iterator[Need]:
 
 
 def launch_keys(call: Call, definition: Any) -> dict[str, Any]:
-    """The condition keys of RunTask."""
+    """Return the condition keys of RunTask."""
     overrides = call.parameters.get("overrides") or {}
     keys: dict[str, Any] = {
         "ecs:enable-execute-command": str(bool(call.parameters.get("enableExecuteCommand"))).lower()
@@ -80,7 +80,7 @@ def launch_keys(call: Call, definition: Any) -> dict[str, Any]:
 
 
 def roles_of_launch(call: Call, definition: Any) -> list[str]:
-    """The task and execution role that a task will have: those of the request before those of the definition."""
+    """Return the task and execution role that a task will have: those of the request before those of the definition."""
     overrides = call.parameters.get("overrides") or {}
     chosen = [
         overrides.get("taskRoleArn") or getattr(definition, "task_role_arn", None),
@@ -90,7 +90,7 @@ def roles_of_launch(call: Call, definition: Any) -> list[str]:
 
 
 def register_task_definition(call: Call) -> Iterator[Need]:
-    """The family, and the roles that the definition names."""
+    """Return the family, and the roles that the definition names."""
     arn = call.arn(f"task-definition/{call.text('family')}:*")
     containers = call.parameters.get("containerDefinitions") or []
     privileged = any(each.get("privileged") for each in containers if isinstance(each, dict))
@@ -106,14 +106,14 @@ def register_task_definition(call: Call) -> Iterator[Need]:
 
 
 def list_tasks(call: Call) -> Iterator[Need]:
-    """The reference has it on container instances, Fargate or not."""
+    """Return the reference has it on container instances, Fargate or not."""
     cluster = last_part(call.text("cluster") or "default")
     instance = last_part(call.text("containerInstance")) or "*"
     yield call.need(call.arn(f"container-instance/{cluster}/{instance}"), of_cluster(call))
 
 
 def execute_command(call: Call) -> Iterator[Need]:
-    """The cluster and the task."""
+    """Return the cluster and the task."""
     yield call.need(cluster_arn(call, call.text("cluster") or "default"))
     yield task_need(call, call.text("task"))
 
@@ -141,7 +141,7 @@ def tagging(call: Call, arn: str) -> Iterator[Need]:
 
 
 def cluster_arn(call: Call, identifier: str) -> str:
-    """The ARN of a cluster by its name or ARN."""
+    """Return the ARN of a cluster by its name or ARN."""
     return identifier if identifier.startswith("arn:") else Names(call.region).cluster(identifier)
 
 
@@ -151,20 +151,20 @@ def of_cluster(call: Call) -> dict[str, Any]:
 
 
 def task_need(call: Call, identifier: str) -> Need:
-    """The permission for one task."""
+    """Return the permission for one task."""
     cluster = last_part(call.text("cluster") or "default")
     arn = Names(call.region).task(cluster, identifier)
     return call.need(arn, of_cluster(call), tags=lambda: call.tags_of_task(arn))
 
 
 def service_arn(call: Call, name: str) -> str:
-    """The ARN of a service by its name or ARN."""
+    """Return the ARN of a service by its name or ARN."""
     cluster = last_part(call.text("cluster") or "default")
     return name if name.startswith("arn:") else call.arn(f"service/{cluster}/{name}")
 
 
 def definition_named(region: str, identifier: str) -> Any:
-    """moto's task definition by family, ``family:revision`` or ARN; None when there is none."""
+    """Moto's task definition by family, ``family:revision`` or ARN; None when there is none."""
     memory = account.backend("ecs", region)
     family, _, number = last_part(identifier).partition(":")
     revisions = dict(memory.task_definitions.get(family, {})) if memory else {}

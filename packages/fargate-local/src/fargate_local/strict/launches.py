@@ -82,7 +82,7 @@ class Launches:
         return self.authorizer.denial(user, need) if user else None
 
     def _reach(self, plan: TaskPlan, service: str) -> str | None:
-        """The address that cannot be reached from the task's subnet; None when all is well."""
+        """Return the address that cannot be reached from the task's subnet; None when all is well."""
         return self.network.unreachable(plan, service) if self.network else None
 
     def _secrets(self, plan: TaskPlan, container: ContainerPlan, user: Principal | None) -> None:
@@ -171,5 +171,5 @@ def may_assume(role: str, region: str) -> bool:
 
 
 def refusal(denial: Denial) -> str:
-    """A refusal of the AWS SDK that the agent is written with."""
+    """Return a refusal of the AWS SDK that the agent is written with."""
     return f"AccessDeniedException: {denial} status code: 400, request id: {uuid.uuid4()}"

@@ -63,7 +63,7 @@ class Interface:
 
 
 def unreachable(task: Interface, service: str) -> str | None:
-    """The address at which a service does not answer; None when it does. ``internet`` is everything else."""
+    """Return the address at which a service does not answer; None when it does. ``internet`` is everything else."""
     full = f"com.amazonaws.{task.region}.{service}"
     endpoints = [endpoint for endpoint in task.endpoints if endpoint.service == full]
     private = [endpoint for endpoint in endpoints if not endpoint.gateway and endpoint.private_dns]
@@ -93,7 +93,7 @@ def admits(task: Interface, endpoint: Endpoint) -> bool:
 
 
 def first_address(endpoints: list[Endpoint]) -> str:
-    """An address of an endpoint, for messages."""
+    """Return an address of an endpoint, for messages."""
     block = next((block for endpoint in endpoints for block in endpoint.blocks), "10.0.0.0/24")
     return str(ipaddress.ip_network(block)[10])
 
@@ -121,7 +121,7 @@ class Network:
 
 
 def seen_by(memory: Any, plan: TaskPlan) -> Interface:
-    """What the interface of a task sees, from moto's EC2."""
+    """Return what the interface of a task sees, from moto's EC2."""
     subnets = {subnet.id: subnet for zone in list(memory.subnets.values()) for subnet in list(zone.values())}
     subnet = subnets[plan.subnet]
     table = route_table_of(memory, subnet)
@@ -153,7 +153,7 @@ def seen_by(memory: Any, plan: TaskPlan) -> Interface:
 
 
 def route_table_of(memory: Any, subnet: Any) -> Any:
-    """The table that a subnet is associated with, or else the main one of its VPC."""
+    """Return the table that a subnet is associated with, or else the main one of its VPC."""
     tables = [table for table in list(memory.route_tables.values()) if table.vpc_id == subnet.vpc_id]
     # moto keeps the associations of templates in another place than those of calls.
     templated = {each.route_table_id for each in memory.subnet_associations.values() if each.subnet_id == subnet.id}

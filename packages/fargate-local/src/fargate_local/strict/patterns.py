@@ -23,7 +23,7 @@ class UnknownVariableError(LookupError):
 
 
 def resolved(text: str, lookup: Lookup) -> str:
-    """The text with its ``${variables}`` replaced. Raises UnknownVariableError."""
+    """Return the text with its ``${variables}`` replaced. Raises UnknownVariableError."""
     if "${" not in text:
         return text
 

@@ -20,7 +20,7 @@ Grant = Literal["direct", "role", "account"]
 
 
 def no_tags() -> dict[str, str]:
-    """A resource without tags."""
+    """Return a resource without tags."""
     return {}
 
 
@@ -45,7 +45,7 @@ class Need:
     tags: Callable[[], dict[str, str]] = no_tags
 
     def lookup(self, principal: Principal) -> Callable[[str], tuple[str, ...] | None]:
-        """The values of condition keys, whose names have no case."""
+        """Return the values of condition keys, whose names have no case."""
         known = {key.lower(): values for key, values in (principal.context | self.context).items()}
 
         def find(key: str) -> tuple[str, ...] | None:
@@ -132,7 +132,7 @@ def names(kind: str, value: str, principal: Principal) -> Grant | None:
 
 
 def as_tuple(value: Any) -> tuple[str, ...]:
-    """A string, or a list of them, as a tuple."""
+    """Return a string, or a list of them, as a tuple."""
     if value is None:
         return ()
     return tuple(str(each) for each in value) if isinstance(value, list) else (str(value),)
@@ -149,7 +149,7 @@ def parse_principals(element: Any) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=2048)
 def parse_policy(name: str, document: str) -> tuple[Statement, ...]:
-    """The statements of a policy; none of a text that is no policy."""
+    """Return the statements of a policy; none of a text that is no policy."""
     try:
         content = json.loads(document)
     except ValueError:
@@ -230,12 +230,12 @@ def decide(principal: Principal, need: Need, policies: Policies) -> Decision:
 
 
 def nobody(kind: str, need: Need) -> str:
-    """The end of AWS's sentence where nothing allows an action."""
+    """Return the end of AWS's sentence where nothing allows an action."""
     return f"because no {kind} allows the {need.action} action"
 
 
 def patterns_used(statement: Statement, need: Need, principal: Principal) -> tuple[list[str], list[str]]:
-    """The actions and the resources of an Allow statement that a granted need has made use of."""
+    """Return the actions and the resources of an Allow statement that a granted need has made use of."""
     lookup = need.lookup(principal)
     actions = [pattern for pattern in statement.actions if action_matches(pattern, need.action)]
     resources = []

@@ -95,14 +95,14 @@ def place(request: CloudRequest) -> tuple[str, str]:
 
 
 def condition_keys(request: CloudRequest, query: dict[str, str]) -> dict[str, Any]:
-    """What S3 lets policies ask about a request."""
+    """Return what S3 lets policies ask about a request."""
     keys = {f"s3:{name}": request.headers[name] for name in HEADER_KEYS if name in request.headers}
     keys |= {f"s3:{name}": query[name] for name in QUERY_KEYS if name in query}
     return keys | ({"s3:VersionId": query["versionId"]} if "versionId" in query else {})
 
 
 def bucket_action(method: str, query: dict[str, str]) -> str:
-    """The action on a bucket."""
+    """Return the action on a bucket."""
     part = next((name for name in query if name in OF_BUCKETS), None)
     if part:
         verb = "Get" if method == "GET" else "Delete" if method == "DELETE" and part in REALLY_DELETED else "Put"
@@ -115,7 +115,7 @@ def bucket_action(method: str, query: dict[str, str]) -> str:
 
 
 def of_object(call: Call, bucket: str, key: str, query: dict[str, str], keys: dict[str, Any]) -> Iterator[Need]:
-    """The action on an object, and on what a copy reads."""
+    """Return the action on an object, and on what a copy reads."""
     headers = call.request.headers
     action = object_action(call.request.method, query)
     yield call.need(object_arn(bucket, key), keys, action=f"s3:{action}")
@@ -132,7 +132,7 @@ def of_object(call: Call, bucket: str, key: str, query: dict[str, str], keys: di
 
 
 def object_action(method: str, query: dict[str, str]) -> str:
-    """The action on an object."""
+    """Return the action on an object."""
     part = next((name for name in query if name in OF_OBJECTS), None)
     version = "Version" if "versionId" in query else ""
     if part:
@@ -150,7 +150,7 @@ def object_action(method: str, query: dict[str, str]) -> str:
 
 
 def object_arn(bucket: str, key: str) -> str:
-    """The ARN of an object."""
+    """Return the ARN of an object."""
     return f"arn:aws:s3:::{bucket}/{key}"
 
 

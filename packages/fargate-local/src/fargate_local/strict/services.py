@@ -40,7 +40,7 @@ def logs(call: Call) -> Iterator[Need]:
 
 
 def secretsmanager(call: Call) -> Iterator[Need]:
-    """A secret by its ARN. One that does not exist is named as the caller named it."""
+    """Return a secret by its ARN. One that does not exist is named as the caller named it."""
     if call.operation == "CreateSecret":
         yield call.need(call.arn(f"secret:{call.text('Name')}"), {"secretsmanager:Name": call.text("Name")})
         return
@@ -70,7 +70,7 @@ def ssm(call: Call) -> Iterator[Need]:
 
 
 def sqs(call: Call) -> Iterator[Need]:
-    """A queue by its URL or name. SQS writes actions in refusals in small letters; policies do not care."""
+    """Return a queue by its URL or name. SQS writes actions in refusals in small letters; policies do not care."""
     if name := last_part(call.text("QueueUrl", "QueueName").rstrip("/")):
         yield call.need(call.arn(name))
     elif arn := call.text("SourceArn", "TaskHandle"):
@@ -78,7 +78,7 @@ def sqs(call: Call) -> Iterator[Need]:
 
 
 def sns(call: Call) -> Iterator[Need]:
-    """A topic by ARN, or by name where it is made."""
+    """Return a topic by ARN, or by name where it is made."""
     arn = call.text("TopicArn", "TargetArn", "ResourceArn", "SubscriptionArn")
     if arn:
         yield call.need(":".join(arn.split(":")[:6]))
@@ -145,7 +145,7 @@ def iam(call: Call) -> Iterator[Need]:
 
 
 def iam_arn(kind: str, name: str, path: str) -> str:
-    """The ARN of what has this name, with its path; with the path of the request where it does not exist yet."""
+    """Return the ARN of what has this name, with its path; with the path of the request where it does not exist yet."""
     memory = account.backend("iam")
     entities = getattr(memory, {"role": "roles", "user": "users"}.get(kind, ""), {}) if memory else {}
     known = next((entity.arn for entity in list(entities.values()) if entity.name == name), None)

@@ -1,4 +1,4 @@
-"""Puts the sub-commands together; each lives in its own module of this package and is imported when it is called."""
+"""Assembles the subcommands; each is a module of this package that is imported when it is called."""
 
 import signal
 import sys
@@ -10,27 +10,27 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 _COMMANDS = {
-    "run": ("run:run", "Run pipelines to their end"),
+    "run": ("run:run", "Run pipelines and wait until they end"),
     "up": ("local:up", "Start the local stack with the Airflow UI, until Ctrl-C"),
-    "clean": ("local:clean", "Stop what still runs for this folder and remove its local data"),
+    "clean": ("local:clean", "Stop what is still running for this folder and remove its local data"),
     "sql": ("sql:sql", "Read the lakehouse with SQL"),
     "doctor": ("doctor:doctor", "Check everything a run needs"),
-    "release": ("release:release", "Build, scan and try what changed, then pin every pipeline to it"),
-    "promote": ("release:promote", "Pin the images of one environment in another one"),
-    "rollback": ("rollback:rollback", "Pin one pipeline to a version it had before"),
+    "release": ("release:release", "Build, scan and test what changed, then pin every pipeline to it"),
+    "promote": ("release:promote", "Pin the images of one environment in another"),
+    "rollback": ("rollback:rollback", "Pin one pipeline to an earlier version"),
     "history": ("rollback:history", "Show what a pipeline was pinned to"),
     "diff": ("rollback:diff", "Show what changed between two versions"),
     "pins": ("pins:pins", "Show what is pinned where, and detect pins that no longer match"),
     "reap": ("reap:reap", "Stop containers whose Airflow task is no longer alive"),
     "image": ("image:app", "Module images: build, run, prune"),
     "infra": ("infra:app", "The CloudFormation stacks of an environment, and its secrets"),
-    "source": ("source:app", "The source database: load a business, move it on by days"),
+    "source": ("source:app", "The source database: load a business, advance it by days"),
 }
-"""Command → where it is, and its help in short, so that `datavision --help` imports none of them."""
+"""Command → where it is, and its short help, so that `datavision --help` imports none of them."""
 
 
 class _Unloaded(TyperCommand):
-    """A sub-command that is known by name and help, and becomes itself when it is called."""
+    """A subcommand known by name and help; loads the real one when called."""
 
     def __init__(self, name: str, place: str, summary: str) -> None:
         super().__init__(name, help=f"{summary}.", rich_markup_mode=None)
@@ -47,7 +47,7 @@ class _Unloaded(TyperCommand):
         return typer.main.get_command(alone)
 
     def make_context(self, *arguments: Any, **more: Any) -> Any:
-        """Parse the command line as the command itself does; click goes on with the context's command."""
+        """Parse the command line as the real command does; click continues with the context's command."""
         return self.load().make_context(*arguments, **more)
 
 
@@ -71,11 +71,11 @@ app = typer.Typer(
 
 @app.callback()
 def datavision() -> None:
-    """The DataVision data platform: runs, releases and rollbacks of its pipelines."""
+    """Run, release and roll back the pipelines of the DataVision data platform."""
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong ends in one sentence and the exit code of the contract."""
+    """Run the command line; every failure ends in one sentence and an exit code of the contract."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGHUP, _stop)
     try:
@@ -89,5 +89,5 @@ def main() -> None:
 
 
 def _stop(number: int, _: FrameType | None) -> None:
-    """End as if by `sys.exit`, so that everything this command started is stopped on the way out."""
+    """Exit as `sys.exit` does, so that everything this command started is stopped on the way out."""
     sys.exit(128 + number)

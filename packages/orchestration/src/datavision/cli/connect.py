@@ -1,4 +1,4 @@
-"""Gives a command the environment it was asked for, with its cloud in reach."""
+"""Sets up a command's environment, with its cloud reachable."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ from datavision.release.pins.places import repository
 def environment(env: str) -> Iterator[Config]:
     """Yield the configuration of `env`.
 
-    For `local` that is the running stack's, or else the embedded cloud is started for the time of the block.
+    For `local` it is the running stack's; without one the embedded cloud is started for the block.
     """
     if not runs_here(env):
         yield load(env)
@@ -34,7 +34,8 @@ def images_in_flight(config: Config) -> Mapping[str, str]:
     """Return the images that this environment's runs in flight may still launch; none where no Airflow is known.
 
     Raises:
-        AirflowError: there is one, but it does not answer.
+        AirflowError: An Airflow is known but does not answer.
+        AirflowError: There is one, but it does not answer.
     """
     with ExitStack() as stack:
         if Environment(config).runs_here:
@@ -55,7 +56,7 @@ def remote_airflow(config: Config) -> AirflowApi:
     """Return a session with the Airflow that the configuration names.
 
     Raises:
-        ConfigError: it names none.
+        ConfigError: It names none.
     """
     if config.airflow.api_url is None:
         raise ConfigError(f"config/{config.env}.toml has no airflow.api_url. Set it to Airflow's address.")

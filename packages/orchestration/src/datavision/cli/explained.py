@@ -7,11 +7,11 @@ from datavision.exit_codes import FAILURE, USAGE
 from datavision.process_environment import ProcessEnvironment
 
 _LASTING = (FileExistsError, IsADirectoryError, NotADirectoryError, UnicodeError)
-"""What is found again by every other try."""
+"""Errors that every retry would raise again."""
 
 
 def exit_code(error: Exception) -> int:
-    """Return 2 when the same call can never succeed, 1 when another try may."""
+    """Return 2 when the same call can never succeed, 1 when a retry may."""
     if isinstance(error, UserError):
         return error.exit_code
     return USAGE if isinstance(error, _LASTING) else FAILURE
@@ -25,7 +25,7 @@ def sentence(error: Exception) -> str:
     if _is_aws(error):
         return f"AWS refused or did not answer: {text}. `datavision doctor` says what is missing."
     if isinstance(error, UnicodeError):
-        return f"A file or an argument is not UTF-8 text ({text}). Restore or correct it, then run again."
+        return f"A file or an argument is not UTF-8 text ({text}). Restore or fix it, then run again."
     if isinstance(error, OSError):
         return f"The system refused a file, a folder or a connection: {text}. Put it right, then run again."
     if ProcessEnvironment.current().traceback:

@@ -20,7 +20,7 @@ from datavision.release.registry.prune import prune as prune_registry
 from datavision.state import project_root
 
 app = typer.Typer(help="Module images: build, run, prune.", **PLAIN)
-Engine = Annotated[EngineChoice | None, typer.Option(help="Use this instead of the configured one.")]
+Engine = Annotated[EngineChoice | None, typer.Option(help="Use this engine instead of the configured one.")]
 
 
 @app.command()
@@ -29,7 +29,7 @@ def build(
     module: Annotated[str | None, typer.Argument(help="A module, or airflow. Default: all modules.")] = None,
     engine: Engine = None,
 ) -> None:
-    """Build module images and push nothing; what was built from the same source already is left alone.
+    """Build module images without pushing them; an image already built from the same source is kept.
 
     Example: datavision image build transformacion --engine podman
     """
@@ -44,7 +44,7 @@ def push(
     module: Annotated[str, typer.Argument(help="Which image: a module, or airflow.")],
     engine: Engine = None,
 ) -> None:
-    """Build an image and push it, outside a release; prints its name by digest.
+    """Build an image and push it, outside a release; print its name by digest.
 
     Example: datavision image push airflow --env dev
     """
@@ -59,7 +59,7 @@ def run(
     env: Env,
     engine: Engine = None,
 ) -> None:
-    """Run a command in a module's image, built first when its source changed; the exit code is the command's.
+    """Run a command in a module's image, built first if its source changed; the exit code is the command's.
 
     Example: datavision image run transformacion -- transformacion --help
     """
@@ -95,10 +95,10 @@ def audit(
 @app.command()
 def prune(
     env: Env,
-    delete: Annotated[bool, typer.Option("--delete", help="Really delete; without it nothing is.")] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them; without it they are only listed.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show, or delete, the images that no pin, rollback window, coming run or running task needs.
+    """Show or delete the images that no pin, rollback window, upcoming run or running task needs.
 
     Example: datavision image prune --env prod --delete
     """
@@ -113,6 +113,6 @@ def prune(
         (i.repository, Digest(i.digest), ", ".join(i.tags), f"{i.pushed_at:%Y-%m-%d}", f"{i.size / 2**20:.1f}")
         for i in done.removable
     ]
-    title = "deleted" if delete else "may go"
+    title = "deleted" if delete else "can be deleted"
     show_table(title, ("repository", "digest", "tags", "pushed", "MiB"), rows, right=("MiB",))
     step(done.summary)

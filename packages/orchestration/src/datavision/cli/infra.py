@@ -144,7 +144,7 @@ def _step(text: str) -> None:
 
 @app.command()
 def secret(name: Annotated[Secret, typer.Argument(help="Which secret.")], env: Env) -> None:
-    """Give a secret its value, asked for on a terminal, else read from standard input.
+    """Set a secret's value: prompted for on a terminal, else read from standard input.
 
     Example: datavision infra secret source_url --env dev < url.txt
     """
@@ -160,7 +160,7 @@ def bootstrap(
     env: Env,
     rotate: Annotated[bool, typer.Option("--rotate", help="Give every database user a new password.")] = False,
 ) -> None:
-    """Make the databases and users of lakehouse and Airflow, by a task inside the VPC, and write their URLs.
+    """Create the databases and users of lakehouse and Airflow, in a task inside the VPC, and store their URLs.
 
     Example: datavision infra bootstrap --env dev
     """

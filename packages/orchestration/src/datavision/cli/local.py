@@ -10,7 +10,7 @@ from datavision.state import state_dir
 
 
 def up() -> None:
-    """Start the local stack with the Airflow UI and keep it running; Ctrl-C stops all of it.
+    """Start the local stack with the Airflow UI and keep it running; Ctrl-C stops everything.
 
     Example: datavision up
     """
@@ -31,7 +31,7 @@ def up() -> None:
 
 
 def clean() -> None:
-    """Stop what still runs for this folder and remove the state folder with all local data.
+    """Stop what is still running for this folder and remove the state folder with all local data.
 
     Example: datavision clean
     """
@@ -39,7 +39,9 @@ def clean() -> None:
     from datavision.local.stack import running_stack
 
     if stack := running_stack():
-        raise UserError(f"A local stack runs (process {stack.pid}). Stop it with Ctrl-C where it runs, then clean.")
+        raise UserError(
+            f"A local stack is running (process {stack.pid}). Stop it with Ctrl-C where it was started, then clean."
+        )
     state = state_dir()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if (state / "postgres").exists():

@@ -6,7 +6,7 @@ import time
 from rich.console import Console
 
 out = Console(soft_wrap=not sys.stdout.isatty())
-"""In a pipe or a file a line of ours is a line, however long."""
+"""In a pipe or a file lines are never wrapped."""
 err = Console(stderr=True, highlight=False)
 _started = time.monotonic()
 

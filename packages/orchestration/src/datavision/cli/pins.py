@@ -21,9 +21,9 @@ def pins(
     env: Annotated[list[str] | None, typer.Option(help="Only these environments; may be repeated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the pins as JSON.")] = False,
 ) -> None:
-    """Show what is pinned where, since when, by which commit, and whether it still is so; exit code 1 on drift.
+    """Show what is pinned where, since when and by which commit; detect pins that no longer match (exit code 1).
 
-    Drift is a pin that differs from the registry, from its task definition, or from what the last run really used.
+    A pin no longer matches if it differs from the registry, its task definition, or what the last run really used.
 
     Example: datavision pins --env prod
     """

@@ -1,4 +1,4 @@
-"""Shows a run: live while it goes on, as a table when it has ended."""
+"""Shows a run: live while it runs, as a table when it has ended."""
 
 import time
 from pathlib import Path
@@ -28,11 +28,11 @@ _SIGNS = {
 
 
 QUEUED_SECONDS = 10
-"""A run that is still queued by then waits for another one."""
+"""A run that is still queued by then is waiting for another one."""
 
 
 class RunProgress:
-    """A live list of tasks on a terminal; elsewhere a line whenever a task changes its state."""
+    """A live list of tasks on a terminal; elsewhere a line for each state change."""
 
     def __init__(self, pipeline: str) -> None:
         self._pipeline = pipeline
@@ -55,10 +55,10 @@ class RunProgress:
             self._live.stop()
 
     def update(self, run_id: str, state: str, tasks: list[TaskState]) -> None:
-        """Show the present states."""
+        """Show the current states."""
         if state == "queued" and time.monotonic() - self._began > QUEUED_SECONDS and not self._waiting:
             self._waiting = True
-            step(f"{self._pipeline} waits: another run of it is active, and it runs one at a time")
+            step(f"{self._pipeline} is waiting: another run of it is active, and only one may run at a time")
         for task in tasks:
             if task.state in ("running", "deferred"):
                 self._started.setdefault(task.label, time.monotonic())
@@ -84,7 +84,7 @@ class RunProgress:
 
 
 def print_outcome(outcome: RunOutcome) -> None:
-    """Print what ran, and the end of the log of what failed."""
+    """Print what ran, and the end of the log of each failed task."""
     colour = "green" if outcome.succeeded else "red"
     step(f"{outcome.pipeline}: [{colour}]{outcome.state}[/] in {outcome.seconds:.0f} s")
     columns = ("pipeline", "task", "image", "seconds", "peak MiB", "rows", "cost $", "result")
@@ -112,7 +112,7 @@ def _row(outcome: TaskOutcome) -> tuple[str, ...]:
 
 
 def _near(path: str) -> str:
-    """Return a path below the working directory as people type it there."""
+    """Return a path below the working directory in relative form."""
     return path.removeprefix(f"{Path.cwd()}/")
 
 

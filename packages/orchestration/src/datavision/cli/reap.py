@@ -1,4 +1,4 @@
-"""`datavision reap`: containers that nobody waits for any more."""
+"""`datavision reap`: stops containers whose Airflow task is gone."""
 
 import json
 from dataclasses import asdict
@@ -20,11 +20,13 @@ from datavision.reap import reap as stop_leftovers
 
 def reap(
     env: Env,
-    grace: Annotated[float, typer.Option(help="Leave containers alone that are younger, in seconds.")] = GRACE_SECONDS,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be stopped.")] = False,
+    grace: Annotated[
+        float, typer.Option(help="Leave containers alone that are younger than this, in seconds.")
+    ] = GRACE_SECONDS,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be stopped.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Stop containers whose Airflow task is no longer alive, and say how long they ran and what that cost.
+    """Stop containers whose Airflow task is no longer alive; show how long they ran and what that cost.
 
     Example: datavision reap --dry-run
     """
@@ -48,7 +50,7 @@ def _airflow(env: str) -> tuple[Config, AirflowApi]:
 
     stack = running_stack()
     if stack is None or stack.airflow_url is None:
-        raise UserError("No local stack runs, so there is nothing to reap. Start it with `datavision up`.")
+        raise UserError("No local stack is running, so there is nothing to reap. Start it with `datavision up`.")
     return stack.config, AirflowApi(stack.airflow_url, password=stack.airflow_password)
 
 

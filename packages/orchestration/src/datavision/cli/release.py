@@ -25,15 +25,17 @@ from datavision.release.versions import Bump
 
 def release(
     env: Env,
-    bump: Annotated[Bump, typer.Option(help="Which number of the version rises.")] = "patch",
-    engine: Annotated[EngineChoice | None, typer.Option(help="Build with this instead of the configured one.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and do nothing.")] = False,
+    bump: Annotated[Bump, typer.Option(help="Which part of the version to increment.")] = "patch",
+    engine: Annotated[
+        EngineChoice | None, typer.Option(help="Build with this engine instead of the configured one.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be done without doing it.")] = False,
     push: Push = False,
     as_json: AsJson = False,
 ) -> None:
-    """Build what changed, push it, scan it, try it as a real task, and pin every pipeline to it.
+    """Build what changed, push it, scan it, test it as a real task, and pin every pipeline to it.
 
-    A release that died half way is finished by running it again; until its last step nothing that runs changes.
+    A release that died halfway is finished by running it again; until its last step nothing that runs changes.
 
     Example: datavision release --env dev --bump minor
     """
@@ -52,12 +54,12 @@ def release(
 
 
 def promote(
-    source: Annotated[str, typer.Option("--from", help="The environment whose images are taken.")],
-    target: Annotated[str, typer.Option("--to", help="The environment that gets them.")],
+    source: Annotated[str, typer.Option("--from", help="The environment to take the images from.")],
+    target: Annotated[str, typer.Option("--to", help="The environment to pin them in.")],
     push: Push = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pin the very images that run in one environment in another one.
+    """Pin exactly the images that run in one environment in another.
 
     Example: datavision promote --from dev --to prod
     """

@@ -28,12 +28,12 @@ Pipeline = Annotated[str, typer.Argument(help="DAG id.")]
 def rollback(
     pipeline: Pipeline,
     env: Env,
-    to: Annotated[str | None, typer.Option(help="The version; asked for when not given.", metavar="VERSION")] = None,
-    reason: Annotated[str, typer.Option(help="Goes into the pin and its history.")] = "",
+    to: Annotated[str | None, typer.Option(help="The version; prompted for if not given.", metavar="VERSION")] = None,
+    reason: Annotated[str, typer.Option(help="Recorded in the pin and its history.")] = "",
     push: Push = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pin one pipeline to a version it had before; runs in flight end with the images they began with.
+    """Pin one pipeline to an earlier version; runs in flight finish with the images they started with.
 
     Example: datavision rollback pipeline_fact_rfm --to 1.4.0 --env prod --reason "segmentos vacíos"
     """
@@ -88,7 +88,7 @@ def diff(
     ]
     show_table(f"{pipeline}: {found.before} → {found.after}", ("what", "name", "change"), rows)
     if not rows:
-        step(f"nothing differs between {found.before} and {found.after}")
+        step(f"no difference between {found.before} and {found.after}")
 
 
 def _history(config: Config, pipeline: str) -> list[PinnedVersion]:
@@ -102,7 +102,7 @@ def _choose(config: Config, pipeline: str) -> str:
     if len(versions) < 2:
         raise ReleaseError(f"{pipeline} has had no other release in {config.env}: there is nothing to go back to.")
     if not sys.stdin.isatty():
-        raise ReleaseError(f"Say which version with --to: {', '.join(versions)}.")
+        raise ReleaseError(f"Choose a version with --to: {', '.join(versions)}.")
     rows = _rows(entries, runs_by_release(config, pipeline))
     show_table(f"{pipeline} in {config.env}", HISTORY, rows, right=("runs",), stream=sys.stderr)
     return Prompt.ask("Version", choices=versions, default=versions[1], console=err)

@@ -29,19 +29,19 @@ LOAD_SECONDS = 120
 
 
 def run(
-    pipelines: Annotated[list[str], typer.Argument(help="DAG ids, run one after the other.", metavar="PIPELINE…")],
+    pipelines: Annotated[list[str], typer.Argument(help="DAG ids, run one after another.", metavar="PIPELINE…")],
     env: Env,
     param: Annotated[
         list[str] | None, typer.Option(help="A parameter of the run, as key=value; may be repeated.")
     ] = None,
-    release: Annotated[str | None, typer.Option(help="Run this release's images instead of the pinned ones.")] = None,
+    release: Annotated[str | None, typer.Option(help="Use this release's images instead of the pinned ones.")] = None,
     build: Annotated[
         bool,
         typer.Option("--build", help="In local: release the working tree first (always done when nothing is pinned)."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
 ) -> None:
-    """Run pipelines to their end; the exit code is 0 when all succeeded, else 1.
+    """Run pipelines and wait until they end; the exit code is 0 if all succeeded, else 1.
 
     In local the stack is started for the run and stopped after it, unless `datavision up` keeps one running.
 
@@ -52,7 +52,7 @@ def run(
     with _session(env, build=build) as session:
         for pipeline in pipelines:
             session.api.wait_for_dag(pipeline, session.bundle_version, LOAD_SECONDS)
-        # All forms before the first run: a typing error in the second must not show after an hour of the first.
+        # Check all forms before the first run: a typo in the second must not surface after an hour of the first.
         confs = own_params({pipeline: session.api.form(pipeline) for pipeline in pipelines}, conf)
         for pipeline in pipelines:
             with RunProgress(pipeline) as progress:
@@ -68,16 +68,16 @@ def run(
 
 
 def parse_params(pairs: list[str], release: str | None) -> dict[str, Any]:
-    """Turn key=value pairs into a run's conf; values that are JSON (true, 3, ["a"]) are taken as such.
+    """Parse key=value pairs into a run's conf; values that are JSON (true, 3, ["a"]) are parsed as such.
 
     Raises:
-        UserError: a pair has no `=`.
+        UserError: A pair has no `=`.
     """
     conf: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise UserError(f"--param {pair!r} is not key=value. Write for instance --param fecha_rfm=2026-07-01.")
+            raise UserError(f"--param {pair!r} is not key=value. Write, for example, --param fecha_rfm=2026-07-01.")
         try:
             conf[key] = json.loads(text)
         except ValueError:

@@ -14,22 +14,24 @@ from datavision.cli.tables import show_table
 from datavision.process_environment import ProcessEnvironment
 from datavision.state import state_dir
 
-app = typer.Typer(help="The source database: load a business into it, move it on by days.", **PLAIN)
+app = typer.Typer(help="The source database: load a business, advance it by days.", **PLAIN)
 
 
 @app.command()
 def load(
     accounts: Annotated[int, typer.Option(help="Number of accounts.")] = 20_000,
-    seed: Annotated[int, typer.Option(help="The same seed, size and date make the same rows.")] = 42,
+    seed: Annotated[int, typer.Option(help="The same seed, size and date generate the same rows.")] = 42,
     until: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The business's present day, which has yet to begin. Default: today."),
+        typer.Option(
+            formats=["%Y-%m-%d"], help="The business's current day, which has not started yet. Default: today."
+        ),
     ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace what the source holds.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the source's contents.")] = False,
 ) -> None:
     """Load two years of business: the eight tables with keys and indexes, all at once.
 
-    Works on the embedded PostgreSQL, or on the one that DATAVISION_SOURCE__URL names.
+    Uses the embedded PostgreSQL, or the one in DATAVISION_SOURCE__URL.
 
     Example: datavision source load --accounts 20000 --seed 42 --until 2026-11-01
     """
@@ -40,12 +42,12 @@ def load(
     with _url() as url, _progress() as progress:
         rows = source.load(url, accounts=accounts, seed=seed, until=day, replace=replace, progress=progress)
     counted = [(name, f"{count:,}") for name, count in rows.items()]
-    show_table(f"the source at the beginning of {day}", ("table", "rows"), counted, right=("rows",))
+    show_table(f"the source at the start of {day}", ("table", "rows"), counted, right=("rows",))
 
 
 @app.command()
-def advance(days: Annotated[int, typer.Option(help="How many days the business moves on.")] = 1) -> None:
-    """Move the business on: new, changed, late, corrected and deleted rows of each day.
+def advance(days: Annotated[int, typer.Option(help="How many days to advance the business.")] = 1) -> None:
+    """Advance the business: new, changed, late, corrected and deleted rows of each day.
 
     Example: datavision source advance --days 1
     """
@@ -72,7 +74,7 @@ def _url() -> Iterator[str]:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on a terminal, elsewhere a line for each table that begins."""
+    """Show a bar on a terminal, elsewhere a line for each table that starts."""
     if not err.is_terminal:
         said: set[str] = set()
 

@@ -42,7 +42,7 @@ def sql(
 ) -> None:
     """Read the lakehouse: schemas raw_datavision, staging, snapshots and marts. Nothing can be changed.
 
-    Without a query it opens a prompt, or reads the query from a pipe.
+    Without a query, open a prompt or read the query from a pipe.
 
     Example: datavision sql "select count(*) from raw_datavision.accounts" --format csv
     """
@@ -72,7 +72,7 @@ def _write(answer: "Answer", output: Format) -> None:
                 err.print(f"Only the first {TABLE_ROWS:,} rows are shown; --format csv writes all of them.")
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output has seen enough; Python must not complain about it once more at exit.
+        # The reader of our output has closed the pipe; keep Python from complaining again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -87,7 +87,7 @@ def _prompt(reader: "Reader") -> None:
     session: PromptSession[str] = PromptSession(
         history=FileHistory(str(history)), completer=WordCompleter(tables, WORD=True), complete_while_typing=False
     )
-    err.print(f"{len(tables)} tables; a query ends with ';', Tab completes a table's name, Ctrl-D leaves.")
+    err.print(f"{len(tables)} tables; end a query with ';', complete a table's name with Tab, leave with Ctrl-D.")
     while (query := _read(session)) is not None:
         try:
             _write(reader.ask(query), Format.table)
@@ -134,7 +134,7 @@ def _embedded_catalog() -> Iterator[str]:
 
     folder = state_dir() / "postgres"
     if not folder.exists():
-        raise UserError("There is no local lakehouse yet. Make one with: make run.")
+        raise UserError("There is no local lakehouse yet. Create one with: make run.")
     with EmbeddedPostgres(folder) as server:
         yield server.url("lakehouse")
 
@@ -165,5 +165,5 @@ def _secret(env: str) -> str:
     except (BotoCoreError, ClientError) as error:
         raise UserError(
             f"The secret {name} of environment {env} cannot be read ({error}). "
-            "Sign in to the account, and ask for secretsmanager:GetSecretValue on it."
+            "Sign in to the account; the role needs secretsmanager:GetSecretValue on it."
         ) from None

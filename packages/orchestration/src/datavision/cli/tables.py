@@ -1,7 +1,7 @@
-"""Tables: on a terminal as wide as it allows, in a pipe one record a line.
+"""Tables: on a terminal as wide as it allows, in a pipe one record per line.
 
 Nothing is ever cut in the middle of a word: not a name, a digest or a time. Columns that hold several words wrap
-between them; where even that does not fit, each record becomes a block of `column  value` lines.
+between them; where even that does not fit, each record becomes a block of `column value` lines.
 """
 
 import shutil
@@ -21,7 +21,7 @@ _SHORT_DIGEST = len("sha256:") + 12
 
 @dataclass(frozen=True)
 class Digest:
-    """A digest: whole in a pipe, on a terminal the twelve digits that docker shows as well."""
+    """A digest: in full in a pipe, on a terminal the twelve digits that docker shows, too."""
 
     value: str
 
@@ -42,18 +42,18 @@ def show_table(
     """Write rows.
 
     Args:
-        title: stands above the table, on a terminal only.
-        columns: their names; the first line of what a pipe gets.
-        rows: one cell per column.
-        right: the columns that are aligned to the right.
-        stream: where to; stdout when not given.
+        title: Stands above the table, on a terminal only.
+        columns: Their names; the first line of what a pipe gets.
+        rows: One cell per column.
+        right: The columns that are aligned to the right.
+        stream: Where to; stdout when not given.
     """
     to = stream or sys.stdout
     if not to.isatty():
         to.write(tab_separated(columns, rows))
         return
     size = shutil.get_terminal_size()
-    # With both given rich believes us also where TERM is dumb; else it takes 80 columns there.
+    # With both given, rich also uses them where TERM is dumb; otherwise it assumes 80 columns there.
     screen = Console(file=to, width=size.columns, height=size.lines, highlight=False)
     if title:
         screen.print(Text(title, style="bold"))
@@ -69,19 +69,19 @@ def show_table(
 
 
 def tab_separated(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """Return a line of names and a line per row; what would break a line or a field is a space."""
+    """Return a line of names and a line per row; characters that would break a line or a field become spaces."""
     return "".join("\t".join(_plain(cell) for cell in row) + "\n" for row in (columns, *rows))
 
 
 def fitting(columns: Sequence[str], rows: Sequence[Sequence[Text]], width: int) -> list[int]:
-    """Return each column's width such that no word is broken; empty when `width` is too little for that."""
+    """Return column widths that break no word; empty when `width` is too small for that."""
     cells = list(zip(columns, *([cell.plain for cell in row] for row in rows), strict=True))
     wanted = [max((cell_len(line) for text in cell for line in text.splitlines()), default=0) for cell in cells]
     least = [max((cell_len(word) for text in cell for word in text.split()), default=0) for cell in cells]
     spare = width - GAP * (len(columns) - 1) - sum(least)
     if spare < 0:
         return []
-    # Who lacks the least gets it first, so that as few columns as possible wrap.
+    # The column that needs least gets it first, so that as few columns as possible wrap.
     for position in sorted(range(len(columns)), key=lambda n: wanted[n] - least[n]):
         given = min(wanted[position] - least[position], spare)
         least[position] += given
@@ -106,7 +106,7 @@ def _block(columns: Sequence[str], row: Sequence[Text], width: int) -> list[Text
             continue
         room = width - label
         if max(map(cell_len, cell.plain.split()), default=0) > room:
-            # On a line of its own: if even that is too short, the terminal goes on in the next one and copies it whole.
+            # On its own line: if even that is too short, the terminal wraps it and copies it in one piece.
             lines += [Text(name, style="bold"), cell]
             continue
         parts = cell.wrap(Console(width=room), room)

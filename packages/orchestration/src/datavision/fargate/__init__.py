@@ -1,7 +1,7 @@
 """`@task.fargate`: one ECS Fargate task per Airflow task, launched once, never lost, explained.
 
-operator → attempt → waiting → outcome, launching → sizing → edge → identity; the rooms' own docstrings say what is in
-each. What is not named here is private to this package.
+operator → attempt → waiting → outcome, launching → sizing → edge → identity; each subpackage's docstring says what it
+holds. What is not named here is private to this package.
 """
 
 from importlib import import_module

@@ -27,21 +27,21 @@ class TaskKey:
 
     @property
     def file_stem(self) -> str:
-        """The same, fit for an object key."""
+        """The same name, made safe for an object key."""
         return self.task_id if self.map_index < 0 else f"{self.task_id}-{self.map_index}"
 
 
 def client_token(key: TaskKey, try_number: int, launch: int, digest: str, generation: int = 0) -> str:
-    """Return the clientToken of a launch: 64 hexadecimal characters, the most RunTask takes.
+    """Return the clientToken of a launch: 64 hexadecimal characters, the most RunTask accepts.
 
-    `generation` tells a run that a user cleared from the one before, when both count the same try.
+    `generation` distinguishes a run that a user cleared from the one before when both count the same try.
     """
     parts = (*map(str, (key.env, key.dag_id, key.run_id, key.task_id, key.map_index)), str(try_number), str(launch))
     return hashlib.sha256("\0".join((*parts, digest, str(generation))).encode()).hexdigest()
 
 
 def result_key(key: TaskKey, token: str) -> str:
-    """Return the object key of a launch's result; each launch has its own, so that no stale one is taken."""
+    """Return the object key of a launch's result; each launch has its own, so that a stale one is never used."""
     return f"results/{key.env}/{key.dag_id}/{key.run_id}/{key.file_stem}/{token}.json"
 
 
@@ -67,7 +67,7 @@ def tags(key: TaskKey, try_number: int, launch: int, release: str, token: str) -
 
 
 def read_tags(task_tags: list[dict[str, str]]) -> dict[str, str]:
-    """Return our tags of a described task, without their prefix; those that were cut off are left out."""
+    """Return our tags of a described task, without their prefix; truncated ones are left out."""
     ours = {
         tag["key"].removeprefix(TAG_PREFIX): tag.get("value", "")
         for tag in task_tags
@@ -77,14 +77,14 @@ def read_tags(task_tags: list[dict[str, str]]) -> dict[str, str]:
 
 
 def escape(value: str) -> str:
-    """Return `value` in the characters that ECS takes in a tag: others, and "=", as =XX per byte of UTF-8.
+    """Return `value` in the characters that ECS accepts in a tag: others, and "=", become =XX per byte of UTF-8.
 
-    What is longer than a tag may be is cut off and ends in "=".
+    A longer value than a tag may have is truncated and ends in "=".
     """
     escaped = _TO_ESCAPE.sub(lambda found: "".join(f"={byte:02X}" for byte in found[0].encode()), value)
     return escaped if len(escaped) <= _TAG_LENGTH else escaped[: _TAG_LENGTH - 3].rstrip("=") + "="
 
 
 def unescape(value: str) -> str:
-    """Return what `escape` was given."""
+    """Return the value that `escape` was given."""
     return _ESCAPED.sub(lambda found: bytes.fromhex(found[0].replace("=", "")).decode(), value)

@@ -1,1 +1,1 @@
-"""Versioned module images: what goes in, how they are built, where they are kept, when they may go."""
+"""Versioned module images: what goes into them, how they are built, where they are kept, when they may be deleted."""

@@ -24,32 +24,32 @@ class Builder(Protocol):
     engine: str
 
     def recipe(self) -> dict[str, str]:
-        """Return what decides a build's outcome beside the source."""
+        """Return what determines a build's outcome besides the source."""
 
     def build(self, source: ModuleSource, stamp: Stamp) -> str:
         """Build and return a handle for `push`.
 
         Raises:
-            BuildError: a step failed; the text is its output.
+            BuildError: A step failed; the text is its output.
         """
 
     def push(self, built: str, repository: str, tag: str) -> RegisteredImage:
         """Push what `build` returned and return the image as the registry has it."""
 
     def describe(self, built: str) -> str:
-        """Return what people call that build: a local image name, or a digest."""
+        """Return the build's name for people: a local image name, or a digest."""
 
     def invocation(self, built: str, command: Sequence[str]) -> Invocation:
         """Return how to run `command` in what `build` returned."""
 
     def available(self, image: RegisteredImage) -> bool:
-        """Say whether the image's content is there, not only its record in the registry."""
+        """Return whether the image's content exists, not only its record in the registry."""
 
     def discard(self, digest: str) -> int:
-        """Remove what this machine keeps of an image that has left the registry; returns the bytes this freed."""
+        """Remove this machine's copy of an image that was deleted from the registry; return the bytes freed."""
 
     def tidy(self, keep: int) -> int:
-        """Remove what builds left behind, but for the newest `keep` of a kind; returns the bytes this freed."""
+        """Remove what builds left behind, except the newest `keep` of each kind; return the bytes freed."""
 
 
 def open_builder(
@@ -62,14 +62,14 @@ def open_builder(
     """Return the builder of the configured engine, or of `choice`; `report` gets the steps of long builds.
 
     Raises:
-        ImageError: the engine is not there, or cannot serve this environment.
+        ImageError: The engine is not there, or cannot serve this environment.
     """
     engine = _resolve(config, choice or config.images.engine)
     registry = Registry(config)
     if engine == "process":
         if not Environment(config).runs_folders:
             raise ImageError(
-                f"The process engine makes images for the embedded cloud only; {config.env} runs on AWS. "
+                f"The process engine builds images for the embedded cloud only; {config.env} runs on AWS. "
                 "Use --engine docker or --engine podman."
             )
         return ProcessBuilder(project, state, registry)

@@ -12,8 +12,8 @@ from pathlib import Path
 def compile_tree(root: Path) -> None:
     """Compile what has no bytecode yet below `root`, as if `root` were `/`.
 
-    The outcome depends on the sources alone, neither on their times nor on the folder they are compiled in. Files that
-    do not compile (templates, other Pythons' syntax) are left as they are.
+    The result depends on the sources alone, not on their times or the folder they are compiled in. Files that do not
+    compile (templates, other Pythons' syntax) are skipped.
     """
     missing = [str(path) for path in root.rglob("*.py") if not Path(cache_from_source(str(path))).exists()]
     with ProcessPoolExecutor(os.cpu_count()) as pool:

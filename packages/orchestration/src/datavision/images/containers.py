@@ -35,10 +35,10 @@ class ContainerBuilder:
     def __init__(
         self, config: Config, project: Path, registry: Registry, engine: str, report: Callable[[str], None]
     ) -> None:
-        """Use `engine` (docker or podman); `report` gets each build step as it begins.
+        """Use `engine` (docker or podman); `report` gets each build step as it starts.
 
         Raises:
-            ImageError: the environment's registry keeps no layers (the embedded cloud's ECR).
+            ImageError: The environment's registry keeps no layers (the embedded cloud's ECR).
         """
         if not Environment(config).registry_keeps_layers:
             raise ImageError(
@@ -53,7 +53,7 @@ class ContainerBuilder:
         self._logged_in = False
 
     def recipe(self) -> dict[str, str]:
-        """Return what decides a build's outcome beside the source."""
+        """Return what determines a build's outcome besides the source."""
         return {
             "engine": "container",
             "base": self._config.images.base_image,
@@ -86,7 +86,7 @@ class ContainerBuilder:
             *_certificates(),
         ]  # fmt: skip
         if self.engine == "docker":
-            # Else buildx pushes an index with a provenance in it, whose digest is not the one that ECS reports.
+            # Otherwise buildx pushes an index with provenance, whose digest is not the one that ECS reports.
             command += ["--provenance=false", "--sbom=false"]
         if self.engine == "podman":
             command += ["--format", "oci", "--timestamp", str(source.epoch)]
@@ -105,7 +105,8 @@ class ContainerBuilder:
         """Push and return the image as the registry has it.
 
         Raises:
-            BuildError: the push failed.
+            RegistryError: The image is not in the registry after the push.
+            BuildError: The push failed.
         """
         host = self._config.registry()
         self._login(host)
@@ -132,14 +133,14 @@ class ContainerBuilder:
         return Invocation((self.engine, "run", *flags, built, *command), {}, self._project)
 
     def available(self, image: RegisteredImage) -> bool:
-        """Say whether the image's content is there, not only its record in the registry."""
+        """Return whether the image's content exists, not only its record in the registry."""
         if self._config.images.registry is None:
             return True
         manifest = self._fetch(image.repository, image.digest)
         return manifest is not None and manifest_digest(manifest) == image.digest
 
     def discard(self, digest: str) -> int:
-        """Remove this machine's copy of the image, if it has one; returns 0: engines share layers."""
+        """Remove this machine's copy of the image, if there is one; return 0, because engines share layers."""
         names = self._engine("images", "--quiet", "--filter", f"digest={digest}").split()
         if names:
             self._engine("rmi", "--force", *names)

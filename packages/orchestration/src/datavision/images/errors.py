@@ -14,10 +14,10 @@ class ImageError(UserError):
 
 
 class BuildError(ImageError):
-    """A build step failed; the text is the step, its output, and nothing else."""
+    """A build step failed; the text is the step and its output."""
 
     exit_code = FAILURE
 
 
 class RegistryError(ImageError):
-    """The registry lacks an image, or holds another one than expected."""
+    """The registry lacks an image, or has another one than expected."""

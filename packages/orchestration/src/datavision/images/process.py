@@ -25,19 +25,19 @@ from datavision.process_environment import ProcessEnvironment
 
 
 class ProcessBuilder:
-    """Builds into fargate-local's image store; a push is the manifest alone, put into the embedded registry."""
+    """Builds into fargate-local's image store; a push puts only the manifest into the embedded registry."""
 
     engine = "process"
 
     def __init__(self, project: Path, state: Path, registry: Registry) -> None:
-        """Keep images in `state/images`, environments to start from in `state/environments`."""
+        """Keep images in `state/images`, base environments in `state/environments`."""
         self._project = project
         self._state = state
         self._registry = registry
         self._store = _open_store(state / "images")
 
     def recipe(self) -> dict[str, str]:
-        """Return what decides a build's outcome beside the source."""
+        """Return what determines a build's outcome besides the source."""
         return {"engine": self.engine, "python": platform.python_version(), "machine": platform.machine()}
 
     def build(self, source: ModuleSource, stamp: Stamp) -> str:
@@ -70,7 +70,7 @@ class ProcessBuilder:
         """Put the image's manifest into the registry and return the image as the registry has it."""
         present = self._registry.find(repository, tag=tag)
         if present is not None and present.digest != manifest_digest(manifest) and not self.available(present):
-            # Its folder was removed by hand: the record alone helps nobody and would block the tag.
+            # Its folder was removed by hand: the record alone is useless and would block the tag.
             self._registry.delete(repository, [present.digest])
         return self._registry.put(repository, tag, manifest)
 
@@ -87,7 +87,7 @@ class ProcessBuilder:
         return Invocation((str(app / ".venv" / "bin" / ENTRYPOINT[0]), *mapped), variables, app)
 
     def available(self, image: RegisteredImage) -> bool:
-        """Say whether the image's content is there, not only its record in the registry."""
+        """Return whether the image's content exists, not only its record in the registry."""
         return bool(self._store.has(image.digest))
 
     def folder(self, digest: str) -> Path:
@@ -95,11 +95,11 @@ class ProcessBuilder:
         return Path(self._store.path(digest))
 
     def discard(self, digest: str) -> int:
-        """Remove the image's folder; returns the bytes this freed."""
+        """Remove the image's folder; return the bytes freed."""
         return _remove(self.folder(digest))
 
     def tidy(self, keep: int) -> int:
-        """Remove records of builds whose image is gone, and all environments but the `keep` last used ones."""
+        """Remove records of builds whose image is gone, and all environments except the `keep` last used ones."""
         for made in (self._state / "builds").glob("*"):
             if not self._store.has(manifest_digest(made.read_text(errors="replace"))):
                 made.unlink(missing_ok=True)
@@ -108,7 +108,11 @@ class ProcessBuilder:
         return sum(_remove(path) for path in last_used[keep:])
 
     def _dependencies(self, source: ModuleSource) -> Path:
-        """Return the environment with the lock's part for this module, made once per lock part and interpreter."""
+        """Return the environment with this module's part of the lock, created once per part and interpreter.
+
+        Raises:
+            OSError: The environment cannot be moved into place.
+        """
         third_party = "\n".join(line for line in source.requirements.splitlines() if not line.startswith("./"))
         key = hashlib.sha256(f"{sys.version}\0{third_party}".encode()).hexdigest()[:24]
         cache = self._state / "environments"
@@ -122,7 +126,7 @@ class ProcessBuilder:
                 compile_bytecode(Path(scratch))
                 try:
                     environment.rename(ready)
-                except OSError:  # another build was quicker; its environment is the same
+                except OSError:  # another build was faster; its environment is the same
                     if not ready.exists():
                         raise
         os.utime(ready)
@@ -159,7 +163,7 @@ def _config(source: ModuleSource, stamp: Stamp) -> dict[str, Any]:
 
 
 def _remove(folder: Path) -> int:
-    """Remove a folder and return what the disk got back: a file with other hard links is still there."""
+    """Remove a folder and return the bytes the disk got back: files with other hard links still exist."""
     files = (os.lstat(Path(path) / name) for path, _, names in os.walk(folder) for name in names)
     freed = sum(found.st_blocks * 512 for found in files if found.st_nlink == 1)
     shutil.rmtree(folder, ignore_errors=True)
@@ -167,5 +171,5 @@ def _remove(folder: Path) -> int:
 
 
 def _link_tree(origin: Path, target: Path) -> None:
-    """Copy a folder by hard links: images never change their files, and half a gigabyte need not be written twice."""
+    """Copy a folder with hard links: images never change their files, and half a gigabyte need not be written twice."""
     shutil.copytree(origin, target, symlinks=True, copy_function=os.link)

@@ -13,7 +13,7 @@ SOURCE_TAG_PREFIX = "src-"
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a build writes into the image about itself."""
+    """What a build records in the image about itself."""
 
     version: str
     commit: str
@@ -32,9 +32,9 @@ class Invocation:
 
 
 def source_tag(source: ModuleSource, recipe: Mapping[str, str]) -> str:
-    """Return the registry tag that says what an image was made from and how: same tag, no build.
+    """Return the registry tag that encodes what an image was made from and how: same tag, no build.
 
-    `recipe` is what else decides the outcome: engine, base image, interpreter, architecture.
+    `recipe` is what else determines the outcome: engine, base image, interpreter, architecture.
     """
     text = source.hash + "".join(f"\0{key}={recipe[key]}" for key in sorted(recipe))
     return SOURCE_TAG_PREFIX + hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -37,7 +37,7 @@ class Registry:
         """Return the image that `tag` or `digest` names, or None.
 
         Raises:
-            RegistryError: the repository does not exist.
+            RegistryError: The repository does not exist.
         """
         wanted = {"imageDigest": digest} if digest else {"imageTag": tag or ""}
         try:
@@ -52,7 +52,7 @@ class Registry:
         """Yield every image of a repository.
 
         Raises:
-            RegistryError: the repository does not exist.
+            RegistryError: The repository does not exist.
         """
         pages = self._ecr.get_paginator("describe_images").paginate(repositoryName=repository)
         try:
@@ -81,10 +81,10 @@ class Registry:
         return str(found[0]["imageManifest"])
 
     def put(self, repository: str, tag: str, manifest: str) -> RegisteredImage:
-        """Put `manifest` under `tag` and return the image as the registry has it; again is no error.
+        """Put `manifest` under `tag` and return the image as the registry has it; repeating it is not an error.
 
         Raises:
-            RegistryError: the tag names another image (tags are immutable).
+            RegistryError: The tag names another image (tags are immutable).
         """
         digest = manifest_digest(manifest)
         try:
@@ -105,21 +105,21 @@ class Registry:
         return self.require(repository, tag, digest)
 
     def add_tag(self, repository: str, digest: str, tag: str) -> RegisteredImage:
-        """Give an image one more tag."""
+        """Add a tag to an image."""
         return self.put(repository, tag, self.manifest(repository, digest))
 
     def require(self, repository: str, tag: str, digest: str | None = None) -> RegisteredImage:
         """Return the image under `tag`.
 
         Raises:
-            RegistryError: there is none, or it is not `digest`.
+            RegistryError: There is none, or it is not `digest`.
         """
         image = self.find(repository, tag=tag)
         if image is None:
             raise RegistryError(f"{repository}:{tag} is not in the registry after its push. Run the release again.")
         if digest is not None and image.digest != digest:
             raise RegistryError(
-                f"{repository}:{tag} is {image.digest} in the registry, not {digest} as built. Somebody else pushed "
+                f"{repository}:{tag} is {image.digest} in the registry, not {digest} as built. Someone else pushed "
                 "that tag; tags are immutable, so nothing was overwritten. Release under another version."
             )
         return image

@@ -12,19 +12,19 @@ from datavision.images.stamp import working_tree_stamp
 from datavision.state import project_root, state_dir
 
 AIRFLOW = "airflow"
-"""The image that is no module: Airflow itself, with the orchestration package."""
+"""The image that is not a module: Airflow itself, with the orchestration package."""
 UNRELEASED = "0.0.0-dev"
-"""Version label of an image that no release made."""
+"""Version label of an image built outside a release."""
 
 
 def build_images(
     config: Config, modules: Sequence[str], engine: EngineChoice | None, report: Callable[[str], None]
 ) -> dict[str, str]:
-    """Build `modules` and return what each became: a local image name, or a digest.
+    """Build `modules` and return the name of each: a local image name, or a digest.
 
     Raises:
-        BuildError: a step failed.
-        ImageError: there is no such module.
+        BuildError: A step failed.
+        ImageError: There is no such module.
     """
     builder = open_builder(config, project_root(), state_dir(), engine, report)
     return {module: builder.describe(_build(builder, config, module, report)) for module in modules}
@@ -33,7 +33,7 @@ def build_images(
 def push_image(config: Config, module: str, engine: EngineChoice | None, report: Callable[[str], None]) -> str:
     """Build `module`, push it under its source tag, and return `registry/repository@digest` as the registry has it.
 
-    What was pushed from the same source already is neither built nor pushed again.
+    An image already pushed from the same source is neither built nor pushed again.
     """
     builder = open_builder(config, project_root(), state_dir(), engine, report)
     source = _source(builder, config, module)
@@ -67,5 +67,5 @@ def _source(builder: Builder, config: Config, module: str) -> ModuleSource:
     if module not in known:
         raise ImageError(f"There is no image {module!r}. Use one of: {', '.join(known)}.")
     if module == AIRFLOW and builder.engine == "process":
-        raise ImageError("Airflow's image is for containers; the local Airflow runs without one. Use --engine podman.")
+        raise ImageError("Airflow's image is for containers; the local Airflow does not use one. Use --engine podman.")
     return read_source(project_root(), module)

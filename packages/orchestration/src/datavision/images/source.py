@@ -14,7 +14,7 @@ from datavision.images.uv import locked_requirements
 
 _MEMBER = re.compile(r"^\./(packages/[\w.-]+)", re.MULTILINE)
 _FOLDERS = {"airflow": "orchestration"}
-"""Images whose package has another name than they have."""
+"""Images whose package has a different name."""
 _ALSO_COPIED = {"airflow": ("config", "packages/runtime/image")}
 """What a Dockerfile copies besides the package and the members it needs, relative to the project."""
 _NOT_SHIPPED = frozenset({"src", "tests", "pyproject.toml", "README.md", "Dockerfile"})
@@ -52,7 +52,7 @@ def read_source(project: Path, module: str) -> ModuleSource:
     """Return the inputs of `module`'s image as they are in the working tree.
 
     Raises:
-        ImageError: there is no such module, or this is not a git repository.
+        ImageError: There is no such module, or this is not a git repository.
     """
     folder = project / "packages" / _FOLDERS.get(module, module)
     if not (folder / "Dockerfile").is_file() and not (folder / "pyproject.toml").is_file():
@@ -71,7 +71,7 @@ def read_source(project: Path, module: str) -> ModuleSource:
 
 
 def _content(project: Path, path: Path) -> bytes:
-    """Return what counts of a file; of a configuration all but Airflow's image, which would be named after itself."""
+    """Return the part of a file that counts; for a configuration everything except Airflow's image, its own name."""
     if path.parent != project / "config" or path.suffix != ".toml":
         return path.read_bytes()
     values = tomllib.loads(path.read_text(encoding="utf-8"))

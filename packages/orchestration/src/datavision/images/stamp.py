@@ -1,4 +1,4 @@
-"""Where a working tree comes from."""
+"""Records where a working tree comes from."""
 
 import re
 from pathlib import Path
@@ -9,10 +9,10 @@ from datavision.images.recipe import Stamp
 
 
 def working_tree_stamp(project: Path, version: str) -> Stamp:
-    """Return the stamp of what is built from the working tree now.
+    """Return the stamp for building the working tree as it is now.
 
     Raises:
-        ImageError: the repository has no commit.
+        ImageError: The repository has no commit.
     """
     commit = _git(project, "log", "-1", "--format=%H")
     dirty = bool(_git(project, "status", "--porcelain"))

@@ -16,7 +16,7 @@ def uv_binary(project: Path, process: ProcessEnvironment | None = None) -> str:
     """Return the uv to use: `UV` (set by `uv run`), else the one on PATH, else `.uv/bin/uv` of the project.
 
     Raises:
-        ImageError: there is none.
+        ImageError: There is none.
     """
     process = process or ProcessEnvironment.current()
     candidates = (process.uv, shutil.which("uv", path=process.path), str(project / ".uv" / "bin" / "uv"))
@@ -32,7 +32,7 @@ def uv_binary(project: Path, process: ProcessEnvironment | None = None) -> str:
 def requirements(project: Path, package: str, _lock_state: tuple[int, int]) -> str:
     """Return the part of the lock that `package` needs, as a hashed requirements file.
 
-    Workspace members are lines that begin with `./`. `_lock_state` (size and mtime of the lock) keeps the cache honest.
+    Workspace members are lines that start with `./`. `_lock_state` (size and mtime of the lock) invalidates the cache.
     """
     return _run(
         project,
@@ -58,8 +58,8 @@ def install_dependencies(project: Path, environment: Path, package: str) -> None
 
 
 def install_members(project: Path, environment: Path, package: str, members: Sequence[str]) -> None:
-    """Install `package` and its workspace members, built from their present sources."""
-    # uv caches a built member by its pyproject.toml alone, so a change in its sources has to be announced.
+    """Install `package` and its workspace members, built from their current sources."""
+    # uv caches a built member by its pyproject.toml alone, so it has to be told of changes in the sources.
     fresh = [argument for member in members for argument in ("--reinstall-package", member)]
     _sync(project, environment, "install the module", package, ["--inexact", *fresh])
     untrace = project / "packages" / "runtime" / "image" / "untrace"
@@ -88,7 +88,7 @@ def compile_bytecode(root: Path) -> None:
     """Compile what has no bytecode yet below `root`, the folder that holds an image's `app/`.
 
     Raises:
-        BuildError: the compiler broke down.
+        BuildError: The compiler broke down.
     """
     done = subprocess.run(
         [sys.executable, "-m", "datavision.images.bytecode", str(root)], capture_output=True, text=True, check=False

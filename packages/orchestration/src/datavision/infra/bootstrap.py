@@ -1,4 +1,4 @@
-"""Runs the bootstrap task, which makes the databases from inside the VPC, and waits for its end."""
+"""Runs the bootstrap task, which creates the databases from inside the VPC, and waits for it."""
 
 import time
 from collections.abc import Callable
@@ -16,10 +16,10 @@ _LOG_LINES = 20
 
 
 def run_bootstrap(config: Config, *, rotate: bool, report: Callable[[str], None]) -> None:
-    """Start the task, wait until it has ended, and report what it said.
+    """Start the task, wait until it has ended, and report its output.
 
     Raises:
-        InfraError: its stack is not deployed, or it did not start, end in time, or succeed.
+        InfraError: Its stack is not deployed, or it did not start, end in time, or succeed.
     """
     ecs = checked_client(config, "ecs")
     family, place = config.task_family(_CONTAINER), network(Cloud.of(config), config.ecs)

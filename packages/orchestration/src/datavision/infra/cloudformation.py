@@ -1,4 +1,4 @@
-"""The edge to CloudFormation: what state a stack is in, waiting until it settles, and why it failed."""
+"""The calls to CloudFormation: a stack's state, waiting until it settles, and why it failed."""
 
 import time
 import uuid
@@ -13,20 +13,20 @@ from datavision.infra.errors import InfraError
 
 SETTLED = frozenset({"CREATE_COMPLETE", "UPDATE_COMPLETE"})
 EMPTY = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS"})
-"""A stack that was never whole, or that somebody wanted gone: it can only be deleted and made again."""
+"""A stack that was never complete, or is being deleted: it can only be deleted and created again."""
 PATIENCE_SECONDS = 3600.0
 """A PostgreSQL in two zones takes up to half an hour."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 _NOTHING_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _CONSEQUENCE = "cancelled"
-"""CloudFormation gives `Resource creation cancelled` for everything that was under way when the first one failed."""
+"""CloudFormation reports this for everything that was in progress when the first resource failed."""
 
 
 class StackEdge:
     """One stack, by its name."""
 
     def __init__(self, cloudformation: Any, name: str, report: Callable[[str], None]) -> None:
-        """Talk about stack `name` through a boto3 client; `report` hears what is waited for."""
+        """Manage stack `name` through a boto3 client; `report` is told what is being waited for."""
         self._client = cloudformation
         self._name = name
         self._report = report
@@ -34,7 +34,11 @@ class StackEdge:
         self._told: set[str] = set()
 
     def describe(self) -> Mapping[str, Any] | None:
-        """Return the stack as CloudFormation has it, None when there is none."""
+        """Return the stack as CloudFormation describes it, or None when there is none.
+
+        Raises:
+            ClientError: The call failed for another reason.
+        """
         try:
             (stack,) = self._client.describe_stacks(StackName=self._name)["Stacks"]
         except ClientError as error:
@@ -45,12 +49,12 @@ class StackEdge:
         return None if stack["StackStatus"] == "DELETE_COMPLETE" else described
 
     def settle(self) -> Mapping[str, Any] | None:
-        """Wait while something is in progress and return the stack, None when it is gone.
+        """Wait while something is in progress and return the stack, or None when it is gone.
 
         Each resource that comes to an end meanwhile is reported, since `mark`.
 
         Raises:
-            InfraError: it is still in progress after an hour.
+            InfraError: It is still in progress after an hour.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         pause, said = _FIRST_PAUSE, ""
@@ -74,7 +78,11 @@ class StackEdge:
     def recover(self) -> Mapping[str, Any] | None:
         """Wait for what is in progress, then bring the stack into a state from which it can be deployed.
 
-        Returns the stack, or None when it has to be created: there is none, or what an attempt left was deleted.
+        Returns:
+            The stack, or None if it has to be created: there was none, or a failed attempt's was deleted.
+
+        Raises:
+            InfraError: A failed attempt's stack could not be deleted.
         """
         stack = self.settle()
         if stack is None:
@@ -84,7 +92,7 @@ class StackEdge:
             self.delete()
             return None
         if stack["StackStatus"] == "UPDATE_ROLLBACK_FAILED":
-            self._report(f"{self._name}: finishing a rollback that failed")
+            self._report(f"{self._name}: continuing a rollback that failed")
             self._client.continue_update_rollback(StackName=self._name)
             stack = self.settle()
         return stack

@@ -1,9 +1,9 @@
-"""The databases of lakehouse and Airflow: made inside the VPC, by a task that `datavision infra bootstrap` starts.
+"""The databases of lakehouse and Airflow: created inside the VPC, by a task that `datavision infra bootstrap` starts.
 
-Each gets a user that owns its database and may connect to no other. Passwords are made here and go nowhere but into the
-URLs in Secrets Manager. Run again it changes nothing; with `--rotate` every user gets a new password.
+Each gets a user that owns its database and may connect to no other. Passwords are generated here and stored only in the
+URLs in Secrets Manager. Running it again changes nothing; with `--rotate` every user gets a new password.
 
-The server and its master user come as PGHOST, PGPORT, PGUSER, PGPASSWORD and PGSSLMODE, which the driver reads itself.
+The server and its master user are passed as PGHOST, PGPORT, PGUSER, PGPASSWORD and PGSSLMODE, which the driver reads.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Owned:
 
 DATABASES = (
     Owned("lakehouse", "lakehouse_catalog_url", "postgresql", "?sslmode=require"),
-    # Airflow hands one URL to two drivers that name the mode of TLS differently; PGSSLMODE tells both.
+    # Airflow passes one URL to two drivers that name the TLS mode differently; PGSSLMODE works for both.
     Owned("airflow", "airflow_database_url", "postgresql+psycopg2"),
 )
 
@@ -44,8 +44,8 @@ DATABASES = (
 async def bootstrap(config: Config, server: str, *, rotate: bool, report: Callable[[str], None]) -> None:
     """Make what is missing of `DATABASES` on `server` (`host:port`) and write the URLs.
 
-    Killed at any moment and run again, it ends as if it was never started before: a URL is written in the transaction
-    that gives its user the password, and a password that is in a URL is given to the user again.
+    Killed at any moment and run again, it ends as if it had never been started before: a URL is written in the
+    transaction that gives its user the password, and a password already in a URL is given to the user again.
     """
     admin = await asyncpg.connect(database="postgres")
     try:
@@ -65,14 +65,14 @@ async def bootstrap(config: Config, server: str, *, rotate: bool, report: Callab
 async def _ensure_user(admin: Any, name: str, password: str) -> None:
     if not await admin.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", name):
         await admin.execute(f'CREATE ROLE "{name}"')
-        # Who is no superuser must be a member of a role to make a database that it owns.
+        # A user that is not a superuser must be a member of a role to create a database owned by it.
         await admin.execute(f'GRANT "{name}" TO CURRENT_USER')
     # The password is hexadecimal, so it needs no quoting, here or in a URL.
     await admin.execute(f"ALTER ROLE \"{name}\" LOGIN NOCREATEDB NOCREATEROLE PASSWORD '{password}'")
 
 
 async def _ensure_database(admin: Any, name: str) -> bool:
-    """Make the database if there is none, closed to everybody but its owner; returns whether it was made."""
+    """Create the database if there is none, closed to everybody but its owner; return whether it was created."""
     there = await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name)
     if not there:
         await admin.execute(f'CREATE DATABASE "{name}" OWNER "{name}"')
@@ -84,7 +84,7 @@ def _current_url(config: Config, database: Owned) -> str:
     manager = checked_client(config, "secretsmanager")
     try:
         return str(manager.get_secret_value(SecretId=secret_name(config, database.url_secret))["SecretString"])
-    except manager.exceptions.ResourceNotFoundException:  # also: it is there and has no value yet
+    except manager.exceptions.ResourceNotFoundException:  # also: it exists but has no value yet
         return ""
 
 

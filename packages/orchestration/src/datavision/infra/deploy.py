@@ -74,13 +74,17 @@ def deploy(config: Config, *, report: Report = lambda _: None, approve: Approve 
 
 
 def _check_secrets(config: Config, stack: Stack) -> None:
-    """Stop before a stack whose containers could not start for want of a value."""
+    """Check that a stack's containers can start: the secrets they need have values.
+
+    Raises:
+        InfraError: One has none; the text says which command sets it.
+    """
     missing = missing_secrets(config, stack.needs)
     if missing:
         commands = " and ".join(f"`datavision {verb} --env {config.env}`" for verb in missing.values())
         raise InfraError(
-            f"Stack {stack.name} needs values that are not there yet: {', '.join(missing)}. Run {commands}, then "
-            "deploy again; the stacks before it are in place."
+            f"Stack {stack.name} needs secrets that have no value yet: {', '.join(missing)}. Run {commands}, then "
+            "deploy again; the stacks before it have been deployed."
         )
 
 
@@ -167,14 +171,14 @@ def _with_database(config: Config, stack: Stack) -> Stack:
 
 
 def _ensure_ecs_role(config: Config) -> None:
-    """Make the role that ECS works with, once per account: a cluster with capacity providers fails without it."""
+    """Create ECS's service-linked role, once per account: a cluster with capacity providers fails without it."""
     iam = checked_client(config, "iam")
     with suppress(iam.exceptions.InvalidInputException, iam.exceptions.EntityAlreadyExistsException):  # it is there
         iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")
 
 
 def _database(config: Config) -> dict[str, str]:
-    """Return where the database is and which secret has its master password: RDS decides both when it makes it."""
+    """Return the database's address and the secret with its master password: RDS decides both when it creates it."""
     rds, name = checked_client(config, "rds"), f"datavision-{config.env}"
     (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
     if "MasterUserSecret" not in found:  # moto's CloudFormation leaves out ManageMasterUserPassword
@@ -184,7 +188,11 @@ def _database(config: Config) -> dict[str, str]:
 
 
 def _s3_prefix_list(config: Config, network: Mapping[str, Any] | None) -> str:
-    """Return the prefix list that the network stack has, else the region's; moto makes up another one at each start."""
+    """Return the prefix list that the network stack has, else the region's; moto makes up another one at each start.
+
+    Raises:
+        InfraError: The region has none.
+    """
     for parameter in network["Parameters"] if network else ():
         if parameter["ParameterKey"] == "S3PrefixList":
             return str(parameter["ParameterValue"])
@@ -212,6 +220,6 @@ def _explain(config: Config, stack: Stack, current: Mapping[str, Any] | None, wh
     remedy = (
         "Start from an empty embedded cloud with `make clean`."
         if Environment(config).embedded_url
-        else "Correct it and run `datavision infra deploy` again; CloudFormation has rolled the stack back."
+        else "Fix it and run `datavision infra deploy` again; CloudFormation has rolled the stack back."
     )
     return f"CloudFormation could not {'update' if current else 'create'} {stack.name}: {why}. {remedy}"

@@ -1,4 +1,4 @@
-"""What may be wrong with the stacks of an environment."""
+"""Errors of an environment's stacks."""
 
 from datavision.errors import UserError
 

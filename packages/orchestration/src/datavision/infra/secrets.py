@@ -1,4 +1,7 @@
-"""The secrets of an environment: their names, and their values' way into Secrets Manager. No template holds a value."""
+"""The secrets of an environment: their names, and how their values get into Secrets Manager.
+
+No template holds a value.
+"""
 
 import base64
 import secrets
@@ -11,7 +14,7 @@ from datavision.infra.errors import InfraError
 
 _CONFIGURED = ("source_url", "lakehouse_catalog_url")
 ASKED_FOR = ("source_url", "airflow_git", "airflow_oidc", "smtp")
-"""What only people know: `datavision infra secret` asks for it."""
+"""Secrets that only people know: `datavision infra secret` prompts for them."""
 BOOTSTRAPPED = ("lakehouse_catalog_url", "airflow_database_url")
 """URLs that `datavision infra bootstrap` writes, with passwords that nobody ever sees."""
 GENERATED: Mapping[str, Callable[[], str]] = {
@@ -19,7 +22,7 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "airflow_jwt_secret": lambda: secrets.token_hex(32),
     "airflow_api_secret_key": lambda: secrets.token_hex(32),
 }
-"""Keys of Airflow, made here because Secrets Manager cannot make a Fernet key (32 bytes in base64)."""
+"""Airflow's keys, generated here because Secrets Manager cannot generate a Fernet key (32 bytes in base64)."""
 
 
 def secret_name(config: Config, key: str) -> str:
@@ -30,9 +33,9 @@ def secret_name(config: Config, key: str) -> str:
 
 
 def put_secret_values(config: Config, values: Mapping[str, str]) -> list[str]:
-    """Give the environment's secrets their values; returns the keys whose value changed.
+    """Set the environment's secrets; return the keys whose value changed.
 
-    A secret that no stack made (moto's CloudFormation skips them) is created.
+    A secret that no stack created (moto's CloudFormation skips them) is created.
     """
     manager = checked_client(config, "secretsmanager")
     changed = []
@@ -49,12 +52,12 @@ def put_secret_values(config: Config, values: Mapping[str, str]) -> list[str]:
 
 
 def fill_in_generated(config: Config) -> list[str]:
-    """Give the generated keys that have no value one; a second Fernet key would orphan what the first encrypted."""
+    """Generate the keys that have no value yet; a second Fernet key would make what the first encrypted unreadable."""
     return put_secret_values(config, {key: GENERATED[key]() for key in _without_value(config, GENERATED)})
 
 
 def missing_secrets(config: Config, keys: Iterable[str]) -> dict[str, str]:
-    """Return those of `keys` that have no value, each with the command (after `datavision`) that gives it one."""
+    """Return those of `keys` that have no value, each with the command (after `datavision`) that sets it."""
     return {
         key: "infra bootstrap" if key in BOOTSTRAPPED else f"infra secret {key}" for key in _without_value(config, keys)
     }
@@ -64,7 +67,7 @@ def secret_arns(config: Config, keys: tuple[str, ...]) -> dict[str, str]:
     """Return the ARNs of the secrets named by `keys`.
 
     Raises:
-        InfraError: a secret does not exist.
+        InfraError: A secret does not exist.
     """
     manager = checked_client(config, "secretsmanager")
     found = {}
@@ -82,7 +85,7 @@ def secret_arns(config: Config, keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def has_value(config: Config, key: str) -> bool:
-    """Tell whether a secret has a value; the value itself stays where it is."""
+    """Return whether a secret has a value, without reading it."""
     manager = checked_client(config, "secretsmanager")
     try:
         stages = manager.describe_secret(SecretId=secret_name(config, key)).get("VersionIdsToStages", {})

@@ -1,4 +1,4 @@
-"""The stacks of an environment as they should be: templates and the parameters that the configuration gives them."""
+"""The desired stacks of an environment: templates, and their parameters from the configuration."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ _EXPORT = re.compile(r'Export: {Name: !Sub "([^"]+)"}')
 
 @dataclass(frozen=True)
 class Stack:
-    """One CloudFormation stack as it should be."""
+    """One CloudFormation stack in its desired state."""
 
     part: str
     name: str
@@ -28,13 +28,13 @@ class Stack:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of template and parameters; equal means there is nothing to deploy."""
+        """A hash of template and parameters; if it is equal there is nothing to deploy."""
         text = self.template + repr(sorted(self.parameters.items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Keys of the secrets that must have values before."""
+        """Keys of the secrets that must have values first."""
         return _NEEDS.get(self.part, ())
 
     @property
@@ -58,7 +58,7 @@ def stack_names(config: Config) -> list[str]:
 
 
 def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
-    """Return the stacks of `config`'s environment in the order they are deployed: each after what it needs."""
+    """Return the stacks of `config`'s environment in deployment order: each after those it needs."""
     names = {
         "Environment": config.env,
         "RepositoryPrefix": config.images.repository_prefix,
@@ -127,7 +127,7 @@ def _network(config: Config) -> dict[str, str]:
 
 
 def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Return the parameters of the stacks that `local` has other means for: database, Airflow, alarms."""
+    """Return the parameters of the stacks that `local` replaces by other means: database, Airflow, alarms."""
     airflow = config.airflow
     parameters: dict[str, dict[str, str]] = {
         "database": {"Environment": config.env},

@@ -1,4 +1,4 @@
-"""What a laptop needs in place of AWS: the source, the embedded cloud and Airflow, all on 127.0.0.1.
+"""What a laptop has instead of AWS: the source, the embedded cloud and Airflow, all on 127.0.0.1.
 
-Installed by the extra `datavision-orchestration[local]`; the Airflow image does without.
+Installed by the extra `datavision-orchestration[local]`; the Airflow image does not need it.
 """

@@ -40,10 +40,10 @@ class AirflowSettings:
 
 
 class Airflow:
-    """The services, from their launch to their stop."""
+    """The services, from start to stop."""
 
     def __init__(self, settings: AirflowSettings, base_env: Mapping[str, str]) -> None:
-        """Launch the services on a migrated database; `wait` tells when they are up."""
+        """Start the services on a migrated database; `wait` returns when they are up."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._services: list[Service] = []
@@ -64,7 +64,7 @@ class Airflow:
         """Wait until all services are healthy.
 
         Raises:
-            StartError: one of them ended, or they were not up in time.
+            StartError: One of them ended, or they were not up in time.
         """
         self._services[0].wait_until(self._healthy, START_SECONDS, poll_seconds=0.25)
 
@@ -75,7 +75,7 @@ class Airflow:
     def _healthy(self) -> bool:
         for service in self._services:
             if service.exited():
-                raise StartError(f"{service.name} ended while starting. {service.tail()}")
+                raise StartError(f"{service.name} exited while starting. {service.tail()}")
         try:
             health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
         except (httpx.HTTPError, ValueError):
@@ -85,10 +85,10 @@ class Airflow:
 
 
 def migrate_database(settings: AirflowSettings, base_env: Mapping[str, str], report: Callable[[str], None]) -> None:
-    """Bring the metadata database to this Airflow's schema; remembered, because the check alone takes seconds.
+    """Migrate the metadata database to this Airflow's schema; remembered, because the check alone takes seconds.
 
     Raises:
-        StartError: the migration failed.
+        StartError: The migration failed.
     """
     if is_migrated(settings):
         return
@@ -106,7 +106,7 @@ def migrate_database(settings: AirflowSettings, base_env: Mapping[str, str], rep
 
 
 def is_migrated(settings: AirflowSettings) -> bool:
-    """Tell whether the metadata database is known to have this Airflow's schema."""
+    """Return whether the metadata database is known to have this Airflow's schema."""
     marker = _marker(settings)
     return marker.exists() and marker.read_text() == version("apache-airflow")
 
@@ -141,7 +141,7 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(home, keys["password"])),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
-        # Its first answers are slow on a busy laptop, and a worker that gives up waits five minutes for its retry.
+        # Its first responses are slow on a busy laptop, and a worker that gives up waits five minutes for its retry.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
         "AIRFLOW__API__SECRET_KEY": keys["api"],
@@ -151,7 +151,7 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(home / "bundles"),
         "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",
-        # On a laptop someone waits for the next task, and nobody pays for a busier scheduler.
+        # On a laptop someone is waiting for the next task, and a busier scheduler costs nothing.
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.4",
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": str(settings.scheduled),
         "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
@@ -184,7 +184,9 @@ def _keys(path: Path) -> dict[str, str]:
     except (ValueError, TypeError):
         whole = False
     if not whole:
-        raise StartError(f"{path} no longer holds the local Airflow's keys. Remove it; the next start makes new ones.")
+        raise StartError(
+            f"{path} no longer holds the local Airflow's keys. Remove it; the next start creates new ones."
+        )
     if "password" not in keys:  # a state folder of version 0.1
         keys["password"] = secrets.token_urlsafe(12)
         write_private(path, json.dumps(keys))

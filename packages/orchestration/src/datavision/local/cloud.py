@@ -16,10 +16,10 @@ START_SECONDS = 60
 
 
 class Cloud:
-    """`fargate-local serve`, from its launch to its stop."""
+    """`fargate-local serve`, from start to stop."""
 
     def __init__(self, state: Path, env: Mapping[str, str], runtime: str) -> None:
-        """Launch it with tasks running as `runtime` (process, podman or docker); `wait` tells when it answers."""
+        """Start it with tasks running as `runtime` (process, podman or docker); `wait` returns when it answers."""
         port = free_port()
         scratch = state / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ class Cloud:
             "--store", str(image_store(state)),
             "--runtime", runtime,
         ]  # fmt: skip
-        # What tasks leave in their temporary folder goes with the rest of the state, not into the machine's.
+        # Tasks' temporary files are part of the state, not of the machine's /tmp.
         tasks_env = {**env, "TMPDIR": str(scratch)}
         self._service = Service("The embedded cloud", command, tasks_env, state / "logs" / "cloud.log")
 
@@ -41,7 +41,7 @@ class Cloud:
         """Wait until it answers.
 
         Raises:
-            StartError: it ended, or did not answer in time.
+            StartError: It ended, or did not answer in time.
         """
         self._service.wait_until(lambda: _answers(self.url), START_SECONDS)
 

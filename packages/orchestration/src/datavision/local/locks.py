@@ -5,7 +5,7 @@ from typing import IO
 
 
 def take(file: IO[str]) -> bool:
-    """Lock an open file for us alone without waiting; tell whether that worked."""
+    """Lock an open file exclusively without waiting; return whether that worked."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -23,11 +23,11 @@ class Mailbox:
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._controller.start()
 
     def stop(self) -> None:
-        """Stop listening; the messages stay."""
+        """Stop listening; the messages are kept."""
         self._controller.stop()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name

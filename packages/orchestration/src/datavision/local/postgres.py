@@ -42,7 +42,7 @@ _SETTINGS: Final = {
     "maintenance_work_mem": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "15min",
-    # No replicas here: a table filled in the transaction that makes it then needs no write-ahead log.
+    # No replicas here: a table filled in the transaction that creates it then needs no write-ahead log.
     "wal_level": "minimal",
     "max_wal_senders": "0",
     "io_method": "sync",
@@ -53,11 +53,11 @@ _SETTINGS: Final = {
 _START_SECONDS: Final = 60
 _PORT_TRIES: Final = 5
 _NO_PROCESS: Final = 2**22
-"""Linux never gives this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
+"""Linux never assigns this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
 
 
 class PostgresError(UserError):
-    """The embedded PostgreSQL cannot be made, started or stopped."""
+    """The embedded PostgreSQL cannot be created, started or stopped."""
 
     exit_code = FAILURE
 
@@ -76,23 +76,28 @@ class EmbeddedPostgres:
 
     @property
     def running(self) -> bool:
-        """Whether the server answers to this folder's process file."""
+        """Whether the server in this folder's process file is running."""
         return self._postmaster() is not None
 
     @property
     def port(self) -> int:
-        """The port, the same from start to start unless something else took it meanwhile."""
+        """The port, the same at every start unless something else took it meanwhile.
+
+        Raises:
+            PostgresError: The port's file is damaged.
+        """
         try:
             return int((self._folder / "port").read_text())
         except ValueError:
             raise PostgresError(
-                f"{self._folder / 'port'} holds no port. Remove it, and start again: datavision up."
+                f"{self._folder / 'port'} does not contain a port. Remove it and start again: datavision up."
             ) from None
 
     def start(self) -> bool:
-        """Start the server, making its folder at first; returns whether it was down.
+        """Start the server, creating its folder the first time; return whether it was down.
 
-        Raises PostgresError with the server's own last words when it does not come up.
+        Raises:
+            PostgresError: It does not start; the text ends with the server's last words.
         """
         with self._locked():
             if self.running:
@@ -105,12 +110,12 @@ class EmbeddedPostgres:
             return True
 
     def stop(self) -> bool:
-        """Stop the server, rolling back what is unfinished; returns whether it was up."""
+        """Stop the server, rolling back what is unfinished; return whether it was up."""
         with self._locked():
             process = self._postmaster()
             if process is None:
                 return False
-            # Fast shutdown first, then the immediate one, which recovers from its log at the next start.
+            # Fast shutdown first, then immediate, which recovers from the log at the next start.
             for number, seconds in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 5)):
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
@@ -120,13 +125,13 @@ class EmbeddedPostgres:
             return True
 
     def url(self, database: str) -> str:
-        """The URL of one of its databases, password included; the database is made when it is missing."""
+        """Return the URL of one of its databases, password included; the database is created if it is missing."""
         self._ensure_database(database)
         return self._url(database)
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True, exist_ok=True)
-        # Shared by all blocks, and released by the kernel when a process dies: who gets it alone is the last user.
+        # Shared by all blocks, and released by the kernel when a process dies: whoever gets it exclusively is the last.
         self._use = (self._folder / ".in-use").open("w")
         fcntl.flock(self._use, fcntl.LOCK_SH)
         try:
@@ -167,7 +172,7 @@ class EmbeddedPostgres:
             yield
 
     def _create(self) -> None:
-        # Only a finished initdb gets the final name, so that a killed one is made again.
+        # Only a finished initdb gets the final name, so that a killed one is repeated.
         unfinished = self._folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         password = self._folder / "password"
@@ -182,7 +187,7 @@ class EmbeddedPostgres:
         done = self._pg(command)
         if done.returncode != 0:
             raise PostgresError(
-                f"PostgreSQL could not make its files in {self._folder}: {_last_words(done.stderr)}. "
+                f"PostgreSQL could not create its files in {self._folder}: {_last_words(done.stderr)}. "
                 "Free disk space or make the folder writable, then run again."
             )
         unfinished.rename(self._data)
@@ -213,12 +218,12 @@ class EmbeddedPostgres:
             (self._folder / "port").unlink()
         raise PostgresError(
             f"The embedded PostgreSQL did not start: {_last_words(self._words())}. Its log is {self._log}. "
-            "If its data is of no value, remove it with: make clean."
+            "If you do not need its data, remove it with: make clean."
         )
 
     def _pick_port(self) -> int:
         kept = self._folder / "port"
-        with suppress(ValueError, OverflowError):  # a damaged file is written anew
+        with suppress(ValueError, OverflowError):  # a damaged file is rewritten
             if kept.exists() and _is_free(int(kept.read_text())):
                 return int(kept.read_text())
         with socket.socket() as probe:
@@ -233,14 +238,14 @@ class EmbeddedPostgres:
     def _postmaster(self) -> psutil.Process | None:
         try:
             process = psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))
-            # After a crash the number may belong to anybody.
+            # After a crash the number may belong to any process.
             mine = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._data
         except (OSError, ValueError, psutil.Error):
             return None
         return process if mine else None
 
     def _end_backends(self) -> None:
-        """End what a killed server left working in the data folder."""
+        """Kill backends that a killed server left running in the data folder."""
         remains = [process for process in psutil.process_iter(["name"]) if self._is_backend(process)]
         for process in remains:
             with suppress(psutil.NoSuchProcess):
@@ -249,7 +254,7 @@ class EmbeddedPostgres:
             _gone(process, 10)
 
     def _disown_process_file(self) -> None:
-        """Make a crashed server's process file name nobody, for its number may be another program's by now.
+        """Make a crashed server's process file name no process: its number may belong to another program by now.
 
         The file itself stays: from it PostgreSQL finds, checks and frees the shared memory left over.
         """
@@ -268,7 +273,7 @@ class EmbeddedPostgres:
 
     def _pg(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         program, *arguments = command
-        # A server that inherits a pipe would keep its reader waiting for as long as it lives: hence files.
+        # A server that inherits a pipe would keep its reader waiting for as long as it runs: hence files.
         with (self._folder / "command.log").open("w+") as output:
             done = subprocess.run(
                 [*command_prefix(self._folder, _binaries()), str(_binaries() / program), *arguments],
@@ -295,7 +300,7 @@ def _binaries() -> Path:
 def _gone(process: psutil.Process, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        # A container's first process may take its time to bury the dead: a zombie is gone for our purposes.
+        # A container's first process may be slow to reap: a zombie is gone for our purposes.
         with suppress(psutil.NoSuchProcess):
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.02)
@@ -315,7 +320,7 @@ def _is_free(port: int) -> bool:
 
 
 def _last_words(text: str) -> str:
-    """The first complaint in a server's output, with the line that follows it."""
+    """Return the first complaint in a server's output, with the line that follows it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     at = next((n for n, line in enumerate(lines) if re.search(r"FATAL|PANIC|error|could not", line)), 0)
     said = [re.sub(r"^.*?(FATAL|PANIC|HINT|DETAIL|error|LOG):\s*", "", line) for line in lines[at : at + 2]]

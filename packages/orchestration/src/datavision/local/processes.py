@@ -1,4 +1,4 @@
-"""Child processes that end with us: own session each, own log file, the whole group stopped."""
+"""Child processes that end with us: a session and a log file each, and the whole group is stopped."""
 
 import ctypes
 import os
@@ -38,16 +38,16 @@ class Service:
         *,
         stop_seconds: float = STOP_SECONDS,
     ) -> None:
-        """Start `command` with `env` as its whole environment, its output going to the file `log`.
+        """Start `command` with `env` as its entire environment; its output goes to the file `log`.
 
-        When it is stopped it has `stop_seconds` to end by itself.
+        When it is stopped, it has `stop_seconds` to exit by itself.
         """
         self.name = name
         self._stop_seconds = stop_seconds
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         log.parent.chmod(0o700)
-        # The owner's only, whatever the umask: logs quote data.
+        # Readable only by the owner, whatever the umask: logs quote data.
         with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
             self._process = subprocess.Popen(
                 command,
@@ -65,30 +65,30 @@ class Service:
         return self._process.pid
 
     def exited(self) -> bool:
-        """Tell whether it has ended by itself."""
+        """Return whether it has exited by itself."""
         return self._process.poll() is not None
 
     def wait(self, seconds: float) -> int:
-        """Wait for it to end by itself and return its exit code.
+        """Wait for it to exit by itself and return its exit code.
 
         Raises:
-            StartError: it still runs after `seconds`.
+            StartError: It still runs after `seconds`.
         """
         try:
             return self._process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise StartError(f"{self.name} still runs after {seconds:.0f} s. {self.tail()}") from None
+            raise StartError(f"{self.name} is still running after {seconds:.0f} s. {self.tail()}") from None
 
     def wait_until(self, ready: Callable[[], bool], seconds: float, poll_seconds: float = 0.1) -> None:
         """Wait until `ready()`.
 
         Raises:
-            StartError: it ended first, or `seconds` passed.
+            StartError: It ended first, or `seconds` passed.
         """
         deadline = time.monotonic() + seconds
         while not ready():
             if self.exited():
-                raise StartError(f"{self.name} ended while starting. {self.tail()}")
+                raise StartError(f"{self.name} exited while starting. {self.tail()}")
             if time.monotonic() > deadline:
                 raise StartError(f"{self.name} was not ready after {seconds:.0f} s. {self.tail()}")
             time.sleep(poll_seconds)
@@ -99,12 +99,12 @@ class Service:
         return f"Its log is {self.log}; the last lines are:\n" + "\n".join(text.splitlines()[-lines:])
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask it to exit."""
         with suppress(ProcessLookupError):
             self._process.terminate()
 
     def stop(self) -> None:
-        """Ask it to end, wait, and end by force what is left of its session."""
+        """Ask it to exit, wait, and kill what is left of its session."""
         members = session_members(self.pid)
         self.terminate()
         try:
@@ -120,7 +120,7 @@ class Service:
 
 
 def stop_all(services: Sequence[Service]) -> None:
-    """Stop services together: asked at once, awaited in order."""
+    """Stop services together: ask all, then wait for each in order."""
     for service in services:
         service.terminate()
     for service in services:
@@ -147,5 +147,5 @@ def free_port() -> int:
 
 
 def _die_with_parent() -> None:
-    """Have the kernel end this child when its parent dies, even by `kill -9`."""
+    """Have the kernel kill this child when its parent dies, even by `kill -9`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

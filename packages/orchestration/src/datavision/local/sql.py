@@ -18,14 +18,14 @@ from datavision.exit_codes import FAILURE
 from datavision_lakehouse import LakehouseError, LakehouseSettings, Unavailable, connect
 
 TABLE_ROWS: Final = 1000
-"""A table for people stops here; csv and json never do."""
+"""A table for people is cut here; csv and json never are."""
 
 _ROWS_PER_FETCH: Final = 10_000
 _NUMBER = re.compile(r"INT|DECIMAL|DOUBLE|FLOAT")
 
 
 class QueryError(UserError):
-    """The query cannot be answered as it is written."""
+    """The query cannot be run as it is written."""
 
 
 class LakehouseUnavailable(UserError):  # noqa: N818 - reads as the state that it reports
@@ -48,7 +48,7 @@ class Answer:
         return tuple(name for name, kind in zip(self.columns, self.types, strict=True) if _NUMBER.search(kind))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """One row after the other."""
+        """Yield one row after the other."""
         for batch in self.batches:
             yield from batch
 
@@ -62,9 +62,11 @@ class Reader:
     @classmethod
     @contextmanager
     def open(cls, settings: LakehouseSettings, at: str | None = None) -> Iterator[Self]:
-        """Connect for the time of the block; `at` is a load id, a snapshot number or a moment.
+        """Connect for the duration of the block; `at` is a load id, a snapshot number or a moment.
 
-        Raises QueryError when `at` matches nothing, and LakehouseUnavailable.
+        Raises:
+            QueryError: `at` matches nothing.
+            LakehouseUnavailable: The lakehouse cannot be opened.
         """
         try:
             connection = connect(settings, read_only=True, at=at)
@@ -76,9 +78,13 @@ class Reader:
             yield cls(connection)
 
     def ask(self, query: str) -> Answer:
-        """Run the query. Raises QueryError with what DuckDB says about it."""
+        """Run the query.
+
+        Raises:
+            QueryError: DuckDB rejects it; the text says why.
+        """
         if not query.strip(" \n\t;"):
-            raise QueryError('There is no query. Write one, for example: datavision sql "show all tables".')
+            raise QueryError('The query is empty. Write one, for example: datavision sql "show all tables".')
         try:
             result = self._connection.execute(query)
         except duckdb.Error as error:
@@ -91,7 +97,7 @@ class Reader:
         )
 
     def tables(self) -> list[str]:
-        """Every table and view, as `schema.table`."""
+        """Return every table and view, as `schema.table`."""
         rows = self._connection.execute(
             "SELECT table_schema || '.' || table_name FROM information_schema.tables "
             "WHERE table_catalog = current_database() ORDER BY ALL"
@@ -108,7 +114,7 @@ class Reader:
 
 
 def write_csv(answer: Answer, to: TextIO) -> None:
-    """Header and rows, null as an empty field."""
+    """Write a header and rows, null as an empty field."""
     writer = csv.writer(to, lineterminator="\n")
     writer.writerow(answer.columns)
     for batch in answer.batches:
@@ -116,7 +122,7 @@ def write_csv(answer: Answer, to: TextIO) -> None:
 
 
 def write_json(answer: Answer, to: TextIO) -> None:
-    """An array with one object per row; decimals are numbers with all their digits, times are ISO text."""
+    """Write an array with one object per row; decimals are numbers with all their digits, times are ISO text."""
     separator = "[\n"
     for row in answer.rows():
         fields = (f"{json.dumps(n, ensure_ascii=False)}: {_json(v)}" for n, v in zip(answer.columns, row, strict=True))
@@ -126,7 +132,7 @@ def write_json(answer: Answer, to: TextIO) -> None:
 
 
 def first_rows(answer: Answer) -> tuple[list[tuple[str, ...]], bool]:
-    """Return the first `TABLE_ROWS` rows as text, null as an empty one, and whether there are more."""
+    """Return the first `TABLE_ROWS` rows as text, null as empty text, and whether there are more."""
     rows = list(islice(answer.rows(), TABLE_ROWS + 1))
     shown = [tuple("" if value is None else _text(value) for value in row) for row in rows[:TABLE_ROWS]]
     return shown, len(rows) > TABLE_ROWS
@@ -162,4 +168,4 @@ def _sentence(error: duckdb.Error) -> str:
     lines: Sequence[str] = [line.strip() for line in str(error).splitlines() if line.strip()]
     hints = [line for line in lines[1:] if line.startswith(("Candidate", "Did you mean", "HINT"))]
     text = " ".join([*lines[:1], *hints]).rstrip(".!?")
-    return f"The query cannot be answered: {text}. `show all tables` lists what there is."
+    return f"The query failed: {text}. `show all tables` lists what there is."

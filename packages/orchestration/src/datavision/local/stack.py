@@ -1,6 +1,6 @@
-"""The whole platform on this machine: source, embedded cloud, a release of the working tree, Airflow.
+"""The entire platform on this machine: source, embedded cloud, a release of the working tree, Airflow.
 
-What runs is written to `.datavision/stack.json` while it runs, so that other commands find it.
+`.datavision/stack.json` describes it while it runs, so that other commands find it.
 """
 
 import json
@@ -34,7 +34,7 @@ _PASSED_ON_PREFIXES = ("DATAVISION_", "SSL_", "REQUESTS_CA", "CURL_CA", "LC_", "
 
 
 class StackError(UserError):
-    """The local stack cannot be started, or does not run."""
+    """The local stack cannot be started, or is not running."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class RunningStack:
     source_url: str
     airflow_url: str | None = None
     airflow_password: str | None = None
-    """Of the user `admin`."""
+    """Password of the user `admin`."""
 
     @property
     def config(self) -> Config:
@@ -55,18 +55,22 @@ class RunningStack:
 
 
 def running_stack() -> RunningStack | None:
-    """Return the stack that runs for this state folder, or None."""
+    """Return the stack that runs for this state folder, or None.
+
+    Raises:
+        StackError: Its description is damaged.
+    """
     path = state_dir() / "stack.json"
     if not path.exists():
         return None
     with (state_dir() / "stack.lock").open("a") as lock:
-        if take(lock):  # nobody holds it: what the file says is from a stack that was killed
+        if take(lock):  # nobody holds it: the file is from a stack that was killed
             return None
     try:
         return RunningStack(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise StackError(
-            f"{path} does not describe the local stack that runs ({error}). Stop that with Ctrl-C where it runs, "
+            f"{path} does not describe the running local stack ({error}). Stop that with Ctrl-C where it was started, "
             "remove the file, and start it again."
         ) from error
 
@@ -81,8 +85,8 @@ def local_stack(
     by their schedules only if `scheduled`.
 
     Raises:
-        StackError: one runs already for this state folder.
-        UserError: a part did not start, or the release failed; nothing is left running.
+        StackError: One runs already for this state folder.
+        UserError: A part did not start, or the release failed; nothing is left running.
     """
     state = state_dir()
     state.mkdir(parents=True, exist_ok=True)
@@ -90,7 +94,7 @@ def local_stack(
         lock = cleanup.enter_context((state / "stack.lock").open("a"))
         if not take(lock):
             raise StackError(
-                "A local stack already runs for this folder. Use it, or stop it with Ctrl-C where it runs."
+                "A local stack is already running for this folder. Use it, or stop it with Ctrl-C where it was started."
             )
         yield cleanup.enter_context(_started(state, report, airflow=airflow, scheduled=scheduled, release=release))
 
@@ -169,7 +173,7 @@ def _load_source(postgres: EmbeddedPostgres, process: ProcessEnvironment, report
 
 
 def _prepare(stack: RunningStack, postgres: EmbeddedPostgres, report: Report) -> None:
-    """Deploy the stacks and fill in the secrets: the databases' addresses change from start to start."""
+    """Deploy the stacks and set the secrets: the databases' addresses change at every start."""
     config = stack.config
     for name, action in deploy(config).items():
         if action != "unchanged":

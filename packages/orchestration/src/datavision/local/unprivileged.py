@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root: how to start it on a machine where everything runs as root."""
+"""How to start PostgreSQL, which refuses to run as root, where everything runs as root."""
 
 import os
 import pwd
@@ -15,10 +15,10 @@ _SYSTEM_USER: Final = "pgserver"
 
 
 def command_prefix(folder: Path, program_folder: Path) -> list[str]:
-    """What to put before a command so that it does not see itself as root; empty for an ordinary user.
+    """Return a command prefix under which a program does not see itself as root; empty for an ordinary user.
 
-    A user namespace does it without a trace. Where the kernel forbids those, files under `folder` go to a system user
-    and the folders above it and above the programs are opened to be traversed, which is said on stderr.
+    A user namespace does it without leaving a trace. Where the kernel forbids those, files under `folder` are given to
+    a system user and the folders above it and above the programs are made traversable, which is reported on stderr.
     """
     if os.geteuid() != 0:
         return []
@@ -43,7 +43,7 @@ def _hand_over(folder: Path, program_folder: Path) -> None:
         user = pwd.getpwnam(_SYSTEM_USER)
     if folder.stat().st_uid == user.pw_uid:
         return
-    print(  # noqa: T201 - a change to the machine must be said
+    print(  # noqa: T201 - a change to the machine must be reported
         f"User namespaces are not allowed here: PostgreSQL runs as system user {_SYSTEM_USER!r}, "
         f"and the folders above {folder} and {program_folder} are made readable for it.",
         file=sys.stderr,

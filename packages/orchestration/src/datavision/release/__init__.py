@@ -1,4 +1,4 @@
-"""Releases: from a working tree to proven, pinned images; promotion, rollback, history.
+"""Releases: from a working tree to tested, pinned images; promotion, rollback, history.
 
 local → promote → release, rollback, diff → plan, changelog → gates, registry → pins → versions, errors
 """

@@ -13,7 +13,7 @@ _UNRELEASED = "## Unreleased"
 def with_release(repo: PinRepository, version: str, images: Mapping[str, PinnedImage]) -> str:
     """Return CHANGELOG.md with an entry for `version`.
 
-    What stands under "Unreleased" becomes the entry; with nothing there, the commits since the last release do.
+    The entry is what stands under "Unreleased" or, if that is empty, the commits since the last release.
     """
     text = repo.read("HEAD", "CHANGELOG.md") or f"# Changelog\n\n{_UNRELEASED}\n"
     last = latest(tag.removeprefix("v") for tag in repo.tags())

@@ -38,8 +38,8 @@ def diff(config: Config, pipeline: str, before: str, after: str) -> Diff:
     """Return what changed for `pipeline` between two versions it has had.
 
     Raises:
-        UnknownRelease: it never had one of them.
-        ReleaseError: this clone lacks the commit of one of them.
+        UnknownRelease: It never had one of them.
+        ReleaseError: This clone lacks the commit of one of them.
     """
     project = project_root()
     require_pipeline(project, pipeline)
@@ -89,7 +89,11 @@ def _digest(pin: Pin, module: str) -> str | None:
 
 
 def _commit(repo: PinRepository, commit: str, version: str) -> str:
-    """Return a commit that git has; a release of a changed working tree stands for the commit below it."""
+    """Return a commit that exists in git; a release of a modified working tree is represented by its base commit.
+
+    Raises:
+        ReleaseError: This clone lacks it.
+    """
     known = commit.removesuffix("-dirty")
     try:
         return repo.git("rev-parse", "--verify", "--quiet", f"{known}^{{commit}}").strip()

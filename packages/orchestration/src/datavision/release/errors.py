@@ -13,15 +13,15 @@ from datavision.exit_codes import FAILURE
 
 
 class ReleaseError(UserError):
-    """A release, promotion or rollback cannot go on; nothing that runs was changed."""
+    """A release, promotion or rollback cannot continue; nothing that runs was changed."""
 
 
 class DirtyTreeError(ReleaseError):
-    """The working tree has changes that no commit holds."""
+    """The working tree has uncommitted changes."""
 
 
 class LockedError(ReleaseError):
-    """Somebody else is changing this environment's pins."""
+    """Someone else is changing this environment's pins."""
 
     exit_code = FAILURE
 

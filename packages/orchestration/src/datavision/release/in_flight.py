@@ -1,4 +1,4 @@
-"""Which images the runs that have begun may still launch: a run keeps the pins of the commit it started at."""
+"""Which images the runs in flight may still launch: a run keeps the pins of the commit it started at."""
 
 from collections.abc import Iterable
 

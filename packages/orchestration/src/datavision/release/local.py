@@ -1,4 +1,4 @@
-"""The release that `make run` makes: the working tree to `local`."""
+"""The release that `make run` makes: of the working tree, to `local`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +11,12 @@ from datavision.release.release import release
 
 
 def bundle_repository(state: Path) -> Path:
-    """Return the bare repository that the local Airflow has as its git bundle (branch `main`, subfolder `dags`)."""
+    """Return the bare repository that is the local Airflow's git bundle (branch `main`, subfolder `dags`)."""
     return bundle_path(state)
 
 
 def bundle_is_ready(state: Path) -> bool:
-    """Say whether the bundle holds a release: Airflow cannot open an empty repository."""
+    """Return whether the bundle holds a release: Airflow cannot open an empty repository."""
     path = bundle_path(state)
     return (path / "HEAD").exists() and PinRepository.bare(path).head() is not None
 

@@ -1,4 +1,4 @@
-"""What a release would do: found out first, changing nothing."""
+"""What a release would do: worked out first, changing nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from datavision.release.pins.places import TAG_PREFIX, path_in_repository, pipel
 
 @dataclass(frozen=True)
 class ModulePlan:
-    """One module: its source, and the image that was made from it, if there is one."""
+    """One module: its source, and the image built from it, if there is one."""
 
     source: ModuleSource
     repository: str
@@ -33,7 +33,7 @@ class ModulePlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A release before it begins."""
+    """A release before it starts."""
 
     env: str
     version: str
@@ -57,10 +57,10 @@ class Plan:
 
 
 def make_plan(config: Config, project: Path, repo: PinRepository, builder: Builder, bump: versions.Bump) -> Plan:
-    """Look at the working tree, the registry and the pins, and return what a release would do.
+    """Inspect the working tree, the registry and the pins, and return what a release would do.
 
     Raises:
-        UserError: a module, a repository or a pin is not as it must be.
+        UserError: A module, a repository or a pin is not as it must be.
     """
     registry = Registry(config)
     modules = tuple(_module(config, project, registry, builder, name) for name in config.modules)
@@ -87,7 +87,7 @@ def _module(config: Config, project: Path, registry: Registry, builder: Builder,
 
 
 def _taken(registry: Registry, modules: tuple[ModulePlan, ...], version: str) -> bool:
-    """Say whether a module's repository has `version` on another image than the one to be released."""
+    """Return whether a module's repository has `version` on an image other than the one to be released."""
     for module in modules:
         present = registry.find(module.repository, tag=version)
         if present is not None and (module.image is None or present.digest != module.image.digest):

@@ -33,7 +33,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Promotion:
-    """What a promotion came to."""
+    """The result of a promotion."""
 
     source: str
     target: str
@@ -45,15 +45,15 @@ class Promotion:
 def promote(source: Config, target: Config, *, report: Report = lambda _: None) -> Promotion:
     """Give every pipeline of `target` the digests that it has in `source`; nothing is built.
 
-    Images are copied when the registries differ, scanned, registered and proven by a canary in `target` first.
+    Images are first copied if the registries differ, scanned, registered, and tried by a canary in `target`.
 
     Raises:
-        ReleaseError: nothing is pinned in `source`, or an environment is `local` and the other one is not.
-        LockedError: a release, promotion or rollback of `target` is under way.
-        UserError: a step failed; what runs in `target` is as before.
+        ReleaseError: Nothing is pinned in `source`, or an environment is `local` and the other one is not.
+        LockedError: A release, promotion or rollback of `target` is under way.
+        UserError: A step failed; what runs in `target` is as before.
     """
     if runs_here(source.env) or runs_here(target.env) or source.env == target.env:
-        raise ReleaseError(f"Nothing can be promoted from {source.env} to {target.env}. Promote from dev to prod.")
+        raise ReleaseError(f"Cannot promote from {source.env} to {target.env}. Promote from dev to prod.")
     project = project_root()
     repo = repository(target)
     finish_checkout(repo)
@@ -94,7 +94,7 @@ def _prepare(
 
 
 def copy_image(source: Config, target: Config, image: PinnedImage, report: Report) -> None:
-    """Copy an image between two registries, digest unchanged; nothing to do when it is there.
+    """Copy an image between two registries, digest unchanged; does nothing if it is there.
 
     All of it with the target's credentials: in another account, `images.reader_accounts` lets them read there.
 

@@ -1,4 +1,4 @@
-"""`datavision release`, step by step; every step may be repeated, and nothing that runs changes before the last."""
+"""`datavision release`, step by step; every step can be repeated, and nothing that runs changes before the last one."""
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -37,7 +37,7 @@ _CHANGELOG = "CHANGELOG.md"
 
 @dataclass(frozen=True)
 class Release:
-    """What a release came to."""
+    """The result of a release."""
 
     env: str
     version: str
@@ -74,15 +74,15 @@ def release(
     report: Report = lambda _: None,
     in_flight: InFlight = no_runs,
 ) -> Release:
-    """Release the working tree to an environment: build, push, scan, register, canary, pin; then tidy up if configured.
+    """Release the working tree to an environment: build, push, scan, register, canary, pin; then prune if configured.
 
-    A release that died half way is finished by running it again. When nothing changed, nothing is written. `in_flight`
-    tells what runs that have begun may still launch, and tidying up must leave alone.
+    A release that died halfway is finished by running it again. If nothing changed, nothing is written. `in_flight`
+    returns what runs in flight may still launch, which pruning must keep.
 
     Raises:
-        DirtyTreeError: outside `local`, the working tree has uncommitted changes.
-        LockedError: another release, promotion or rollback is under way.
-        UserError: a step failed; what runs is as before.
+        DirtyTreeError: Outside `local`, the working tree has uncommitted changes.
+        LockedError: Another release, promotion or rollback is under way.
+        UserError: A step failed; what runs is as before.
     """
     work = _work(config, engine, report)
     finish_checkout(work.repo)
@@ -96,20 +96,22 @@ def release(
 
 
 def refuse_dirty_tree(repo: PinRepository) -> None:
-    """Raise `DirtyTreeError` when the working tree is not exactly a commit."""
+    """Check that the working tree is exactly a commit.
+
+    Raises:
+        DirtyTreeError: It has uncommitted changes.
+    """
     if dirty := repo.dirty_files():
         listed = ", ".join(dirty[:5]) + (f" and {len(dirty) - 5} more" if len(dirty) > 5 else "")
-        raise DirtyTreeError(
-            f"The working tree has changes that no commit holds: {listed}. Commit or stash them first."
-        )
+        raise DirtyTreeError(f"The working tree has uncommitted changes: {listed}. Commit or stash them first.")
 
 
 def tidy_up(work: _Work, in_flight: InFlight) -> None:
-    """Remove the images that nothing needs since this release; it stands, whether or not that works."""
+    """Delete the images that nothing needs since this release, which stands whether or not that works."""
     try:
         done = prune(work.config, delete=True, in_flight=in_flight)
     except (UserError, ClientError, BotoCoreError, OSError) as error:
-        work.report(f"could not tidy up ({error}); `datavision image prune --env {work.config.env} --delete` will")
+        work.report(f"could not prune images ({error}); `datavision image prune --env {work.config.env} --delete` will")
         return
     if done.removable or done.freed:
         work.report(done.summary)
@@ -135,7 +137,7 @@ def _release(work: _Work, bump: versions.Bump) -> Release:
 
 
 def build_and_push(work: _Work, found: Plan) -> Plan:
-    """Build and push what is not in the registry yet; returns the plan with every image as the registry has it."""
+    """Build and push what is not in the registry yet; return the plan with every image as the registry has it."""
     stamp = working_tree_stamp(work.project, found.version)
 
     def make(module: ModulePlan) -> ModulePlan:
@@ -151,7 +153,7 @@ def build_and_push(work: _Work, found: Plan) -> Plan:
 
 
 def gate(work: _Work, fresh: list[ModulePlan]) -> None:
-    """Hold new images against the scan gate."""
+    """Check new images against the scan gate."""
     for module in fresh:
         if module.image is not None and work.config.images.scan_gate != "off":
             work.report(f"scan of {module.module}: gate {work.config.images.scan_gate}")
@@ -195,16 +197,16 @@ def canary(work: _Work, fresh: list[ModulePlan], images: Mapping[str, PinnedImag
 
 
 def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple[str, ...]) -> Release:
-    """Tag the images, write the record, and pin: all pipelines in one commit, or none when nothing changed.
+    """Tag the images, write the record, and pin: all pipelines in one commit, or none if nothing changed.
 
-    A pipeline that was rolled back stays so until there is something new to release.
+    A pipeline that was rolled back stays there until there is something new to release.
     """
     changed = built.previous is None or dict(images) != dict(built.previous.images)
     version = built.version if changed or built.previous is None else built.previous.version
     names = list(built.pipelines) if changed else unpinned(images, built.pins, list(built.pipelines))
     registry = Registry(work.config)
     for image in images.values():
-        if changed and image.tag == version:  # an older tag that somebody moved is drift, not this release's affair
+        if changed and image.tag == version:  # someone moved an older tag: that is drift, not part of this release
             registry.add_tag(image.repository, image.digest, image.tag)
     source = working_tree_stamp(work.project, version).commit
     record = ReleaseRecord(version=version, commit=source, released_at=now(), images=dict(images))
@@ -219,7 +221,7 @@ def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple
         files=_changelog(work, version, images) if changed else {},
     )
     commit = _write(work, built, change)
-    work.report(f"pinned {', '.join(names)} to {version}" if names else f"nothing to release: {version} stands")
+    work.report(f"pinned {', '.join(names)} to {version}" if names else f"nothing to release: {version} is current")
     return Release(work.config.env, version, images, made, tuple(names), commit)
 
 
@@ -243,7 +245,7 @@ def _write(work: _Work, built: Plan, change: PinChange) -> str:
 
 
 def _mirror(work: _Work, built: Plan) -> dict[str, str | None]:
-    """Return what the bundle holds, as stored objects: the working tree's `dags/`, and its own pins as they are."""
+    """Return the bundle's contents as stored objects: the working tree's `dags/`, and the bundle's own pins."""
     dags = work.project / "dags"
     files = [path for path in tracked_files(dags) if path.relative_to(dags).parts[0] != "pins"]
     paths = [path.relative_to(work.project).as_posix() for path in files]

@@ -19,7 +19,7 @@ from datavision.task_definitions import TaskDefinitions
 
 @dataclass(frozen=True)
 class Rollback:
-    """What a rollback came to."""
+    """The result of a rollback."""
 
     pipeline: str
     before: str | None
@@ -38,12 +38,12 @@ def rollback(
     reason: str = "",
     report: Callable[[str], None] = lambda _: None,
 ) -> Rollback:
-    """Pin `pipeline` to `version`, which it had before; no other pipeline changes, and no run in flight.
+    """Pin `pipeline` to `version`, which it had before; no other pipeline and no run in flight changes.
 
     Raises:
-        UnknownRelease: the pipeline never had that version.
-        ReleaseError: an image of that version is gone.
-        LockedError: a release, promotion or another rollback is under way.
+        UnknownRelease: The pipeline never had that version.
+        ReleaseError: An image of that version is gone.
+        LockedError: A release, promotion or another rollback is under way.
     """
     project = project_root()
     require_pipeline(project, pipeline)
@@ -64,7 +64,11 @@ def rollback(
 
 
 def require_image(config: Config, builder: Builder, version: str, image: PinnedImage) -> None:
-    """Raise `ReleaseError` unless the image exists, by digest, with its content."""
+    """Check that the image exists, by digest, with its content.
+
+    Raises:
+        ReleaseError: It is gone.
+    """
     present = Registry(config).find(image.repository, digest=image.digest)
     if present is None or not builder.available(present):
         raise ReleaseError(
@@ -74,7 +78,7 @@ def require_image(config: Config, builder: Builder, version: str, image: PinnedI
 
 
 def replace_images(pin: Pin, who: str, reason: str, images: dict[str, PinnedImage]) -> Pin:
-    """Return `pin` as it is written now, by `who`, with `images`."""
+    """Return `pin` with `images`, written now by `who` with `reason`."""
     return pin.model_copy(
         update={"pinned_at": now(), "pinned_by": who, "reason": reason or "rollback", "images": images}
     )
@@ -90,7 +94,7 @@ def _runnable(
             images[module] = image
             continue
         name = definitions.ensure(module, image.repository, image.digest)
-        report(f"{image.task_definition} is not active any more: {name} takes its place")
+        report(f"{image.task_definition} is no longer active: {name} replaces it")
         registered.append(name)
         images[module] = image.model_copy(update={"task_definition": name})
     return images, tuple(registered)

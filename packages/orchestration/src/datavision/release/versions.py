@@ -8,11 +8,11 @@ from packaging.version import InvalidVersion, Version
 Bump = Literal["major", "minor", "patch"]
 FIRST = "0.1.0"
 NONE = Version("0")
-"""Before every release."""
+"""The version before the first release."""
 
 
 def parse(text: str) -> Version | None:
-    """Return the version that `text` names, or None when it is not MAJOR.MINOR.PATCH."""
+    """Return the version that `text` names, or None if it is not MAJOR.MINOR.PATCH."""
     try:
         version = Version(text)
     except InvalidVersion:
@@ -21,13 +21,17 @@ def parse(text: str) -> Version | None:
 
 
 def latest(candidates: Iterable[str]) -> str | None:
-    """Return the highest version among `candidates`; what is no version is left out."""
+    """Return the highest version among `candidates`; anything that is not a version is skipped."""
     known = [(parsed, text) for text in candidates if (parsed := parse(text)) is not None]
     return max(known)[1] if known else None
 
 
 def bumped(version: str, bump: Bump) -> str:
-    """Return the version after `version`."""
+    """Return the version after `version`.
+
+    Raises:
+        ValueError: `version` is not MAJOR.MINOR.PATCH.
+    """
     parsed = parse(version)
     if parsed is None:
         raise ValueError(f"{version!r} is not MAJOR.MINOR.PATCH")
@@ -42,8 +46,8 @@ def bumped(version: str, bump: Bump) -> str:
 def next_version(released: str | None, bump: Bump, taken: Callable[[str], bool]) -> str:
     """Return the version of the next release.
 
-    `taken` says whether a version is in use in the registry by another image: a release that died after its push and
-    was then changed must not reuse its tags.
+    `taken` says whether the registry has the version on another image: a release that died after its push and was
+    changed since must not reuse its tags.
     """
     version = FIRST if released is None else bumped(released, bump)
     while taken(version):

@@ -95,7 +95,7 @@ _ACTIVE_SQL: Final = """
 
 @dataclass(frozen=True)
 class SegmentKind:
-    """One of the segments that there are, as the seed `segmentos_rfm` says to show it."""
+    """One of the segments, with how the seed `segmentos_rfm` says to show it."""
 
     name: str
     tone: str
@@ -126,7 +126,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Rfm:
-    """The segmentation of one date, and of the date before it when there is one."""
+    """The segmentation of one date, and of the previous date if there is one."""
 
     day: date
     kinds: list[SegmentKind]
@@ -140,7 +140,7 @@ class Rfm:
 
 @dataclass(frozen=True)
 class Freshness:
-    """How old one raw table is."""
+    """How recent the data of one raw table is."""
 
     table: str
     rows: int
@@ -171,7 +171,7 @@ def read(connection: duckdb.DuckDBPyConnection, *, day: date | None, now: dateti
         now: The moment at which the report is made.
 
     Raises:
-        UsageError: the marts are missing, or no RFM was made for `day`.
+        UsageError: The marts are missing, or no RFM was made for `day`.
     """
     present = _present(connection)
     if missing := sorted(_NEEDED - present):

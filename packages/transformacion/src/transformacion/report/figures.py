@@ -17,7 +17,7 @@ _PLAN_COLOUR: Final = {"Premium": "$plan1", "Empresarial": "$plan2"}
 
 
 def segments(rfm: Rfm) -> Figure:
-    """Bars of accounts by segment, with a mark where each stood on the date before."""
+    """Return bars of accounts by segment, with a mark where each was on the previous date."""
     kinds = list(reversed(rfm.kinds))
     names = [kind.name for kind in kinds]
     counts = [_count(rfm.segments, name) for name in names]
@@ -66,7 +66,7 @@ def segments(rfm: Rfm) -> Figure:
 
 
 def grid(rfm: Rfm) -> Figure:
-    """Accounts by recency and frequency score."""
+    """Return accounts by recency and frequency score."""
     cells = {(cell.recency, cell.frequency): cell for cell in rfm.grid}
     scores = [1, 2, 3, 4, 5]
 
@@ -102,7 +102,7 @@ def grid(rfm: Rfm) -> Figure:
 
 
 def revenue(data: ReportData) -> Figure:
-    """Monthly recurring revenue, stacked by plan, complete months only."""
+    """Return monthly recurring revenue, stacked by plan, complete months only."""
     by_plan: dict[str, dict[date, float]] = defaultdict(dict)
     for when, plan, amount in data.revenue:
         by_plan[plan][when] = float(amount)
@@ -141,7 +141,7 @@ def revenue(data: ReportData) -> Figure:
 
 
 def cohorts(data: ReportData) -> tuple[list[date], list[int], dict[tuple[date, int], float]]:
-    """Accumulated churn: cohorts, ages in months, and the share gone by each age that has fully passed."""
+    """Return cumulative churn: cohorts, ages in months, and the share lost by each age that has fully passed."""
     size: dict[date, int] = defaultdict(int)
     gone: dict[tuple[date, int], int] = defaultdict(int)
     for cohort, age, accounts in data.churn:
@@ -161,7 +161,7 @@ def cohorts(data: ReportData) -> tuple[list[date], list[int], dict[tuple[date, i
 
 
 def churn(data: ReportData) -> Figure:
-    """Accumulated churn by the month in which accounts began."""
+    """Return cumulative churn by the month in which accounts started."""
     names, ages, shares = cohorts(data)
     return {
         "data": [

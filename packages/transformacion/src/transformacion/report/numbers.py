@@ -13,46 +13,46 @@ _SPACE: Final = "\N{NO-BREAK SPACE}"
 
 
 def number(value: float | Decimal, decimals: int = 0) -> str:
-    """`1234567.5` as `1.234.567,5`."""
+    """Return `1234567.5` as `1.234.567,5`."""
     text = f"{abs(value):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
     return f"{_MINUS}{text}" if value < 0 and text.strip("0.,") else text
 
 
 def money(value: float | Decimal) -> str:
-    """Whole pesos: `$ 1.234`."""
+    """Return whole pesos: `$ 1.234`."""
     sign = _MINUS if value < 0 else ""
     return f"{sign}${_SPACE}{number(value if value >= 0 else -value)}"
 
 
 def percent(share: float, decimals: int = 1) -> str:
-    """`0.123` as `12,3 %`."""
+    """Return `0.123` as `12,3 %`."""
     return f"{number(share * 100, decimals)}{_SPACE}%"
 
 
 def change(value: float | Decimal, decimals: int = 0) -> str:
-    """A signed number: `+12`, `−3`, `0`."""
+    """Return a signed number: `+12`, `−3`, `0`."""
     text = number(value, decimals)
     return f"+{text}" if value > 0 and text.strip("0.,") else text
 
 
 def day(value: date) -> str:
-    """`31 dic 2025`."""
+    """Return a date as `31 dic 2025`."""
     return f"{value.day}{_SPACE}{MONTHS[value.month - 1]}{_SPACE}{value.year}"
 
 
 def month(value: date) -> str:
-    """`dic 25`."""
+    """Return a month as `dic 25`."""
     return f"{MONTHS[value.month - 1]}{_SPACE}{value:%y}"
 
 
 def moment(value: datetime) -> str:
-    """`31 dic 2025, 09:00` in Buenos Aires."""
+    """Return a moment as `31 dic 2025, 09:00` in Buenos Aires."""
     local = value.astimezone(BUSINESS_ZONE)
     return f"{day(local.date())}, {local:%H:%M}"
 
 
 def ago(hours: float) -> str:
-    """`hace 5 h`, `hace 3 días`."""
+    """Return an age as `hace 5 h` or `hace 3 días`."""
     if hours < 1:
         return "hace menos de 1 h"
     if hours < 48:

@@ -1,4 +1,4 @@
-"""The page: data and figures into one HTML file that needs nothing else."""
+"""The page: turns data and figures into one self-contained HTML file."""
 
 import base64
 import gzip
@@ -20,7 +20,7 @@ WARN_HOURS: Final = 26
 
 @dataclass(frozen=True)
 class Table:
-    """A table on the page; `numeric` names the columns that are set right."""
+    """A table on the page; `numeric` names the right-aligned columns."""
 
     head: list[str]
     rows: list[list[str]]
@@ -37,7 +37,7 @@ class Tile:
 
 
 def render(data: ReportData) -> str:
-    """The whole page."""
+    """Return the complete page as HTML."""
     environment = Environment(
         loader=PackageLoader("transformacion", "report"),
         autoescape=select_autoescape(default_for_string=True, default=True),
@@ -77,7 +77,7 @@ def _figures(data: ReportData) -> dict[str, Any]:
 
 
 def tiles(data: ReportData) -> list[Tile]:
-    """The numbers at the top, each with what it means or how it moved."""
+    """Return the numbers at the top, each with what it means or how it moved."""
     by_month: dict[Any, Decimal] = {}
     for when, _, amount in data.revenue:
         by_month[when] = by_month.get(when, Decimal(0)) + amount
@@ -102,7 +102,7 @@ def tiles(data: ReportData) -> list[Tile]:
 
 
 def segment_table(rfm: Rfm) -> Table:
-    """Every segment with its size, its change and its averages."""
+    """Return every segment with its size, its change and its averages."""
     total, rows = _total(rfm), []
     for name in (kind.name for kind in rfm.kinds):
         segment = rfm.segments.get(name)
@@ -123,7 +123,7 @@ def segment_table(rfm: Rfm) -> Table:
 
 
 def account_table(rfm: Rfm) -> Table:
-    """The accounts worth a call, by value."""
+    """Return the accounts worth calling, by value."""
     head = ["Cuenta", "Nombre", "Segmento", "R-F-M", "Última actividad", "Actividades", "Valor"]
     rows = [
         [str(key), name, segment, score, day(last) if last else "ninguna", number(frequency), money(value)]
@@ -133,7 +133,7 @@ def account_table(rfm: Rfm) -> Table:
 
 
 def grid_table(rfm: Rfm) -> Table:
-    """The RFM grid as rows."""
+    """Return the RFM grid as rows."""
     rows = [
         [str(cell.recency), str(cell.frequency), number(cell.accounts), money(cell.mean_money)]
         for cell in sorted(rfm.grid, key=lambda cell: (-cell.recency, -cell.frequency))
@@ -142,7 +142,7 @@ def grid_table(rfm: Rfm) -> Table:
 
 
 def revenue_table(data: ReportData) -> Table:
-    """Recurring revenue by month and plan."""
+    """Return recurring revenue by month and plan."""
     found = {(when, plan): amount for when, plan, amount in data.revenue}
     rows = []
     for when in sorted({when for when, _, _ in data.revenue}, reverse=True):
@@ -152,7 +152,7 @@ def revenue_table(data: ReportData) -> Table:
 
 
 def churn_table(data: ReportData) -> Table:
-    """Accumulated churn of each cohort at a few ages."""
+    """Return each cohort's cumulative churn at a few ages."""
     names, ages, shares = figures.cohorts(data)
     shown = [age for age in (0, 3, 6, 12, 18) if age in ages]
     rows = [
@@ -163,7 +163,7 @@ def churn_table(data: ReportData) -> Table:
 
 
 def freshness_row(item: Freshness, data: ReportData) -> dict[str, str]:
-    """One line of the freshness table."""
+    """Return one line of the freshness table."""
     hours = (data.generated_at - item.loaded_at).total_seconds() / 3600 if item.loaded_at else None
     return {
         "table": item.table,

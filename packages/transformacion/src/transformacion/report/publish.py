@@ -1,4 +1,4 @@
-"""Putting a report where people find it: a folder or an S3 prefix."""
+"""Writes a report to where people find it: a folder or an S3 prefix."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from transformacion.errors import ReportError
 
 LATEST: Final = "ultimo.html"
-"""The copy that always is the newest report."""
+"""The copy that is always the newest report."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,10 @@ class Published:
 
 
 def publish(page: str, location: str, *, now: datetime) -> Published:
-    """Write the page under its moment's name, which is never overwritten, and as the newest one.
+    """Write the page under a name with its time, which is never overwritten, and as the newest one.
 
-    Raises ReportError when the destination does not take it.
+    Raises:
+        ReportError: The destination cannot be written.
     """
     name, content = f"reporte_{now.astimezone(UTC):%Y-%m-%dT%H%M%S.%fZ}.html", page.encode()
     write = _write_s3 if location.startswith("s3://") else _write_folder
@@ -39,7 +40,7 @@ def _write_folder(content: bytes, location: str, name: str) -> tuple[str, str]:
         arriving = folder / f".{name}.{os.getpid()}"
         try:
             arriving.write_bytes(content)
-            # A link fails when the name is taken, and shows the whole file or nothing.
+            # A link fails if the name is taken, and shows the complete file or nothing.
             (folder / name).hardlink_to(arriving)
             arriving.replace(folder / LATEST)
         finally:

@@ -1,1 +1,1 @@
-"""One task instance from its first launch to its result: decides what comes next, free of Airflow."""
+"""One task instance from its first launch to its result: decides what comes next, independent of Airflow."""

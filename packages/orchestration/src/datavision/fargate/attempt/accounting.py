@@ -1,4 +1,4 @@
-"""The audit record of a launch, from what is known at its end; free of I/O."""
+"""The audit record of a launch, from what is known when it ends; free of I/O."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,11 @@ from datavision.fargate.outcome.results import Delivered, Delivery
 from datavision.fargate.sizing.sizes import FargateSize
 
 RUNNING = "running"
-"""The outcome in a record that was written at the launch; the end of the container replaces it."""
+"""The outcome in a record written at launch; replaced when the container ends."""
 
 
 def account_launch(job: Job, launched: LaunchRecord, price: Price) -> AuditRecord:
-    """Return the record of a launch whose container is on its way: what became of it is not known yet."""
+    """Return the record of a launch whose container has just started: its outcome is not known yet."""
     return AuditRecord(
         env=job.key.env,
         pipeline=job.key.dag_id,
@@ -59,13 +59,13 @@ def account_launch(job: Job, launched: LaunchRecord, price: Price) -> AuditRecor
 def close(
     record: AuditRecord, ending: Ending, task: Mapping[str, Any] | None, delivery: Delivered = None
 ) -> AuditRecord:
-    """Return a record written at the launch with the end of its container in it.
+    """Return the launch's record, completed with how its container ended.
 
     Args:
-        record: from `account_launch`.
-        ending: what became of the container.
-        task: as `condensed` returns it; None: ECS forgot it.
-        delivery: what the container left in the results bucket.
+        record: From `account_launch`.
+        ending: What became of the container.
+        task: As `condensed` returns it; None: ECS forgot it.
+        delivery: What the container left in the results bucket.
     """
     good, known = delivery if isinstance(delivery, Delivery) else None, task or {}
     seconds = _billed_seconds(known, good)

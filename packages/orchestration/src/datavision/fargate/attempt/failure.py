@@ -1,4 +1,4 @@
-"""From what became of a launch to the exception that a person reads: facts, last log lines, next step."""
+"""Turns a launch's outcome into the exception that a person reads: facts, last log lines, next step."""
 
 from datavision.fargate.attempt.accounting import failed_checks
 from datavision.fargate.attempt.host import Host
@@ -26,7 +26,6 @@ def failure(
     """Return the exception for a launch that did not succeed."""
     lines = logs.last_lines(host.cloud, log_stream(host, last.arn), LAST_LINES) if last.arn else ()
     return explain(
-        ending.outcome,
         ending,
         task=host.job.name,
         env=host.job.key.env,

@@ -1,4 +1,4 @@
-"""What a lifecycle needs from whoever runs it: state that survives, a log, a clock."""
+"""What a lifecycle needs from its caller: state that survives, a log, a clock."""
 
 import time
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from datavision.fargate.launching.record import StateStore
 from datavision.fargate.outcome.cost import price_in
 
 PATIENCE_SECONDS = 5.0
-"""How long a launch may sleep in the worker before it gives the worker back."""
+"""How long a launch may sleep in the worker before it releases the worker."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """One task instance's surroundings."""
+    """The surroundings of one task instance."""
 
     job: Job
     config: Config
@@ -30,7 +30,7 @@ class Host:
 
     @property
     def price(self) -> Price:
-        """What this environment's tasks cost."""
+        """The price of this environment's tasks."""
         return price_in(self.config.aws.region, self.config.ecs)
 
     @property
@@ -39,8 +39,8 @@ class Host:
         return self.config.storage.results_bucket
 
     def attempt(self, what: str, act: Callable[[], None]) -> None:
-        """Do something that the task's outcome must not depend on."""
+        """Do something that must not affect the task's outcome."""
         try:
             act()
-        except Exception as error:  # noqa: BLE001 - whatever goes wrong here, the container's outcome stands
+        except Exception as error:  # noqa: BLE001 - whatever fails here, the container's outcome stands
             self.warn(f"Could not {what}: {error}")

@@ -1,4 +1,4 @@
-"""What a task instance runs, and as which try."""
+"""What a task instance runs, and in which try."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from datavision.pins import PinnedImage
 
 @dataclass(frozen=True)
 class Job:
-    """What a task instance runs, and as which try."""
+    """What a task instance runs, and in which try."""
 
     key: TaskKey
     try_number: int
     generation: int
-    """Airflow's max_tries, which a clear raises: tries of one generation belong together."""
+    """Airflow's max_tries, which clearing increases: tries of one generation belong together."""
     run_date: date
     module: str
     image: PinnedImage
@@ -32,15 +32,15 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The task as people name it: pipeline, task and map index."""
+        """The task's name for people: pipeline, task and map index."""
         return f"{self.key.dag_id}.{self.key.label}"
 
     @property
     def last_try(self) -> bool:
-        """Whether Airflow gives up when this try fails: max_tries counts the tries that may follow the first."""
+        """Whether Airflow gives up if this try fails: max_tries counts the tries that may follow the first."""
         return self.try_number > self.generation
 
     @property
     def image_text(self) -> str:
-        """The image as people name it, with the start of its digest."""
+        """The image's name for people, with the start of its digest."""
         return f"{self.image.repository}:{self.image.tag} ({self.image.digest}, release {self.release})"

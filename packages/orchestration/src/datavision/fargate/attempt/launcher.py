@@ -36,7 +36,7 @@ from datavision.fargate.sizing.sizes import Choice, FargateSize, choose
 
 @dataclass(frozen=True)
 class _Count:
-    """Where a launch stands in its Airflow try."""
+    """The position of a launch within its Airflow try."""
 
     launch: int
     spent: int
@@ -70,17 +70,17 @@ class Launcher:
         return "on-demand" if self.host.job.capacity == "spot-then-on-demand" else last.market
 
     def delay_after(self, last: LaunchRecord) -> float | None:
-        """Return seconds before a container that did not come to its end is launched again; None: budget spent."""
+        """Return the seconds until a container that did not finish is launched again; None: the budget is spent."""
         budget = LaunchBudget(self.host.config.ecs.launch)
         if last.try_number != self.host.job.try_number:
             return budget.next_delay(1, 0.0)
         return budget.next_delay(last.spent, self.host.now() - last.budget_started_at)
 
     def submit(self, intent: LaunchRecord) -> LaunchRecord | Pausing:
-        """Launch, again and again within the budget, until ECS has a task; a long pause is given back to the caller.
+        """Launch, retrying within the budget, until ECS has a task; a long pause is returned to the caller.
 
         Raises:
-            FargateError: it can never start, or the budget is spent.
+            FargateError: It can never start, or the budget is spent.
         """
         repeats = 0
         while True:
@@ -108,13 +108,13 @@ class Launcher:
             raise failure(self.host, intent, ending) from None
         again = refused.refusal in (Refusal.THROTTLED, Refusal.UNKNOWN)
         limits = self.host.config.ecs.launch
-        # Throttled and unanswered calls created nothing that counts: only the budget's time limits them.
+        # Throttled and unanswered calls do not count as launches: only the budget's time limits them.
         attempts = min(repeats, limits.attempts - 1) if again else intent.spent
         delay = LaunchBudget(limits).next_delay(attempts, self.host.now() - intent.budget_started_at)
         if delay is None:
             ending = Ending(Outcome.FAILED_START, reason=str(refused))
             raise failure(self.host, intent, ending) from None
-        self.host.warn(f"Launch {intent.launch} was {refused.refusal.value}: {refused}; again in {delay:.1f} s")
+        self.host.warn(f"Launch {intent.launch} was {refused.refusal.value}: {refused}; retrying in {delay:.1f} s")
         return (intent if again else self.following(intent, self.fallback(intent))), delay
 
     def _launched(self, intent: LaunchRecord, arn: str) -> LaunchRecord:

@@ -1,6 +1,6 @@
-"""One Airflow task instance from its first launch to its result, through whatever happens in between.
+"""One Airflow task instance from its first launch to its result, whatever happens in between.
 
-Free of Airflow: the operator hands in the `Host` and carries out the `Step` it gets.
+Independent of Airflow: the operator passes in the `Host` and carries out the `Step` it gets.
 """
 
 from collections.abc import Mapping
@@ -41,10 +41,10 @@ class Lifecycle:
         """The launch whose container may be running now."""
 
     def begin(self) -> Step:
-        """Attach to, accept or replace what an earlier attempt left; launch when there is nothing of use.
+        """Attach to, accept or replace what an earlier attempt left behind; launch if there is nothing to use.
 
         Raises:
-            FargateError: it failed for good, as far as this Airflow try goes.
+            FargateError: This Airflow try has failed.
         """
         previous = record.read_launch(self.host.store)
         if previous is None:
@@ -58,7 +58,7 @@ class Lifecycle:
         """Decide what a stopped (or, None, forgotten) container means.
 
         Raises:
-            FargateError: it failed.
+            FargateError: It failed.
         """
         return self._settle(self._last(), task)
 
@@ -66,7 +66,7 @@ class Lifecycle:
         """Stop the container because execution_timeout has passed; a success that came first still counts.
 
         Raises:
-            FargateError: nearly always, a TaskTimeoutError.
+            FargateError: Nearly always, a TaskTimeoutError.
         """
         last = self._last()
         if last.arn is None:
@@ -75,7 +75,7 @@ class Lifecycle:
         return self._settle(last, self._stop(last, StopReason.TIMEOUT))
 
     def kill(self) -> None:
-        """Stop the container and wait until ECS says so; nothing happens when none is live."""
+        """Stop the container and wait until ECS confirms it; does nothing when none is running."""
         live, self.live = self.live, None
         if live and live.arn:
             task = self._stop(live, StopReason.KILLED)
@@ -86,7 +86,7 @@ class Lifecycle:
         return self.live or record.read_launch(self.host.store)
 
     def saved_log_position(self) -> str | None:
-        """Return how far the triggerer forwarded the last launch's log, or None when it never said."""
+        """Return how far the triggerer forwarded the last launch's log, or None when it never saved that."""
         last = record.read_launch(self.host.store)
         return read_position(self.host.cloud, self.host.bucket, last.log_position_key) if last else None
 
@@ -94,7 +94,7 @@ class Lifecycle:
         own = previous.try_number == self.host.job.try_number
         if previous.arn is None:
             if not own:
-                self.host.say(f"Try {previous.try_number} was cut off while launching; looking for what became of it")
+                self.host.say(f"Try {previous.try_number} was interrupted while launching; looking for its task")
             return self._resubmit(previous)
         task = self._described(previous)
         if task is not None and task["lastStatus"] != "STOPPED":
@@ -102,7 +102,7 @@ class Lifecycle:
             return self._wait_for(previous)
         if own or self._succeeded(previous, task):
             return self._settle(previous, task)
-        self.host.say(f"The container of try {previous.try_number} is dead; launching anew")
+        self.host.say(f"The container of try {previous.try_number} has died; launching a new one")
         self._account_for(previous, task)
         return self._submit(self.launcher.first())
 
@@ -116,7 +116,7 @@ class Lifecycle:
         return self._submit(self.launcher.first())
 
     def _described(self, previous: LaunchRecord) -> dict[str, Any] | None:
-        """Describe a task; one just launched gets the time ECS needs to know of it."""
+        """Describe a task, giving ECS time to learn of one that was just launched."""
         cluster, arn = self.host.config.ecs.cluster, str(previous.arn)
         task = ecs_tasks.describe(self._ecs(), cluster, arn)
         while task is None and self.host.now() - previous.launched_at < self.host.config.ecs.wait.missing_grace_seconds:
@@ -129,7 +129,7 @@ class Lifecycle:
         return self._ending(task, delivery).outcome is Outcome.SUCCESS
 
     def _account_for(self, previous: LaunchRecord, task: Mapping[str, Any] | None) -> None:
-        """Write the record of a dead container that nobody settled, and learn from it if it lacked memory."""
+        """Record a dead container that nobody settled, and remember the size if it ran out of memory."""
         delivery = self._delivery(previous)
         ending = self._ending(task, delivery)
         self._audit(previous, ending, task, delivery)
@@ -140,7 +140,7 @@ class Lifecycle:
         arn = previous.arn or self.launcher.find(previous)
         if arn is None:
             return
-        self.host.say(f"This task was cleared; making sure that its earlier container has stopped: {arn}")
+        self.host.say(f"This task was cleared; making sure its earlier container has stopped: {arn}")
         leftover = previous.with_arn(arn, previous.intended_at)
         task = self._stop(leftover, StopReason.REPLACED)
         self._audit(leftover, self._ending(task, None), task, None)
@@ -240,7 +240,7 @@ class Lifecycle:
         bigger = next_size(last.size, self.host.job.max_memory)
         if bigger:
             record.write_grown(self.host.store, bigger)
-            self.host.warn(f"{last.size} were not enough; the next try takes {bigger}")
+            self.host.warn(f"{last.size} was not enough; the next try uses {bigger}")
         return failure(self.host, last, ending, at_ceiling=bigger is None)
 
     def _stop(self, live: LaunchRecord, reason: StopReason) -> dict[str, Any] | None:

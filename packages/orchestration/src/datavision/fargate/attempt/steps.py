@@ -22,7 +22,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Pausing:
-    """Nothing runs: wait `seconds`, then call `begin` again."""
+    """Nothing is running: wait `seconds`, then call `begin` again."""
 
     seconds: float
     why: str

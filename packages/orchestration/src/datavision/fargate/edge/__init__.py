@@ -1,1 +1,1 @@
-"""The calls to AWS: clients, ECS tasks, logs, JSON objects, and how fast they may be made."""
+"""The calls to AWS: clients, ECS tasks, logs, JSON objects, and how often they may be made."""

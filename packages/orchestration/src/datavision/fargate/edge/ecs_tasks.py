@@ -13,7 +13,7 @@ DESCRIBE_LIMIT = 100
 
 
 class StopReason(StrEnum):
-    """The reasons that we give to StopTask; ECS repeats them, so whoever looks later knows who stopped it and why."""
+    """The reasons we pass to StopTask; ECS repeats them, so that anyone can tell later who stopped it and why."""
 
     START_DEADLINE = "datavision: start deadline passed"
     DIGEST = "datavision: the image's digest differs from the pin"
@@ -38,7 +38,7 @@ async def describe_async(ecs: Any, cluster: str, arns: Sequence[str]) -> dict[st
 
 
 def described(ecs: Any, cluster: str, **filters: str) -> Iterator[dict[str, Any]]:
-    """Yield the tasks that ListTasks finds with `filters`, as DescribeTasks has them, tags included."""
+    """Yield the tasks that ListTasks finds with `filters`, as DescribeTasks returns them, tags included."""
     pages = ecs.get_paginator("list_tasks").paginate(
         cluster=cluster, **filters, PaginationConfig={"PageSize": DESCRIBE_LIMIT}
     )
@@ -48,7 +48,7 @@ def described(ecs: Any, cluster: str, **filters: str) -> Iterator[dict[str, Any]
 
 
 def stop(ecs: Any, cluster: str, arn: str, reason: StopReason) -> None:
-    """Ask ECS to stop a task; one that has stopped stays as it is."""
+    """Ask ECS to stop a task; has no effect on a stopped one."""
     ecs.stop_task(cluster=cluster, task=arn, reason=reason.value)
 
 
@@ -58,7 +58,7 @@ async def stop_async(ecs: Any, cluster: str, arn: str, reason: StopReason) -> No
 
 
 def find_by_token(ecs: Any, cluster: str, family: str, token: str) -> str | None:
-    """Return the ARN of the running or lately stopped task that carries `token` in its tags, or None."""
+    """Return the ARN of the running or recently stopped task that carries `token` in its tags, or None."""
     for status in ("RUNNING", "STOPPED"):
         for task in described(ecs, cluster, family=family, desiredStatus=status):
             if read_tags(task.get("tags", [])).get("token") == token:
@@ -74,7 +74,7 @@ def stop_and_wait(
     timeout_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Any] | None:
-    """Stop a task and return it once ECS says STOPPED, or as it is after `timeout_seconds`; None: ECS forgot it."""
+    """Stop a task and return it once it is STOPPED, or as it is after `timeout_seconds`; None: ECS forgot it."""
     deadline = time.monotonic() + timeout_seconds
     task = describe(ecs, cluster, arn)
     if task is None or task["lastStatus"] == "STOPPED":
@@ -87,7 +87,7 @@ def stop_and_wait(
 
 
 def seconds(moment: Any) -> float | None:
-    """Return Unix seconds of a time that AWS gave (datetime, ISO text or number), or None."""
+    """Return a time from AWS (datetime, ISO text or number) in Unix seconds, or None."""
     if moment is None:
         return None
     if isinstance(moment, datetime):
@@ -102,7 +102,7 @@ _TEXTS = ("taskArn", "lastStatus", "desiredStatus", "stopCode", "stoppedReason",
 
 
 def condensed(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a described task that we use, as plain JSON fit for a trigger event."""
+    """Return the part of a described task that we use, as plain JSON suitable for a trigger event."""
     small: dict[str, Any] = {name: task[name] for name in _TEXTS if task.get(name) is not None}
     small |= {name: seconds(task[name]) for name in _TIMES if task.get(name) is not None}
     small["containers"] = [

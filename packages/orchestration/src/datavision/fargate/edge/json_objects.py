@@ -10,7 +10,7 @@ def read_json(cloud: Cloud, bucket: str, key: str, max_bytes: int) -> Any:
     """Return the JSON value of an object, or None when there is no such object.
 
     Raises:
-        ValueError: it is larger than `max_bytes` or not JSON.
+        ValueError: It is larger than `max_bytes` or not JSON.
     """
     s3 = client(cloud, "s3")
     try:
@@ -19,7 +19,7 @@ def read_json(cloud: Cloud, bucket: str, key: str, max_bytes: int) -> Any:
         return None
     size = int(answer["ContentLength"])
     if size > max_bytes:
-        raise ValueError(f"s3://{bucket}/{key} has {size} bytes, at most {max_bytes} fit")
+        raise ValueError(f"s3://{bucket}/{key} has {size} bytes; the limit is {max_bytes}")
     try:
         return json.loads(answer["Body"].read())
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Container logs from CloudWatch: forwarded while running, resumed by token, best effort.
 
-A problem with logs never fails or delays a task, so every reader here answers with what it could get.
+A problem with logs never fails or delays a task, so every reader here returns what it could get.
 """
 
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ class LogStream:
 
 
 def lines_of(page: dict[str, Any]) -> list[str]:
-    """Return the messages of one answer of GetLogEvents."""
+    """Return the messages in one answer of GetLogEvents."""
     return [str(event["message"]).rstrip("\n") for event in page.get("events", [])]
 
 
 def read_on(cloud: Cloud, stream: LogStream, token: str | None) -> tuple[list[str], str | None]:
-    """Return the lines after `token` and the token to go on from; what fails is left for the next time."""
+    """Return the lines after `token` and the token to continue from; on an error, none and the same token."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     lines: list[str] = []

@@ -1,1 +1,1 @@
-"""RunTask: the request, where it goes, how often it is repeated, and what is kept of it."""
+"""RunTask: the request, where it goes, how often it is retried, and what is stored of it."""

@@ -1,4 +1,4 @@
-"""The launch budget: how often and how long a launch may be repeated inside one Airflow try."""
+"""The launch budget: how often and for how long a launch may be retried inside one Airflow try."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class LaunchBudget:
     limits: Launch
 
     def next_delay(self, attempts: int, elapsed_seconds: float) -> float | None:
-        """Return seconds before the next launch after `attempts` so far, or None when the budget is spent."""
+        """Return the seconds until the next launch after `attempts` so far, or None when the budget is spent."""
         state = RetryCallState(Retrying(), None, (), {})
         state.attempt_number = attempts
         state.outcome_timestamp = state.start_time + elapsed_seconds

@@ -24,7 +24,7 @@ def network(cloud: Cloud, ecs: Ecs) -> Network:
     """Return the network of an environment: from its configuration, else from its stack's outputs.
 
     Raises:
-        ConfigError: neither names subnets and security groups.
+        ConfigError: Neither names subnets and security groups.
     """
     if ecs.subnets and ecs.security_groups:
         return Network(ecs.subnets, ecs.security_groups)

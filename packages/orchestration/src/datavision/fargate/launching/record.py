@@ -1,4 +1,4 @@
-"""What the task state store keeps of a launch, so that a retry finds what the earlier attempt left."""
+"""What the task state store keeps of a launch, so that a retry finds what the earlier attempt left behind."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -38,7 +38,7 @@ class LaunchRecord:
     budget_started_at: float
     intended_at: float
     request: dict[str, Any]
-    """The arguments of RunTask: sent again word for word when nobody knows whether they arrived."""
+    """The arguments of RunTask: sent again unchanged if it is unknown whether they arrived."""
     market: Market
     cpu: int
     memory: int
@@ -60,7 +60,7 @@ class LaunchRecord:
 
     @property
     def log_position_key(self) -> str:
-        """The object key of how far this launch's log was forwarded."""
+        """The object key under which the log's forwarding position is stored."""
         return f"{self.result_key}.log-position"
 
     def with_arn(self, arn: str, launched_at: float) -> "LaunchRecord":

@@ -29,7 +29,7 @@ class ReleaseRecord(BaseModel):
 
 
 def write_record(cloud: Cloud, config: Config, record: ReleaseRecord) -> None:
-    """Write a release's record; again with the same images changes nothing."""
+    """Write a release's record; writing the same images again changes nothing."""
     present = read_record(cloud, config, record.version)
     if present is None or present.images != record.images:
         write_json(cloud, config.storage.results_bucket, _key(config, record.version), record.model_dump())
@@ -39,7 +39,7 @@ def read_record(cloud: Cloud, config: Config, version: str) -> ReleaseRecord | N
     """Return a release's record, or None when there is none.
 
     Raises:
-        PinError: it is malformed.
+        PinError: It is malformed.
     """
     bucket, key = config.storage.results_bucket, _key(config, version)
     try:
@@ -55,7 +55,7 @@ def released_image(cloud: Cloud, config: Config, version: str, module: str) -> P
     """Return the image of `module` in release `version` of this environment.
 
     Raises:
-        PinError: there is no such release, or it has no such module.
+        PinError: There is no such release, or it has no such module.
     """
     record = read_record(cloud, config, version)
     if record is None:
@@ -68,7 +68,7 @@ def released_image(cloud: Cloud, config: Config, version: str, module: str) -> P
         known = ", ".join(sorted(record.images)) or "none"
         raise PinError(
             f"Release {version} has no image for module {module!r} (it has: {known}). "
-            "Ask for a release that was made after the module was added."
+            "Use a release made after the module was added."
         )
     return record.images[module]
 

@@ -1,4 +1,4 @@
-"""RunTask: the request, its submission, and what each refusal means."""
+"""RunTask: the request, its submission, and what each rejection means."""
 
 import json
 from collections.abc import Mapping
@@ -16,22 +16,22 @@ Market = Literal["spot", "on-demand"]
 
 
 class Refusal(StrEnum):
-    """Why a RunTask call gave no task."""
+    """Why a RunTask call returned no task."""
 
     REJECTED = "rejected"
     """Capacity, addresses, limits: another launch may succeed."""
     THROTTLED = "throttled"
-    """Nothing was created; the same launch again, later."""
+    """Nothing was created; retry the same launch later."""
     UNKNOWN = "unknown"
-    """No answer: it may have been created; the same launch again finds out."""
+    """No answer: it may have been created; retrying the same launch finds out."""
     CONFLICT = "conflict"
-    """The token is taken by other parameters."""
+    """The token was used with other parameters."""
     PERMANENT = "permanent"
     """The request is wrong or not allowed."""
 
 
 class RefusedError(Exception):
-    """RunTask gave no task."""
+    """RunTask returned no task."""
 
     def __init__(self, refusal: Refusal, text: str) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how one launch is placed."""
+    """Where and how a launch is placed."""
 
     cluster: str
     subnet: str
@@ -51,7 +51,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Payload:
-    """What one launch runs."""
+    """What a launch runs."""
 
     task_definition: str
     container: str
@@ -66,7 +66,7 @@ def build_request(
     """Return the arguments of RunTask, without the clientToken.
 
     Raises:
-        ConfigError: the overrides are longer than RunTask takes.
+        ConfigError: The overrides are longer than RunTask takes.
     """
     overrides = {
         "cpu": str(payload.size.cpu),
@@ -81,7 +81,7 @@ def build_request(
     }
     if (length := len(json.dumps(overrides))) > MAX_OVERRIDES:
         raise ConfigError(
-            f"The command and environment of this task take {length} characters; RunTask takes {MAX_OVERRIDES}. "
+            f"The command and environment of this task take {length} characters; RunTask accepts {MAX_OVERRIDES}. "
             "Put long values in a bucket and pass their path."
         )
     capacity: dict[str, Any] = {"launchType": "FARGATE"}
@@ -111,7 +111,7 @@ def run_task(ecs: Any, request: Mapping[str, Any], token: str) -> str:
     """Launch one task and return its ARN; the same request and token again return the same task.
 
     Raises:
-        RefusedError: there is no task, or no answer.
+        RefusedError: There is no task, or no answer.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 

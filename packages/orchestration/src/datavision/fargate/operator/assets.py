@@ -1,4 +1,4 @@
-"""What the asset page of the UI shows of each table: the rows it has, and the image they came from."""
+"""What the UI's asset page shows of each table: its rows, and the image that produced them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,9 +18,9 @@ def event_extra(asset: str, result: Mapping[str, Any], record: AuditRecord) -> d
 
 
 def rows_of(asset: str, result: Mapping[str, Any]) -> int | None:
-    """Return the rows of a table out of a module's result; None: not said.
+    """Return a table's row count from a module's result, or None when it is not reported.
 
-    A module says them in `rows` (a number, or one per table) or, with other facts of each table, in `tables`.
+    A module reports it in `rows` (a number, or one per table) or, with other facts about each table, in `tables`.
     """
     table, rows = asset.rpartition(".")[2], result.get("rows")
     tables = result.get("tables")

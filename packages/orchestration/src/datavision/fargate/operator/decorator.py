@@ -45,9 +45,9 @@ class _FargateDecoratedOperator(DecoratedOperator, FargateOperator):
 
 
 def fargate_task(python_callable: Callable[..., Sequence[str]] | None = None, **kwargs: Any) -> TaskDecorator:
-    """Make a Fargate task of a function that returns the container's command as a non-empty list of str.
+    """Make a Fargate task from a function that returns the container's command as a non-empty list of str.
 
-    The function runs once per try, in the worker before the launch, and sees params and context. Its keyword arguments
+    The function runs once per try, in the worker before the launch, and sees params and context. The keyword arguments
     are those of `FargateOperator`, first of all `module`.
     """
 

@@ -8,7 +8,7 @@ from airflow.sdk.types import TaskInstanceKey
 
 
 def log_stream_url(region: str, group: str, stream: str) -> str:
-    """Return the CloudWatch console's page of a log stream."""
+    """Return the address of a log stream in the CloudWatch console."""
     # The console escapes twice, with $ in the place of %.
     escaped = [quote(quote(part, safe=""), safe="").replace("%", "$") for part in (group, stream)]
     return (
@@ -18,16 +18,16 @@ def log_stream_url(region: str, group: str, stream: str) -> str:
 
 
 def ecs_task_url(region: str, cluster: str, arn: str) -> str:
-    """Return the ECS console's page of a task."""
+    """Return the address of a task in the ECS console."""
     task_id = arn.rsplit("/", 1)[-1]
     return f"https://{region}.console.aws.amazon.com/ecs/v2/clusters/{cluster}/tasks/{task_id}/configuration?region={region}"
 
 
 class _StoredLink(BaseOperatorLink):
-    """A link that the operator stored when it launched."""
+    """A link that the operator stored at launch."""
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the stored address, or nothing before the first launch."""
+        """Return the stored address; empty before the first launch."""
         from airflow.sdk.execution_time.xcom import XCom
 
         value = XCom.get_value(ti_key=ti_key, key=self.xcom_key)

@@ -1,4 +1,4 @@
-"""The Airflow operator: builds the job from its context, and carries out what the lifecycle decides."""
+"""The Airflow operator: builds the job from its context and carries out what the lifecycle decides."""
 
 import math
 import time
@@ -43,22 +43,22 @@ class FargateOperator(BaseOperator):
     """Runs one module's pinned image on Fargate and returns its result.
 
     Args:
-        module: business module; names the container, and the image in the pin.
-        command: the container's command.
-        size: name of a size in the configuration; the module's own when neither it nor cpu and memory are given.
+        module: Business module; names the container, and the image in the pin.
+        command: The container's command.
+        size: Name of a size in the configuration; the module's own when neither it nor cpu and memory are given.
         cpu: CPU units, together with `memory`, instead of a named size.
         memory: MiB.
         max_memory: MiB up to which the task may grow after out-of-memory kills; the module's when not given.
         capacity: "on-demand", "spot" or "spot-then-on-demand"; the module's, else the environment's, when not given.
-        environment: variables for the container, beside those of its task definition.
-        image: release, repository, tag, digest and task_definition; read from the pin of the DAG when not given.
+        environment: Variables for the container, besides those of its task definition.
+        image: Release, repository, tag, digest and task_definition; read from the pin of the DAG when not given.
         aws_conn_id: Airflow connection; the standard credential chain when not given.
-        deferrable: wait in the triggerer instead of the worker.
-        concurrent_launches: limit on simultaneous launches of one mapped task in one run.
+        deferrable: Wait in the triggerer instead of the worker.
+        concurrent_launches: Limit on simultaneous launches of one mapped task in one run.
 
     Raises:
-        ConfigError: the size is not one of Fargate's, the module is not configured, or the region has no price.
-        PinError: the pipeline has no pin, or not for this module.
+        ConfigError: The size is not one of Fargate's, the module is not configured, or the region has no price.
+        PinError: The pipeline has no pin, or not for this module.
     """
 
     template_fields: Sequence[str] = ("command", "environment", "image")
@@ -105,21 +105,21 @@ class FargateOperator(BaseOperator):
         self._lifecycle: Lifecycle | None = None
 
     def execute(self, context: Context) -> Any:
-        """Launch, or take over what an earlier attempt left; then wait."""
+        """Launch, or take over what an earlier attempt left behind; then wait."""
         lifecycle = self._open(context)
         return self._guarded(context, lifecycle, lifecycle.begin)
 
     def resume(self, context: Context, event: Mapping[str, Any]) -> Any:
-        """Go on after the container has stopped, or after a pause between two launches."""
+        """Continue after the container has stopped, or after a pause between two launches."""
         lifecycle = self._open(context)
         if "task" not in event:
             return self._guarded(context, lifecycle, lifecycle.begin)
-        # A triggerer that was restarted late may not have said; the one before it saved how far it came.
+        # A triggerer that was restarted late may not report it; the one before saved its position.
         self._forward_log(lifecycle, event.get("log_position") or lifecycle.saved_log_position())
         return self._guarded(context, lifecycle, lambda: lifecycle.settle(event["task"]))
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after a deferral, also when Airflow says that the time is up or the trigger failed."""
+        """Continue after a deferral, including one that timed out or whose trigger failed."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except TaskDeferralTimeout:
@@ -129,13 +129,13 @@ class FargateOperator(BaseOperator):
             finally:
                 self._forward_log(lifecycle, lifecycle.saved_log_position())
         except TaskDeferralError as error:
-            # Not through the trigger again: what broke it once may break it for ever.
+            # Not through the trigger again: what broke it once may break it every time.
             self.log.warning("The trigger failed (%s); waiting for the container in the worker", error)
             self.deferrable = False
             return self.execute(context)
 
     def on_kill(self) -> None:
-        """Stop the container, wait until ECS says STOPPED, and show the rest of its log."""
+        """Stop the container, wait until it is STOPPED, and show the rest of its log."""
         if self._lifecycle and self._lifecycle.live:
             lifecycle = self._lifecycle
             lifecycle.kill()
@@ -185,7 +185,7 @@ class FargateOperator(BaseOperator):
 
     def _pause(self, lifecycle: Lifecycle, step: Pausing) -> Step:
         if self.deferrable:
-            self.log.info("Nothing runs; the next launch follows in %.0f s", step.seconds)
+            self.log.info("Nothing is running; the next launch follows in %.0f s", step.seconds)
             self.defer(trigger=PauseTrigger(since=time.time(), seconds=step.seconds), method_name="resume")
         time.sleep(step.seconds)
         return lifecycle.begin()
@@ -226,7 +226,7 @@ class FargateOperator(BaseOperator):
         )
 
     def _choose_release(self, context: Context, config: Config, cloud: Cloud) -> None:
-        """Take the images of the release that this run asked for, if it did."""
+        """Use the images of the release that this run asked for, if it did."""
         asked = str(context["params"].get("release") or "").removeprefix("v")
         if asked and asked != self.image["release"]:
             image = released_image(cloud, config, asked, self.module)
@@ -252,17 +252,17 @@ class FargateOperator(BaseOperator):
         push(EcsTaskLink().xcom_key, ecs_task_url(region, lifecycle.host.config.ecs.cluster, step.watch.arn))
 
     def _update_assets(self, context: Context, done: Finished) -> None:
-        """Say on every asset that this task wrote what it came from."""
+        """Record on every asset that this task wrote what produced it."""
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
                 context["outlet_events"][outlet].extra = event_extra(outlet.name, done.result, done.audit)
 
 
 def pinned_image(dags_folder: Path, pipeline: str, module: str) -> dict[str, str]:
-    """Return the pinned image of a module, with its release, as the operator takes it.
+    """Return the pinned image of a module, with its release, in the operator's format.
 
     Raises:
-        PinError: the pipeline has no pin in this environment, or not for this module.
+        PinError: The pipeline has no pin in this environment, or not for this module.
     """
     pin = read_pin(dags_folder, configuration.current_env(), pipeline)
     return {"release": pin.version, **pin.image(module).model_dump()}
@@ -272,7 +272,7 @@ def declared_size(config: Config, module: str, size: str | None, cpu: int | None
     """Return the Fargate size that a task declares.
 
     Raises:
-        ConfigError: it is not one of Fargate's, or not configured.
+        ConfigError: It is not one of Fargate's, or not configured.
     """
     if (cpu is None) != (memory is None) or (cpu is not None and size is not None):
         raise ConfigError("A task takes either size, or cpu and memory together.")

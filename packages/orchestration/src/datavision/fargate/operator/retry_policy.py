@@ -1,4 +1,4 @@
-"""Airflow's retries by failure class, as the table in docs/architecture.md has it."""
+"""Airflow's retries by failure class, as in the table in docs/architecture.md."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,11 +17,11 @@ FAIL_AT_ONCE = (
     errors.ResultError,
     UserError,
 )
-"""Nothing that a repetition would cure."""
+"""Failures that a retry would not fix."""
 
 
 class FailureTablePolicy(RetryPolicy):
-    """Fails at once what cannot get better, retries at once what only needs more memory, leaves the rest to Airflow."""
+    """Fails at once what a retry cannot fix, retries at once what needs more memory, leaves the rest to Airflow."""
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None

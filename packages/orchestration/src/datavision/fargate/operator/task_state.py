@@ -1,4 +1,4 @@
-"""Airflow's task state store as the lifecycle uses it."""
+"""Airflow's task state store, as the lifecycle uses it."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,7 +8,7 @@ RETENTION = timedelta(days=30)
 
 
 class TaskState:
-    """Keeps what a retry needs, in Airflow's database; it survives retries of the task and ends with the run."""
+    """Keeps what a retry needs in Airflow's database; it survives retries of the task and is deleted with the run."""
 
     def __init__(self, accessor: Any) -> None:
         self._accessor = accessor

@@ -22,13 +22,13 @@ from datavision.fargate.waiting.poll_loop import poll_loop
 from datavision.fargate.waiting.watch import Watch
 
 KILL_SECONDS = 22.0
-"""For ECS to say STOPPED; Airflow gives on_kill 30 s for everything."""
+"""For ECS to report STOPPED; Airflow allows on_kill 30 s in total."""
 
 
 class FargateTrigger(BaseTrigger):
     """Fires once, with the stopped task (None: ECS forgot it) and how far its log was forwarded.
 
-    All settings travel in the arguments: the triggerer reads no configuration.
+    All settings are in the arguments: the triggerer reads no configuration.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class FargateTrigger(BaseTrigger):
         yield TriggerEvent({"task": task, "log_position": follower.position})  # type: ignore[no-untyped-call] # as above
 
     async def on_kill(self) -> None:
-        """Stop the container, and wait as long as Airflow allows for ECS to say so."""
+        """Stop the container, and wait for ECS to confirm it for as long as Airflow allows."""
         cloud, arn = Cloud(**self.cloud), self.watch["arn"]
         async with asyncio.timeout(KILL_SECONDS), async_client(cloud, "ecs") as ecs:
             await stop_async(ecs, self.cluster, arn, StopReason.KILLED)
@@ -140,7 +140,7 @@ class FargateTrigger(BaseTrigger):
             await asyncio.sleep(1)
 
     async def _close_audit(self, cloud: Cloud, task: dict[str, Any]) -> None:
-        """Complete the audit record that was written at the launch: no worker comes back to do it."""
+        """Complete the audit record that was written at launch: no worker comes back to do it."""
         wanted = Wanted(**self.watch["wanted"])
         async with async_client(cloud, "s3") as s3:
             answer = await s3.get_object(Bucket=self.results_bucket, Key=self.audit_key)
@@ -151,7 +151,7 @@ class FargateTrigger(BaseTrigger):
 
 
 class PauseTrigger(BaseTrigger):
-    """Fires after `seconds`, counted from `since` (Unix seconds), so that a restart does not prolong it."""
+    """Fires `seconds` after `since` (Unix seconds), so that a restart does not prolong the pause."""
 
     def __init__(self, *, since: float, seconds: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed

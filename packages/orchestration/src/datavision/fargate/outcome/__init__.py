@@ -1,1 +1,1 @@
-"""What became of a container: its class, the text a person reads, the result, the record, the cost."""
+"""How a container ended: its class, the text a person reads, the result, the record, the cost."""

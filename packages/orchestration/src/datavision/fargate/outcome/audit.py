@@ -69,7 +69,7 @@ class AuditRecord(BaseModel):
 
     @property
     def object_key(self) -> str:
-        """Where the record lies in the results bucket."""
+        """The record's key in the results bucket."""
         folder = f"audit/{self.env}/{self.pipeline}/{self.run_date.isoformat()}/{self.run_id}"
         return f"{folder}/{self.key.file_stem}-{self.try_number}-{self.launch}.json"
 
@@ -89,9 +89,9 @@ def list_runs(cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | Non
 def read_audits(
     cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | None = None, run_id: str | None = None
 ) -> list[AuditRecord]:
-    """Return the records of a pipeline in order of launch, of one day (`on`, quick) or one run when given.
+    """Return a pipeline's records in order of launch, of one day (`on`, quick) or one run if given.
 
-    Objects that are not audit records are left out.
+    Objects that are not audit records are skipped.
     """
     keys = [
         key for key in list_keys(cloud, bucket, _prefix(env, pipeline, on)) if run_id is None or f"/{run_id}/" in key

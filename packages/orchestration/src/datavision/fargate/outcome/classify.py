@@ -1,4 +1,4 @@
-"""What became of a task: one pure function from what ECS says to the failure table of docs/architecture.md.
+"""Classifies how a task ended: one pure function from what ECS reports to the failure table of docs/architecture.md.
 
 Stop codes and reasons: ECS developer guide, "Stopped tasks error codes", November 2026.
 """
@@ -32,7 +32,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Ending:
-    """What became of a task."""
+    """How a task ended."""
 
     outcome: Outcome
     stop_code: str = ""
@@ -73,11 +73,11 @@ _PERMANENT = (
     "invalid parameter",
     "did not find json key",
 )
-"""Parts of start failures that no repetition cures (lower case)."""
+"""Parts of the reasons of start failures that a retry cannot fix (lower case)."""
 
 
 def is_permanent(reason: str) -> bool:
-    """Tell whether the text of a start failure names something that repeating cannot cure."""
+    """Return whether the reason of a start failure names something that a retry cannot fix."""
     text = reason.lower()
     return any(part in text for part in _PERMANENT)
 
@@ -94,13 +94,13 @@ def main_container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def digest_differs(task: Mapping[str, Any], container: str, pinned: str) -> bool:
-    """Tell whether ECS reports another digest than the pinned one (none reported yet: no)."""
+    """Return whether ECS reports a digest other than the pinned one (none reported yet: no)."""
     reported = main_container(task, container).get("imageDigest")
     return bool(reported) and reported != pinned
 
 
 def classify(task: Mapping[str, Any], container: str, pinned_digest: str) -> Ending:
-    """Return what became of a STOPPED task, whose module runs in `container` and must be `pinned_digest`."""
+    """Return how a STOPPED task ended, whose module runs in `container` and must be `pinned_digest`."""
     main = main_container(task, container)
     reasons = dict.fromkeys(text for text in (task.get("stoppedReason"), main.get("reason")) if text)
     reason = "; ".join(reasons)
@@ -135,7 +135,7 @@ def _stopped_by(stopped_reason: str) -> Outcome:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a watched task must be: its image, and RUNNING by when (Unix seconds; None: no deadline)."""
+    """What a watched task has to be: its image, and RUNNING by when (Unix seconds; None: no deadline)."""
 
     container: str
     digest: str
@@ -145,7 +145,7 @@ class Wanted:
 
 
 def reason_to_stop(task: Mapping[str, Any], wanted: Wanted, now: float) -> StopReason | None:
-    """Return why a live task has to be stopped, or None while it is as wanted."""
+    """Return why a live task has to be stopped, or None."""
     if digest_differs(task, wanted.container, wanted.digest):
         return StopReason.DIGEST
     if wanted.end_by is not None and now > wanted.end_by:

@@ -1,7 +1,7 @@
 """What a Fargate task costs: Linux, per second with a minimum of one minute.
 
-On-demand prices: AWS Fargate pricing page, read on 23 November 2026. A region that is not in the table takes its
-prices from `[ecs.price]` of the configuration, as its owner reads them from that page.
+On-demand prices: AWS Fargate pricing page, read on 23 November 2026. For a region that is not in the table, set
+`[ecs.price]` in the configuration from that page.
 """
 
 from datavision.config import Ecs, Price
@@ -21,7 +21,7 @@ def price_in(region: str, ecs: Ecs) -> Price:
     """Return the price of the environment's tasks: the configured one, else the table's.
 
     Raises:
-        ConfigError: the configuration has none, and neither has the table for this region.
+        ConfigError: The configuration has none, and neither has the table for this region.
     """
     if ecs.price is not None:
         return ecs.price
@@ -36,7 +36,7 @@ def price_in(region: str, ecs: Ecs) -> Price:
 
 
 def cost_usd(size: FargateSize, seconds: float, price: Price, *, spot: bool) -> float:
-    """Return dollars for `seconds` from the start of the image pull to the stop."""
+    """Return the dollars for `seconds` from the start of the image pull to the stop."""
     hours = max(seconds, MINIMUM_SECONDS) / 3600
     full = (size.cpu / 1024 * price.cpu_hour + size.memory / 1024 * price.gb_hour) * hours
     return round(full * (price.spot_factor if spot else 1), 6)

@@ -25,7 +25,7 @@ LAST_LINES = 20
 
 @dataclass(frozen=True)
 class Report:
-    """What a person needs to know of a failure; every field that is empty stays out of the text."""
+    """What a person needs to know about a failure; empty fields are left out of the text."""
 
     what: str
     next_step: str
@@ -72,7 +72,7 @@ class LaunchError(FargateError):
 
 
 class RejectedLaunchError(LaunchError):
-    """ECS refused or failed every launch of the budget."""
+    """ECS rejected or failed every launch of the budget."""
 
 
 class PermanentStartError(LaunchError):
@@ -88,7 +88,7 @@ class RunError(FargateError):
 
 
 class BusinessError(RunError):
-    """The command failed in a way that another try may cure."""
+    """The command failed in a way that a retry may fix."""
 
 
 class UsageError(RunError):
@@ -112,7 +112,7 @@ class TaskTimeoutError(RunError):
 
 
 class StoppedError(RunError):
-    """It was stopped by someone else than Airflow."""
+    """It was stopped by someone other than Airflow."""
 
 
 class LostTaskError(RunError):

@@ -1,4 +1,4 @@
-"""From what became of a task to the exception that says why and what to do next; free of I/O."""
+"""Turns a task's outcome into the exception that says why and what to do next; free of I/O."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from datavision.fargate.outcome.errors import FargateError, Report
 
 @dataclass(frozen=True)
 class _Explanation:
-    """What to say of one outcome; the texts are formatted with the task and its environment."""
+    """What to say about one outcome; the texts are formatted with the task and its environment."""
 
     error: type[FargateError]
     what: str
     step: str
     retried: str = ""
-    """What Airflow does by itself as long as tries are left; empty when the class fails at once."""
+    """What Airflow does by itself while tries are left; empty when the class fails at once."""
 
 
 _RETRIED = "Airflow retries it."
-_LAST = "This was the last try, so Airflow does nothing more: clear the task to run it again."
+_LAST = "This was the last try, so Airflow will not retry it: clear the task to run it again."
 _ERRORS: dict[Outcome, _Explanation] = {
     Outcome.FAILED_START: _Explanation(
         errors.RejectedLaunchError,
@@ -60,25 +60,25 @@ _ERRORS: dict[Outcome, _Explanation] = {
     ),
     Outcome.USAGE: _Explanation(
         errors.UsageError,
-        "{task} refused its command line or configuration",
-        "Correct the parameters of the run or config/{env}.toml, release if it is the module, then clear the task.",
+        "{task} rejected its command line or configuration",
+        "Fix the parameters of the run, config/{env}.toml or the module (then release it), and clear the task.",
     ),
     Outcome.QUALITY: _Explanation(
         errors.QualityError,
-        "{task} found data that must not go on",
+        "{task} found data that fails its quality checks",
         "Correct the source, or the check's level in the module's configuration, then clear the task. "
         "Nothing downstream has run.",
     ),
     Outcome.MEMORY: _Explanation(
         errors.OutOfMemoryError,
         "{task} ran out of memory and was killed",
-        "What it needed is remembered: the next try takes the next Fargate size.",
+        "Its need is remembered: the next try uses the next larger Fargate size.",
         "Airflow retries it at once.",
     ),
     Outcome.TIMEOUT: _Explanation(
         errors.TaskTimeoutError,
         "{task} ran longer than its execution_timeout and was stopped",
-        "If it needs longer every day, raise execution_timeout or its size in the DAG.",
+        "If it takes longer every day, increase execution_timeout or its size in the DAG.",
         _RETRIED,
     ),
     Outcome.STOPPED: _Explanation(
@@ -90,7 +90,7 @@ _ERRORS: dict[Outcome, _Explanation] = {
     Outcome.LOST: _Explanation(
         errors.LostTaskError,
         "ECS no longer knows the container of {task}, and it left no result",
-        "Modules repeat safely, so nothing has to be cleaned up.",
+        "Modules can be rerun safely, so nothing has to be cleaned up.",
         _RETRIED,
     ),
 }
@@ -98,13 +98,12 @@ _ERRORS: dict[Outcome, _Explanation] = {
 _AT_CEILING = _Explanation(
     errors.MemoryCeilingError,
     _ERRORS[Outcome.MEMORY].what,
-    "No larger size is allowed. Raise max_memory of the module in config/{env}.toml, or make the task need less; "
+    "No larger size is allowed. Increase the module's max_memory in config/{env}.toml, or reduce what the task needs; "
     "then clear it.",
 )
 
 
 def explain(
-    outcome: Outcome,
     ending: Ending,
     *,
     task: str,
@@ -117,8 +116,8 @@ def explain(
     checks: tuple[str, ...] = (),
     at_ceiling: bool = False,
 ) -> FargateError:
-    """Return the exception for an outcome other than success; after the last try nothing happens by itself."""
-    found = _AT_CEILING if at_ceiling else _ERRORS[outcome]
+    """Return the exception for an ending other than success; after the last try nothing is retried."""
+    found = _AT_CEILING if at_ceiling else _ERRORS[ending.outcome]
     step = found.step.format(env=env)
     if found.retried:
         step = f"{_LAST if last_try else found.retried} {step}"
@@ -126,7 +125,7 @@ def explain(
         Report(
             what=found.what.format(task=task) + ".",
             next_step=step,
-            failure_class=outcome.value,
+            failure_class=ending.outcome.value,
             stop_code=ending.stop_code,
             reason=ending.reason,
             exit_code=ending.exit_code,

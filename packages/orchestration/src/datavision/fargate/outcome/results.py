@@ -33,7 +33,7 @@ class Measured(BaseModel):
 
 
 class Delivery(Measured):
-    """The whole object in S3."""
+    """The complete object in S3."""
 
     result: dict[str, Any] | None = Field(default=None)
 
@@ -48,7 +48,7 @@ class Delivery(Measured):
 
 @dataclass(frozen=True)
 class BadDelivery:
-    """Something is there, but not what the contract asks for."""
+    """There is something, but it breaks the contract."""
 
     problem: str
 

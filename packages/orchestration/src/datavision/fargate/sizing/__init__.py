@@ -1,1 +1,1 @@
-"""Fargate sizes, and what earlier runs taught about them."""
+"""Fargate sizes, and what earlier runs showed about them."""

@@ -1,7 +1,7 @@
 """Remembers, per pipeline and task, the size that worked and the usual duration.
 
-Kept in the results bucket and not in Airflow's state: the task state of a run ends with it, asset state needs a task
-with exactly the right outlets, and a lost memory only costs one out-of-memory retry.
+Kept in the results bucket and not in Airflow's state: a run's task state is deleted with it, asset state needs a task
+with exactly the right outlets, and a lost memory costs only one out-of-memory retry.
 """
 
 from dataclasses import asdict
@@ -17,7 +17,7 @@ def _key(key: TaskKey) -> str:
 
 
 def recall(cloud: Cloud, bucket: str, key: TaskKey) -> SizeMemory:
-    """Return what earlier runs of this task taught; an unreadable memory counts as none."""
+    """Return what earlier runs of this task showed; an unreadable memory counts as none."""
     try:
         value = read_json(cloud, bucket, _key(key), 64 * 1024)
         if value is None:
@@ -29,5 +29,5 @@ def recall(cloud: Cloud, bucket: str, key: TaskKey) -> SizeMemory:
 
 
 def remember(cloud: Cloud, bucket: str, key: TaskKey, memory: SizeMemory) -> None:
-    """Store what a run taught."""
+    """Store what a run showed."""
     write_json(cloud, bucket, _key(key), asdict(memory))

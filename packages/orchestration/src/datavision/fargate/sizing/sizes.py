@@ -1,4 +1,4 @@
-"""Fargate sizes: which are valid, which comes next after an out-of-memory kill, and what past runs teach.
+"""Fargate sizes: which are valid, which is next after running out of memory, and what past runs show.
 
 Source of the table: ECS developer guide, "Task CPU and memory" for Linux on Fargate, November 2026.
 """
@@ -45,7 +45,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class SizeMemory:
-    """What earlier runs of one task taught: the size they had to grow to, and their last peaks and durations."""
+    """What earlier runs of one task showed: the size they grew to, and their last peaks and durations."""
 
     size: FargateSize | None = None
     """None while the declared size does."""
@@ -63,7 +63,7 @@ class SizeMemory:
 
 
 def validate(cpu: int, memory: int) -> FargateSize:
-    """Return the size when Fargate offers it.
+    """Return the size if Fargate offers it.
 
     Raises:
         ConfigError: Fargate does not; the message lists what it offers.
@@ -79,7 +79,7 @@ def validate(cpu: int, memory: int) -> FargateSize:
 
 
 def next_size(size: FargateSize, max_memory: int) -> FargateSize | None:
-    """Return the smallest valid size with more memory, keeping the CPU while it can; None above `max_memory` MiB."""
+    """Return the smallest valid size with more memory, keeping the CPU if possible; None above `max_memory` MiB."""
     for cpu, memories in _TABLE.items():
         if cpu < size.cpu:
             continue

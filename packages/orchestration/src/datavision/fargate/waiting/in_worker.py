@@ -1,4 +1,4 @@
-"""Waits for a container in the worker, for those who have no triggerer."""
+"""Waits for a container in the worker, for installations without a triggerer."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,12 @@ ERRORS_TOLERATED_SECONDS = 600.0
 def wait_in_worker(
     cloud: Cloud, cluster: str, watch: Watch, stream: logs.LogStream, emit: Callable[[str], None]
 ) -> tuple[dict[str, Any] | None, str | None]:
-    """Return the stopped task (None: ECS forgot it) and how far its log was forwarded."""
+    """Return the stopped task (None: ECS forgot it) and how far its log was forwarded.
+
+    Raises:
+        ClientError: DescribeTasks kept failing; a retry attaches to the container, which keeps running.
+        BotoCoreError: As above.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     position: str | None = None

@@ -1,9 +1,9 @@
 """How long to wait before asking about a task again."""
 
 SHARE_OF_DISTANCE = 0.15
-"""Of the time to the usual end: few questions early, many near it."""
+"""Share of the time to the usual end: few calls early, many near it."""
 SHARE_OF_LATENESS = 0.1
-"""Past the usual end: after a tenth of the time since, because it may end any moment."""
+"""Past the usual end: a tenth of the time since, because it may end any moment."""
 SHARE_OF_AGE = 0.04
 """Without a usual duration: late by at most this share of the run."""
 
@@ -11,9 +11,9 @@ SHARE_OF_AGE = 0.04
 def poll_interval(
     *, running_seconds: float | None, usual_seconds: float | None, min_interval: float, max_interval: float
 ) -> float:
-    """Return seconds until the next look at a task.
+    """Return the seconds until the next look at a task.
 
-    Fast until it runs (`running_seconds` is None), fast around its usual duration, slower between and long after.
+    Short until it runs (`running_seconds` is None) and around its usual duration, longer in between and long after.
     """
     if running_seconds is None:
         return min_interval

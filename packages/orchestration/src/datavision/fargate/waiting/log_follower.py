@@ -1,6 +1,6 @@
-"""Forwards a container's log to the Airflow log from the triggerer, and keeps the place across its restarts.
+"""Forwards a container's log to the Airflow log from the triggerer, and keeps its place across restarts.
 
-Best effort: all streams share one rate limiter; what fails is said once and tried again later, or left out.
+Best effort: all streams share one rate limiter; each kind of failure is reported once and retried later, or skipped.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class LogHub:
 
     @contextlib.asynccontextmanager
     async def clients(self) -> AsyncIterator[tuple[Any, Any]]:
-        """Give the logs and the S3 client."""
+        """Yield the logs client and the S3 client."""
         self._users += 1
         if self._clients is None:
             self._clients = asyncio.ensure_future(self._open(self._stack))
@@ -46,7 +46,7 @@ class LogHub:
                 await self._close()
 
     async def _close(self) -> None:
-        # Both are replaced before anything is awaited: who comes meanwhile opens clients of their own.
+        # Both are replaced before anything is awaited: a follower that comes meanwhile opens new clients.
         clients, self._clients = self._clients, None
         stack, self._stack = self._stack, contextlib.AsyncExitStack()
         if clients is not None:
@@ -63,13 +63,13 @@ _hubs: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Cloud, LogHub]]" = Wea
 
 
 def log_hub(cloud: Cloud) -> LogHub:
-    """Return the one hub of this event loop for a cloud."""
+    """Return this event loop's hub for a cloud."""
     return _hubs.setdefault(asyncio.get_running_loop(), {}).setdefault(cloud, LogHub(cloud))
 
 
 @dataclass
 class Follower:
-    """One log stream being forwarded; `position` says how far it got."""
+    """Forwards one log stream; `position` says how far it got."""
 
     cloud: Cloud
     stream: LogStream
@@ -116,13 +116,13 @@ class Follower:
                 await self._save(s3)
 
     async def _read(self, logs: Any) -> bool:
-        """Forward one page; tell whether there was anything."""
+        """Forward one page; return whether there was anything."""
         page: dict[str, Any] = {}
         with (
             self._best_effort("read the container's log"),
             contextlib.suppress(logs.exceptions.ResourceNotFoundException),
         ):
-            # A stream comes to exist with its first line.
+            # A stream is created with its first line.
             page = await logs.get_log_events(**self.stream.page(self.position))
         lines = lines_of(page)
         for line in lines:
@@ -149,4 +149,4 @@ class Follower:
         except Exception as error:  # noqa: BLE001 - a problem with logs neither fails nor delays the task
             if what not in self._told:
                 self._told.add(what)
-                self.warn(f"Could not {what} ({error}); the task goes on, CloudWatch has all of it")
+                self.warn(f"Could not {what} ({error}); the task continues, and CloudWatch has the complete log")

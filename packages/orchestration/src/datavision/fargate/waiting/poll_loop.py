@@ -1,7 +1,7 @@
 """The shared poll loop: one per (connection, region, cluster) in the triggerer.
 
-However many tasks wait, one loop asks DescribeTasks for up to 100 of them a call, each when it is due, fills a call
-with those that are due next, and never asks faster than its rate limiter allows.
+However many tasks wait, one loop asks DescribeTasks for up to 100 of them per call, each when it is due, fills up a
+call with those that are due next, and never exceeds its rate limit.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ from datavision.fargate.waiting.watch import Look, Verdict, Watch
 log = logging.getLogger(__name__)
 
 BURST = 5.0
-"""Calls at once; far under the API's 100, so that several triggerers fit."""
+"""Burst of calls; far below the API's 100, so that several triggerers fit."""
 GATHER_SECONDS = 0.1
 GATHER_SECONDS_OF_MANY = 0.5
-"""Tasks due within this time share a call; longer when more wait than one takes, or calls would go out half empty."""
+"""Tasks due within this time share a call; longer if one call cannot hold all, or calls would go out half empty."""
 CALLS_AT_ONCE = 4
-"""Calls on their way together, so that a sweep over many tasks does not take the sum of their latencies."""
+"""Concurrent calls, so that polling many tasks does not take the sum of their latencies."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class _Waiting:
 
 @dataclass
 class PollLoop:
-    """Asks about all tasks of one cluster on behalf of everyone who waits for one."""
+    """Polls all tasks of one cluster on behalf of everyone who waits for one."""
 
     cloud: Cloud
     cluster: str
@@ -67,7 +67,11 @@ class PollLoop:
             self._changed.set()
 
     async def _run(self) -> None:
-        """Poll until nobody waits; errors and expired credentials only cost time."""
+        """Poll until nobody waits; errors and expired credentials only cost time.
+
+        Raises:
+            CancelledError: The loop is being shut down.
+        """
         failures = 0
         while self._waiting:
             try:
@@ -77,14 +81,14 @@ class PollLoop:
                             failures = 0
             except asyncio.CancelledError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever fails, those who wait must go on waiting
+            except Exception as error:  # noqa: BLE001 - whatever fails, those who wait must keep waiting
                 failures += 1
                 pause = min(2.0**failures, self.max_backoff)
                 log.warning("DescribeTasks in %s failed (%s); asking again in %.0f s", self.cluster, error, pause)
                 await asyncio.sleep(pause)
 
     async def _turn(self, ecs: Any) -> bool:
-        """Ask about whoever is due, or sleep until someone is; tell whether a call was made."""
+        """Poll the tasks that are due, or sleep until one is; return whether a call was made."""
         loop = asyncio.get_running_loop()
         self._changed.clear()
         first_due = min(entry.due for entry in self._waiting.values())
@@ -101,7 +105,7 @@ class PollLoop:
         return bool(outcomes)
 
     def _batches(self, now: float) -> list[list[_Waiting]]:
-        """Return who to ask about, in full calls where there are enough: a place left over goes to who is due next."""
+        """Return the tasks to poll, in full calls if there are enough: spare places go to those that are due next."""
         entries = sorted(self._waiting.values(), key=lambda entry: entry.due)
         due = sum(entry.due <= now for entry in entries)
         count = min(math.ceil(due / DESCRIBE_LIMIT), CALLS_AT_ONCE)
@@ -129,7 +133,7 @@ _loops: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[Cloud, str], Po
 
 
 def poll_loop(cloud: Cloud, cluster: str, calls_per_second: float, max_backoff: float) -> PollLoop:
-    """Return the one poll loop of this event loop for a cluster."""
+    """Return this event loop's poll loop for a cluster."""
     loops = _loops.setdefault(asyncio.get_running_loop(), {})
     if (cloud, cluster) not in loops:
         limiter = AsyncLimiter(BURST, BURST / calls_per_second)

@@ -10,7 +10,7 @@ from datavision.fargate.outcome.classify import Wanted, reason_to_stop
 from datavision.fargate.waiting.interval import poll_interval
 
 MISSING_LOOKS = 3
-"""Looks in a row that must find nothing before a task counts as forgotten."""
+"""Consecutive looks that must find nothing before a task counts as forgotten."""
 
 
 class Verdict(Enum):
@@ -48,7 +48,7 @@ class Watch:
     running: bool = field(default=False, init=False)
 
     def arguments(self) -> dict[str, Any]:
-        """Return what builds the same watch elsewhere, as plain JSON."""
+        """Return the arguments that build the same watch elsewhere, as plain JSON."""
         return {
             "arn": self.arn,
             "wanted": asdict(self.wanted),
@@ -65,7 +65,7 @@ class Watch:
         return cls(**{**arguments, "wanted": Wanted(**arguments["wanted"])})
 
     def see(self, task: Mapping[str, Any] | None, now: float) -> Look:
-        """Return what to do, given what DescribeTasks says at `now` (None: MISSING)."""
+        """Return what to do, given what DescribeTasks returns at `now` (None: MISSING)."""
         if task is None:
             return self._missing(now)
         self.missing_looks = 0

@@ -1,4 +1,4 @@
-"""The source database of a laptop: a believable business, made from a seed and moved on day by day."""
+"""The source database of a laptop: a realistic business, generated from a seed and advanced day by day."""
 
 from datavision.local.source.database import (
     SourceError,

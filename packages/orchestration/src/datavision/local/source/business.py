@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan and what its customers do; probabilities of what follows when a period on it ends sum to 1."""
+    """A plan and how its customers behave; the probabilities of what follows a period on it sum to 1."""
 
     id: int
     name: str
@@ -16,7 +16,7 @@ class Plan:
     mean_days: float
     """Mean length of a period on this plan, before it changes or ends."""
     next_plans: tuple[float, float, float]
-    """Probability that Gratuita, Premium, Empresarial follows; what is missing to 1 leaves."""
+    """Probability that Gratuita, Premium, Empresarial follows; the rest, up to 1, leaves."""
     contents_per_month: float
 
 
@@ -30,7 +30,7 @@ COMEBACK: Final = 0.18
 """Share of customers who left and come back later."""
 COMEBACK_MEAN_DAYS: Final = 75.0
 SAME_DAY_CHANGE: Final = 0.012
-"""Share of periods that end on the day they began: a customer who chose the wrong plan and corrects it."""
+"""Share of periods that end on the day they started: a customer who chose the wrong plan and corrects it."""
 PRICE_RISE: Final = 0.15
 """Prices rose by this share one year before `until`."""
 

@@ -1,4 +1,4 @@
-"""Tables into PostgreSQL through COPY."""
+"""Loads tables into PostgreSQL through COPY."""
 
 from collections.abc import Callable
 

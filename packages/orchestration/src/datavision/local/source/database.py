@@ -1,4 +1,4 @@
-"""The source database: loading it, asking how it stands, moving it on by days."""
+"""The source database: load it, report its state, advance it by days."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,25 +31,25 @@ _LOCK: Final = 0x4441544156495349
 
 
 class SourceError(UserError):
-    """The source database cannot be loaded or moved on; says what to do instead."""
+    """The source database cannot be loaded or advanced; says what to do instead."""
 
 
 class SourceUnreachable(SourceError):  # noqa: N818 - reads as the state that it reports
-    """No connection to the source database."""
+    """The source database cannot be reached."""
 
     exit_code = FAILURE
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the generator made last: everything before the beginning of `day`."""
+    """How far the generator has come: everything before the start of `day` exists."""
 
     seed: int
     day: date
 
 
 def counts(url: str) -> dict[str, int] | None:
-    """Rows of each of the eight tables, or None when they are not all there."""
+    """Return the number of rows of each of the eight tables, or None when they are not all there."""
     with _connected(url) as connection:
         return _counts(connection)
 
@@ -63,11 +63,12 @@ def load(
     replace: bool = False,
     progress: Callable[[str, int, int], object] = lambda _table, _done, _total: None,
 ) -> dict[str, int]:
-    """Make the eight tables as they stand at the beginning of `until`; returns rows by table.
+    """Create the eight tables as they are at the start of `until`; return the number of rows by table.
 
     All of it appears at once. `progress` is called with table, rows sent and rows in all.
 
-    Raises SourceError when there are rows already and `replace` is not set.
+    Raises:
+        SourceError: There are rows already and `replace` is not set, or `accounts` is not positive.
     """
     if accounts < 1:
         raise SourceError(f"--accounts is {accounts}: it must be at least 1.")
@@ -76,8 +77,8 @@ def load(
         present = _counts(connection)
         if not replace and present and any(present.values()):
             raise SourceError(
-                f"The source already holds {sum(present.values()):,} rows. Move it on with: datavision source advance; "
-                "or make it anew, losing them, with: datavision source load --replace."
+                f"The source already holds {sum(present.values()):,} rows. Advance it with: datavision source advance; "
+                "or replace it, losing them, with: datavision source load --replace."
             )
         tables = generate(accounts, seed, until)
         connection.execute("SET LOCAL synchronous_commit = off")
@@ -101,15 +102,16 @@ def load(
 
 
 def standing(url: str) -> Standing | None:
-    """How far the generator came, or None when it did not make this source."""
+    """Return how far the generator has come, or None when it did not create this source."""
     with _connected(url) as connection:
         return _standing(connection)
 
 
 def advance(url: str, days: int, progress: Callable[[date], object] = lambda _day: None) -> date:
-    """Move the business on by `days`, all or none of them; returns the day it then stands at the beginning of.
+    """Advance the business by `days`, all or none of them; return the day at whose start it then is.
 
-    Raises SourceError when `source load` did not make this source.
+    Raises:
+        SourceError: `source load` did not create this source, or `days` is not positive.
     """
     if days < 1:
         raise SourceError(f"--days is {days}: it must be at least 1.")
@@ -118,8 +120,8 @@ def advance(url: str, days: int, progress: Callable[[date], object] = lambda _da
         now = _standing(connection)
         if now is None:
             raise SourceError(
-                "This source was not made by `datavision source load`, so it cannot be moved on. "
-                "Make one with: datavision source load."
+                "This source was not made by `datavision source load`, so it cannot be advanced. "
+                "Create one with: datavision source load."
             )
         for _ in range(days):
             rng = np.random.default_rng([now.seed, now.day.toordinal()])
@@ -139,7 +141,7 @@ def _connected(url: str) -> Iterator[psycopg.Connection]:
     except psycopg.OperationalError as error:
         reason = str(error).split("FATAL: ")[-1].strip().splitlines()[0]
         raise SourceUnreachable(
-            f"The source database does not let us in: {reason}. Check that it is up and correct DATAVISION_SOURCE__URL."
+            f"The source database cannot be reached: {reason}. Check that it is up, and DATAVISION_SOURCE__URL."
         ) from None
     with connection:
         connection.execute("SET TIME ZONE 'UTC'")
@@ -147,7 +149,7 @@ def _connected(url: str) -> Iterator[psycopg.Connection]:
 
 
 def _lock(connection: psycopg.Connection) -> None:
-    # Two loads or advances at once would each start from the same standing.
+    # Two concurrent loads or advances would each start from the same day.
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 

@@ -1,4 +1,4 @@
-"""One more day of business: what is added, changed, corrected and deleted, decided from what is there."""
+"""One more day of business: what is added, changed, corrected and deleted, decided from what exists."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,7 +28,7 @@ _ONE_DAY: Final = np.timedelta64(1, "D")
 
 @dataclass(frozen=True)
 class Today:
-    """What the day needs to know of the source; positions from 0 for plans, cycles and methods, -1 for none."""
+    """What the day needs to know about the source; positions from 0 for plans, cycles and methods, -1 for none."""
 
     day: np.datetime64
     last_ids: dict[str, int]
@@ -64,7 +64,7 @@ class Changes:
 
 
 def one_day(rng: np.random.Generator, today: Today) -> Changes:
-    """Decide the whole day."""
+    """Decide everything that happens on the day."""
     joined_at = np.sort(times_on(rng, np.full(rng.poisson(0.0016 * len(today.accounts)) + 1, today.day)))
     account = today.last_ids["accounts"] + 1 + np.arange(len(joined_at))
     ends = rng.random(len(today.plan)) < 1 / _MEAN_DAYS[today.plan]
@@ -94,7 +94,7 @@ def one_day(rng: np.random.Generator, today: Today) -> Changes:
 def _periods(
     rng: np.random.Generator, today: Today, ends: Flags, new_account: Ints, joined_at: Times
 ) -> tuple[pa.Table, Change]:
-    """Plans that begin today, for new accounts and for those that change; and the end of what they had."""
+    """Return periods that start today, for new accounts and plan changes, and the end of the previous ones."""
     end = times_on(rng, np.full(int(ends.sum()), today.day))
     before = today.plan[ends]
     after = (rng.random(len(end))[:, None] >= np.cumsum(_NEXT_PLANS[before], axis=1)).sum(axis=1)
@@ -128,7 +128,7 @@ def _periods(
 
 
 def _payments(rng: np.random.Generator, today: Today, ends: Flags, begun: pa.Table) -> pa.Table:
-    """Payments that fall due today, and the first ones of plans that begin today."""
+    """Return payments due today, and the first ones of plans that start today."""
     never = np.isnat(today.paid_on)
     known = np.where(never, 0, today.cycle)
     due_on = add_months(np.where(never, today.day, today.paid_on).astype("datetime64[D]"), CYCLE_MONTHS[known])
@@ -150,7 +150,7 @@ def _payments(rng: np.random.Generator, today: Today, ends: Flags, begun: pa.Tab
 
 
 def _contents(rng: np.random.Generator, today: Today) -> tuple[pa.Table, pa.Table]:
-    """Contents of the day; a few arrive late, with times of days before, one of them in a tie with the newest known."""
+    """Return the day's contents; a few arrive late, with earlier times, one of them tied with the newest known."""
     rate: Floats = today.contents_in_90_days / 90.0
     author = np.repeat(today.author, rng.poisson(rate))
     moment = times_on(rng, np.full(len(author), today.day))
@@ -173,7 +173,7 @@ def _purchases(rng: np.random.Generator, today: Today) -> pa.Table:
 
 
 def _edits(rng: np.random.Generator, today: Today) -> tuple[Change, ...]:
-    """Accounts with a new address, contents with a new title, and attributes changed alone."""
+    """Return accounts with a new address, contents with a new title, and attributes changed alone."""
     accounts = _some(rng, today.accounts, 0.0008)
     titled, lengthened = np.array_split(_some(rng, today.recent_content, 0.002), 2)
     return (
@@ -209,7 +209,7 @@ def _corrections(rng: np.random.Generator, today: Today) -> tuple[Change, ...]:
 
 
 def _catalogue(rng: np.random.Generator, today: Today) -> tuple[Change, ...]:
-    """Now and then a feature's price or a plan's allowance changes."""
+    """Occasionally change a feature's price or a plan's allowance."""
     changes = []
     moment = _moments(rng, today, 1)
     if rng.random() < 0.1:
@@ -237,7 +237,7 @@ def _deletions(rng: np.random.Generator, today: Today) -> tuple[Change, ...]:
 
 
 def _some(rng: np.random.Generator, ids: Ints, share: float) -> Ints:
-    """A share of the ids, at least two if there are as many."""
+    """Return a share of the ids, at least two if there are that many."""
     count = min(len(ids), max(2, round(share * len(ids))))
     return np.sort(rng.choice(ids, count, replace=False))
 

@@ -1,4 +1,4 @@
-"""Two years of business, made at once: the same seed, size and date give the same rows."""
+"""Two years of business, generated at once: the same seed, size and date produce the same rows."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -43,7 +43,7 @@ _MAX_CONTENTS: Final = np.array([plan.max_contents_per_month for plan in busines
 
 @dataclass(frozen=True)
 class Periods:
-    """Every account's times on a plan, in order of their beginning; `account` and `plan` are positions from 0."""
+    """Every account's periods on a plan, in order of their start; `account` and `plan` are positions from 0."""
 
     account: Ints
     plan: Ints
@@ -53,7 +53,7 @@ class Periods:
 
 
 def generate(accounts: int, seed: int, until: date) -> dict[str, pa.Table]:
-    """The eight tables, by name, as they stand at the beginning of the day `until`."""
+    """Return the eight tables, by name, as they are at the start of the day `until`."""
     rng = np.random.default_rng(seed)
     today = np.datetime64(until, "D")
     first = today - DAYS
@@ -84,7 +84,7 @@ def _signup_days(rng: np.random.Generator, count: int, first: np.datetime64) -> 
     season = 1.0 + 0.25 * np.cos(2 * np.pi * (month - 2) / 12)
     weight = np.exp(np.arange(DAYS) / DAYS) * season * np.where(weekday >= 5, 0.55, 1.0)
     signed_up = days[choose(rng, count, weight.tolist())]
-    # However small the business, yesterday saw a customer: its data is then never stale.
+    # However small the business, there was a customer yesterday: its data is never stale.
     signed_up[-1] = days[-1]
     return signed_up
 
@@ -123,7 +123,7 @@ def _rest_of_day(moments: Times) -> Floats:
 
 
 def _last_seen(signed_up: Times, periods: Periods, today: np.datetime64) -> Times:
-    """When each account's last period ended; `today` while one lasts."""
+    """Return when each account's last period ended; `today` while one lasts."""
     last = signed_up.copy()
     ends = np.where(np.isnat(periods.end), today.astype("datetime64[us]"), periods.end)
     np.maximum.at(last, periods.account, ends)
@@ -186,7 +186,7 @@ def _contents(
     plan = _first_plan(len(signed_up), periods)
     months = (last_seen - signed_up).astype(np.int64) / (30.4 * 86_400_000_000)
     keenness = np.minimum(rng.lognormal(-0.5, 1.0, len(plan)) * _CONTENTS_PER_MONTH[plan], _MAX_CONTENTS[plan])
-    # Some lose interest long before their plan ends: recency then says something.
+    # Some lose interest long before their plan ends, so that recency is informative.
     engaged = np.where(rng.random(len(plan)) < 0.6, 1.0, rng.beta(2.0, 2.0, len(plan)))
     account = np.repeat(np.arange(len(plan)), rng.poisson(keenness * months * engaged))
     life = (last_seen - signed_up)[account].astype(np.int64) * engaged[account]

@@ -1,4 +1,4 @@
-"""Rows of the source's tables, and what things cost."""
+"""Rows of the source's tables, and prices."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _POPULARITY: Final = [1.0 / (rank + 1) for rank in range(len(business.FEATURES))
 
 
 def price_cents(plan: Ints, cycle: Ints, paid_on: Days, today: np.datetime64) -> Ints:
-    """What a period of `cycle` on `plan` costs on that day; the last rise of prices was a year before `today`."""
+    """Return the price in cents of a period of `cycle` on `plan` that day; prices last rose a year before `today`."""
     months = CYCLE_MONTHS[cycle]
     full = MONTHLY_CENTS[plan] * months * _CYCLE_FACTORS[cycle]
     rise = np.where(paid_on < today - 365, 1 / (1 + business.PRICE_RISE), 1.0)
@@ -25,14 +25,14 @@ def price_cents(plan: Ints, cycle: Ints, paid_on: Days, today: np.datetime64) ->
 
 
 def feature_sale(rng: np.random.Generator, count: int) -> tuple[Ints, Ints]:
-    """Which features are bought, and for how many cents (some with a discount)."""
+    """Return which features are bought, and for how many cents (some at a discount)."""
     feature = choose(rng, count, _POPULARITY)
     discount = np.array([1.0, 0.9, 0.8])[choose(rng, count, (0.7, 0.2, 0.1))]
     return feature, np.rint(_BASE_CENTS[feature] * discount).astype(np.int64)
 
 
 def account_rows(rng: np.random.Generator, ids: Ints, created: Times, updated: Times) -> pa.Table:
-    """Rows of `accounts`."""
+    """Return rows of `accounts`."""
     name = rng.integers(0, len(business.FIRST_NAMES), len(ids))
     surname = rng.integers(0, len(business.LAST_NAMES), len(ids))
     domain = words(business.DOMAINS, rng.integers(0, len(business.DOMAINS), len(ids)))
@@ -48,7 +48,7 @@ def account_rows(rng: np.random.Generator, ids: Ints, created: Times, updated: T
 
 
 def content_rows(rng: np.random.Generator, ids: Ints, account_ids: Ints, created: Times, updated: Times) -> pa.Table:
-    """Rows of `contents`; some lack a title, a description or a type."""
+    """Return rows of `contents`; some lack a title, a description or a type."""
     count = len(ids)
     form = words(business.FORMS, rng.integers(0, len(business.FORMS), count), missing=rng.random(count) < 0.02)
     topic = words(business.TOPICS, rng.integers(0, len(business.TOPICS), count))
@@ -67,7 +67,7 @@ def content_rows(rng: np.random.Generator, ids: Ints, account_ids: Ints, created
 
 
 def attribute_rows(rng: np.random.Generator, content_ids: Ints, created: Times, updated: Times) -> pa.Table:
-    """Rows of `content_attributes` for these contents: both attributes, one of them, or none."""
+    """Return rows of `content_attributes` for these contents: both attributes, one of them, or none."""
     has_category = rng.random(len(content_ids)) < 0.85
     has_category[-1:] = True
     has_length = rng.random(len(content_ids)) < 0.7
@@ -95,7 +95,7 @@ def attribute_rows(rng: np.random.Generator, content_ids: Ints, created: Times, 
 
 
 def payment_rows(ids: Ints, subscription_ids: Ints, paid_at: Times, cents: Ints, method: Ints, cycle: Ints) -> pa.Table:
-    """Rows of `subscription_payments`."""
+    """Return rows of `subscription_payments`."""
     return pa.table(
         {
             "payment_id": ids,
@@ -109,7 +109,7 @@ def payment_rows(ids: Ints, subscription_ids: Ints, paid_at: Times, cents: Ints,
 
 
 def period_rows(ids: Ints, account_ids: Ints, plan: Ints, start: Times, end: Times) -> pa.Table:
-    """Rows of `accounts_subscription`; a row was last touched when it began or ended."""
+    """Return rows of `accounts_subscription`; a row was last updated when the period started or ended."""
     return pa.table(
         {
             "account_subscription_id": ids,
@@ -124,7 +124,7 @@ def period_rows(ids: Ints, account_ids: Ints, plan: Ints, start: Times, end: Tim
 
 
 def purchase_rows(ids: Ints, account_ids: Ints, feature: Ints, bought_at: Times, cents: Ints) -> pa.Table:
-    """Rows of `account_premium_features`."""
+    """Return rows of `account_premium_features`."""
     return pa.table(
         {
             "account_feature_id": ids,

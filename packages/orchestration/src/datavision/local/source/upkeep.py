@@ -1,4 +1,4 @@
-"""What the local stack does about the source when it starts."""
+"""What the local stack does about the source at start."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -13,14 +13,14 @@ _CATCH_UP_DAYS: Final = 60
 
 
 def today() -> date:
-    """The business's present day: days begin at midnight UTC."""
+    """Return the business's current day: days start at midnight UTC."""
     return datetime.now(UTC).date()
 
 
 def load_if_empty(url: str, report: Callable[[str], object], accounts: int = ACCOUNTS) -> None:
     """Load the default business into an empty source; one that was left alone for some weeks is brought up to today.
 
-    A source that this project did not make, or that is older, stays as it is.
+    A source that this project did not create, or that is older, is left as it is.
     """
     present = counts(url)
     if not present or not any(present.values()):
@@ -33,7 +33,7 @@ def load_if_empty(url: str, report: Callable[[str], object], accounts: int = ACC
         return
     behind = (today() - now.day).days
     if 0 < behind <= _CATCH_UP_DAYS:
-        report(f"moving the source on by {behind} days to today")
+        report(f"advancing the source by {behind} days to today")
         advance(url, behind)
     elif behind > 0:
-        report(f"the source ends at {now.day}: bring it up to today with datavision source advance --days {behind}")
+        report(f"the source ends at {now.day}: advance it to today with datavision source advance --days {behind}")

@@ -1,4 +1,4 @@
-"""The findings that a release may have: `infra/scan-allowed.toml`, each with a reason and an end."""
+"""The findings that a release may have: `infra/scan-allowed.toml`, each with a reason and an expiry date."""
 
 import tomllib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from datavision.state import project_root
 
 
 class Allowed(BaseModel):
-    """One finding that is let through until a day."""
+    """One finding that is allowed until a day."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,7 +20,7 @@ class Allowed(BaseModel):
     """As the scan names it, e.g. CVE-2026-12345."""
     reason: str = Field(min_length=20)
     expires: date
-    """The first day on which it is no longer let through."""
+    """The first day on which it is no longer allowed."""
 
 
 class _File(BaseModel):
@@ -35,10 +35,10 @@ def allowed_file() -> Path:
 
 
 def read_allowed(path: Path, today: date) -> frozenset[str]:
-    """Return the ids that are let through today; without a file, none.
+    """Return the ids that are allowed today; none without a file.
 
     Raises:
-        GateError: the file is malformed, or an entry has expired; the text names it.
+        GateError: The file is malformed, or an entry has expired; the text names it.
     """
     if not path.exists():
         return frozenset()
@@ -48,7 +48,7 @@ def read_allowed(path: Path, today: date) -> frozenset[str]:
         raise GateError(f"{path} is not valid: {error}. Each entry has id, reason and expires (a date).") from None
     expired = [entry for entry in entries if entry.expires <= today]
     if expired:
-        raise GateError(f"{path}: {_listed(expired)}. Nothing was changed. Remove what has expired, or renew it.")
+        raise GateError(f"{path}: {_listed(expired)}. Nothing was changed. Remove what has expired, or extend it.")
     return frozenset(entry.id for entry in entries)
 
 

@@ -1,4 +1,4 @@
-"""Runs a new image once, as a real ECS task, before it is pinned: launched, watched and judged as those of a DAG."""
+"""Runs a new image once, as a real ECS task, before it is pinned: launched, watched and judged like a DAG's."""
 
 import time
 import uuid
@@ -28,7 +28,7 @@ def run_canary(config: Config, module: str, task_definition: str, digest: str) -
     """Run the module's `doctor` on `task_definition` to its end.
 
     Raises:
-        CanaryError: it did not start, did not end in time, ran another image, or found something wrong.
+        CanaryError: It did not start, did not end in time, ran another image, or found something wrong.
     """
     cloud = Cloud.of(config)
     arn = _launch(config, cloud, module, task_definition)
@@ -53,7 +53,11 @@ def run_canary(config: Config, module: str, task_definition: str, digest: str) -
 
 
 def _launch(config: Config, cloud: Cloud, module: str, task_definition: str) -> str:
-    """Return the ARN of the canary's task, asked for again within the launch budget."""
+    """Return the ARN of the canary's task, launched within the launch budget.
+
+    Raises:
+        CanaryError: ECS did not start it.
+    """
     ecs, size = config.ecs, config.sizes[config.modules[module].size]
     place, began = network(cloud, ecs), time.monotonic()
     command = (module, COMMAND, "--env", config.env)
@@ -70,7 +74,7 @@ def _launch(config: Config, cloud: Cloud, module: str, task_definition: str) -> 
                     f"ECS did not start the canary of {module} ({task_definition}): {refused}. Release again."
                 ) from None
             if refused.refusal is Refusal.REJECTED:
-                # Another subnet is another request and needs another token; without an answer both stay.
+                # Another subnet is another request and needs another token; without an answer both stay the same.
                 launch, token = launch + 1, uuid.uuid4().hex
         time.sleep(delay)
 
@@ -95,5 +99,5 @@ def _judge(cloud: Cloud, stream: logs.LogStream, module: str, task: Mapping[str,
     exit_code = "none" if ending.exit_code is None else ending.exit_code
     raise CanaryError(
         f"The canary of {module} failed (exit {exit_code}: {ending.reason or 'no reason given'})."
-        f"{tail} Nothing that runs was changed; correct it and release again."
+        f"{tail} Nothing that runs was changed; fix it and release again."
     )

@@ -27,7 +27,7 @@ def forbidden(counts: dict[str, int], gate: str) -> dict[str, int]:
 def without(
     counts: Mapping[str, int], findings: Iterable[Mapping[str, Any]], allowed: Collection[str]
 ) -> dict[str, int]:
-    """Return the counts by severity less the findings that are allowed."""
+    """Return the counts by severity minus the findings that are allowed."""
     let_through = Counter(finding.get("severity") for finding in findings if finding["name"] in allowed)
     return {severity: count - let_through[severity] for severity, count in counts.items()}
 
@@ -36,7 +36,7 @@ def check_scan(config: Config, repository: str, digest: str) -> None:
     """Wait for an image's scan and compare it with the gate.
 
     Raises:
-        GateError: there are findings at or above `images.scan_gate` that are not in `infra/scan-allowed.toml`,
+        GateError: There are findings at or above `images.scan_gate` that are not in `infra/scan-allowed.toml`,
             an entry there has expired, or the scan failed or did not end in 15 minutes.
     """
     gate = config.images.scan_gate
@@ -51,8 +51,8 @@ def check_scan(config: Config, repository: str, digest: str) -> None:
         counts = ", ".join(f"{count} {severity}" for severity, count in worst.items())
         raise GateError(
             f"The scan of {repository}@{digest} found {counts} (gate: {gate}): {', '.join(names)}. "
-            "Nothing that runs was changed. Use a newer base image or lock and release again, or let a finding through "
-            "with a reason and an end in infra/scan-allowed.toml."
+            "Nothing that runs was changed. Use a newer base image or lock and release again, or allow a finding "
+            "with a reason and an expiry date in infra/scan-allowed.toml."
         )
 
 

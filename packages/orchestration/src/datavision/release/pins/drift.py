@@ -39,10 +39,14 @@ def _state(config: Config, repo: PinRepository, pipeline: str) -> PinState:
         return PinState(config.env, pipeline, None, "", "", ())
     edited = path in repo.dirty_files()
     drift = (
-        ["the file was edited by hand and not committed: `git checkout` it, or roll back properly"] if edited else []
+        ["the file was edited by hand and not committed: `git checkout` it, or use `datavision rollback`"]
+        if edited
+        else []
     )
     if pipeline not in current_pins(repo, config.env, [pipeline]):
-        return PinState(config.env, pipeline, None, "", "", (*drift, "the pin is malformed: release or roll back anew"))
+        return PinState(
+            config.env, pipeline, None, "", "", (*drift, "the pin is malformed: release or roll back again")
+        )
     newest = entries[0]
     drift += _by_hand(repo, newest.commit)
     used = last_uses(config, pipeline)
@@ -56,7 +60,7 @@ def _by_hand(repo: PinRepository, commit: str) -> list[str]:
     (entry,) = repo.log("-1", commit)
     if trailers.parse(entry.message) is not None:
         return []
-    return [f"commit {commit[:9]} ({entry.message.splitlines()[0]}) is no release, promotion or rollback"]
+    return [f"commit {commit[:9]} ({entry.message.splitlines()[0]}) is not a release, promotion or rollback"]
 
 
 def check_image(config: Config, module: str, image: PinnedImage) -> list[str]:

@@ -1,7 +1,7 @@
 """The git repository that keeps pins: this one for `dev` and `prod`, a bare one in the state folder for `local`.
 
-Commits are made beside the index and the working tree, and a commit and its tag appear in one reference transaction: a
-release that is killed has either written all of its pins or none.
+Commits bypass the index and the working tree, and a commit and its tag appear in one reference transaction: a release
+that is killed has written either all of its pins or none.
 """
 
 import subprocess
@@ -53,7 +53,11 @@ class PinRepository:
 
     @classmethod
     def bare(cls, path: Path) -> "PinRepository":
-        """Return the bare repository at `path`, made when missing."""
+        """Return the bare repository at `path`, created if missing.
+
+        Raises:
+            ReleaseError: It cannot be created.
+        """
         if not (path / "HEAD").exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             made = run_git(["init", "--quiet", "--bare", "--initial-branch=main", str(path)], path.parent)
@@ -62,7 +66,7 @@ class PinRepository:
         return cls(path, None)
 
     def git(self, *arguments: str, stdin: str | None = None, variables: Mapping[str, str] | None = None) -> str:
-        """Run git and return what it prints.
+        """Run git and return its output.
 
         Raises:
             ReleaseError: git failed; the text is its message.
@@ -95,7 +99,7 @@ class PinRepository:
         return [Commit(commit, author, date, message.strip()) for commit, author, date, message in entries]
 
     def identity(self) -> str:
-        """Return who commits, `Name <email>`.
+        """Return the committer, `Name <email>`.
 
         Raises:
             ReleaseError: git does not know.
@@ -116,7 +120,7 @@ class PinRepository:
         return [entry[3:] for entry in entries if len(entry) > 3]
 
     def working_text(self, path: str) -> str | None:
-        """Return a file of the working tree as it is now; None: it is not there."""
+        """Return the current text of a file in the working tree, or None when it does not exist."""
         file = self.work_tree / path if self.work_tree is not None else None
         return file.read_text(encoding="utf-8") if file is not None and file.exists() else None
 
@@ -147,7 +151,7 @@ class PinRepository:
         A tree that is the parent's already is not committed again.
 
         Raises:
-            ReleaseError: the branch has moved since `parent` was read, or the tag exists.
+            ReleaseError: The branch has moved since `parent` was read, or the tag exists.
         """
         if parent is not None and self.git("rev-parse", f"{parent}^{{tree}}").strip() == tree:
             commit = parent
@@ -170,12 +174,12 @@ class PinRepository:
         return commit
 
     def push(self, *tags: str) -> str:
-        """Push the current branch and `tags` to the first remote, all or nothing; returns `remote/branch`.
+        """Push the current branch and `tags` to the first remote, all or nothing; return `remote/branch`.
 
-        `DATAVISION_GIT_TOKEN` is the password where the remote asks for one: in CI it belongs to one step alone.
+        `DATAVISION_GIT_TOKEN` is the password if the remote asks for one; in CI only the step that pushes has it.
 
         Raises:
-            ReleaseError: there is no remote, or it refused: somebody else has pushed.
+            ReleaseError: There is no remote, or it refused: somebody else has pushed.
         """
         remotes = self.git("remote").split()
         if not remotes:
@@ -192,7 +196,7 @@ class PinRepository:
         return f"{remotes[0]}/{branch}"
 
     def check_out(self, paths: Sequence[str]) -> None:
-        """Bring `paths` of the working tree to HEAD; nothing to do in a bare repository."""
+        """Update `paths` of the working tree to HEAD; does nothing in a bare repository."""
         if self.work_tree is not None and paths:
             self.git("checkout", "--quiet", "HEAD", "--", *paths)
 
@@ -210,7 +214,7 @@ class PinRepository:
         return run_git(command, self.work_tree or self.git_dir, stdin, variables)
 
     def _fallback_identity(self) -> list[str]:
-        """A newcomer's machine may have no git identity; the local repository is nobody's history and needs none."""
+        """Return an identity for a bare repository, which needs none: a new machine may have no git identity."""
         if self.work_tree is not None:
             return []
         configured = run_git(["config", "user.email"], self.git_dir).stdout.strip()

@@ -21,7 +21,7 @@ class PinnedVersion:
 
 
 def current_pins(repo: PinRepository, env: str, names: list[str]) -> dict[str, Pin]:
-    """Return the pin of each pipeline that has one at HEAD; a malformed one is none, and is written anew."""
+    """Return the pin of each pipeline that has one at HEAD; a malformed one counts as missing and is rewritten."""
     if repo.head() is None:
         return {}
     found = {}
@@ -33,7 +33,7 @@ def current_pins(repo: PinRepository, env: str, names: list[str]) -> dict[str, P
 
 
 def history(repo: PinRepository, env: str, pipeline: str) -> list[PinnedVersion]:
-    """Return every pin that `pipeline` had in `env`, newest first; what was malformed is left out."""
+    """Return every pin that `pipeline` had in `env`, newest first; malformed ones are skipped."""
     path = path_in_repository(env, pipeline)
     entries = []
     for commit in repo.log("--", path):
@@ -50,7 +50,7 @@ def find_version(entries: list[PinnedVersion], pipeline: str, version: str) -> P
     """Return the newest pin with `version`.
 
     Raises:
-        UnknownRelease: the pipeline never had it; the text lists what it had.
+        UnknownRelease: The pipeline never had it; the text lists what it had.
     """
     for entry in entries:
         if entry.pin.version == version.removeprefix(TAG_PREFIX):

@@ -1,7 +1,7 @@
 """One release, promotion or rollback at a time per environment: a lease in the results bucket.
 
-The lease is an object written only if there is none (S3 conditional write), renewed while its holder lives. One that
-expired, or whose process is gone from this machine, is taken over by a write that succeeds only for the first to do so.
+The lease is an object created with an S3 conditional write and renewed while its holder lives. If it expired, or its
+process is gone from this machine, it is taken over by a write that succeeds only for the first to do so.
 """
 
 import json
@@ -29,7 +29,7 @@ def locked(config: Config, what: str) -> Iterator[None]:
     """Hold the environment's lease for the block.
 
     Raises:
-        LockedError: somebody else holds it; the text says who, since when, and when to try again.
+        LockedError: Somebody else holds it; the text says who, since when, and when to try again.
     """
     lease = _Lease(config, what)
     lease.acquire()
@@ -74,7 +74,9 @@ class _Lease:
                 self._write({"IfMatch": self._etag})
 
     def release(self) -> None:
-        with suppress(ClientError):  # it expired and is somebody else's now, or S3 is out of reach: it ends by itself
+        with suppress(
+            ClientError
+        ):  # it expired and is someone else's now, or S3 cannot be reached: it expires by itself
             self._s3.delete_object(**self._place, IfMatch=self._etag)
 
     def _take_or_refuse(self, condition: dict[str, str], holder: dict[str, Any]) -> None:
@@ -101,7 +103,7 @@ class _Lease:
         return LockedError(
             f"{holder.get('what', 'Another release')} is changing {self._config.env} ({who}, since "
             f"{holder.get('started_at')}). Nothing was done; try again when it has ended. "
-            f"If it was killed, its claim ends by itself at {holder.get('expires_at')}."
+            f"If it was killed, its claim expires at {holder.get('expires_at')}."
         )
 
 

@@ -1,4 +1,4 @@
-"""Where pins are: which repository keeps those of an environment, and under which path; which pipelines have one."""
+"""Where pins are: which repository and path hold those of an environment, and which pipelines have one."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def pipelines(project: Path) -> list[str]:
     """Return the DAG ids that are pinned: the names of `dags/pipeline_*.py`.
 
     Raises:
-        ReleaseError: there are none.
+        ReleaseError: There are none.
     """
     found = sorted(path.stem for path in (project / "dags").glob("pipeline_*.py"))
     if not found:
@@ -43,7 +43,11 @@ def pipelines(project: Path) -> list[str]:
 
 
 def require_pipeline(project: Path, pipeline: str) -> None:
-    """Raise `ReleaseError` when there is no such pipeline."""
+    """Check that there is such a pipeline.
+
+    Raises:
+        ReleaseError: There is none.
+    """
     known = pipelines(project)
     if pipeline not in known:
         raise ReleaseError(f"There is no pipeline {pipeline!r}. Use one of: {', '.join(known)}.")

@@ -1,4 +1,4 @@
-"""What runs really used, from the audit records that every launch leaves in the results bucket."""
+"""What runs really used, from the audit records in the results bucket."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _READERS = 8
 
 @dataclass(frozen=True)
 class LastUse:
-    """The image that a module's newest launch ran, as ECS reported it."""
+    """The image that a module's newest launch ran, as reported by ECS."""
 
     run_id: str
     release: str
@@ -46,7 +46,7 @@ def last_uses(config: Config, pipeline: str) -> dict[str, LastUse]:
 
 
 def newest_uses(records: Iterable[AuditRecord]) -> dict[str, LastUse]:
-    """Return the last of `records` (in order of launch) for each module; launches that never ran are left out."""
+    """Return the last of `records` (in order of launch) for each module; launches that never ran are skipped."""
     return {
         record.module: LastUse(record.run_id, record.release, record.reported_digest)
         for record in records

@@ -19,7 +19,7 @@ class PinChange:
     pins: Mapping[str, Pin]
     title: str
     action: Action | None = None
-    """None: no pin changes, only the DAGs that lie beside them."""
+    """None: no pin changes, only the DAGs beside them."""
     release: str = ""
     tag: str | None = None
     files: Mapping[str, str] = field(default_factory=dict)
@@ -27,13 +27,12 @@ class PinChange:
 
 
 def commit_pins(repo: PinRepository, change: PinChange, dags: Mapping[str, str | None] | None = None) -> str:
-    """Write pins in one commit (none when all are there already), tag it, bring the working tree to it.
+    """Write pins in one commit, or none if they are all there; tag it, update the working tree, return the commit.
 
     `dags` (path → stored object) replaces everything else in the tree: the bundle of `local` mirrors the working tree.
-    Returns the commit.
 
     Raises:
-        ReleaseError: somebody else committed meanwhile, or the tag exists.
+        ReleaseError: Somebody else committed meanwhile, or the tag exists.
     """
     head = repo.head()
     texts = {path_in_repository(change.env, name): render_pin(pin) for name, pin in change.pins.items()}
@@ -47,9 +46,9 @@ def commit_pins(repo: PinRepository, change: PinChange, dags: Mapping[str, str |
 
 
 def finish_checkout(repo: PinRepository) -> None:
-    """Bring to HEAD what a killed release committed and did not check out.
+    """Check out what a killed release committed and did not check out.
 
-    Only files that still are exactly as before that commit are touched; anything else is somebody's edit.
+    Only files that are still exactly as before that commit are touched; anything else is someone's edit.
     """
     head = repo.head()
     if head is None:
@@ -69,7 +68,7 @@ def unpinned(images: Mapping[str, PinnedImage], pins: Mapping[str, Pin], names: 
 
 
 def now() -> str:
-    """Return the present as pins write it."""
+    """Return the current time in the format of pins."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

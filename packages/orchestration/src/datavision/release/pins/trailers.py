@@ -1,6 +1,6 @@
-"""What a commit of pins says about itself, in git trailers: written and read here, so that no title has to be guessed.
+"""What a commit of pins records about itself, in git trailers: written and read here, so that no title is ever parsed.
 
-Commits from before there were trailers are still read, by their titles.
+Commits from before there were trailers are read by their titles.
 """
 
 import re
@@ -41,7 +41,7 @@ def compose(statement: Statement, title: str) -> str:
 
 
 def parse(message: str) -> Statement | None:
-    """Return what a commit says about itself, or None when it is no release, promotion or rollback."""
+    """Return what a commit says about itself, or None when it is not a release, promotion or rollback."""
     # git's own rule: trailers are the last paragraph.
     trailers = [line.partition(": ")[::2] for line in message.strip().rpartition("\n\n")[2].splitlines()]
     values = dict(trailers)

@@ -1,1 +1,1 @@
-"""Which images may leave the registry."""
+"""Which images may be deleted from the registry."""

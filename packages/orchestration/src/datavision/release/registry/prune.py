@@ -1,4 +1,4 @@
-"""Removes from the registry what no pin, no rollback window, no coming run and no running task needs."""
+"""Deletes images from the registry that no pin, rollback window, upcoming run or running task needs."""
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ from datavision.state import project_root, state_dir
 
 @dataclass(frozen=True)
 class Pruning:
-    """What may go, and why the rest stays (digest → reason)."""
+    """What may be deleted, and why the rest is kept (digest → reason)."""
 
     removable: tuple[RegisteredImage, ...]
     kept: Mapping[str, str]
@@ -35,7 +35,7 @@ class Pruning:
 
     @property
     def bytes(self) -> int:
-        """Size of what may go, as the registry states it."""
+        """Size of what may be deleted, as the registry reports it."""
         return sum(image.size for image in self.removable)
 
     @property
@@ -46,16 +46,16 @@ class Pruning:
         needed = f"{len(self.kept)} are needed"
         if self.deleted:
             return f"deleted {listed} from the registry, which freed {_mebibytes(self.freed)} on this disk; {needed}"
-        advice = "; nothing was deleted, add --delete" if self.removable else ""
-        return f"{listed} may go, {needed}{advice}"
+        advice = "; nothing was deleted: add --delete" if self.removable else ""
+        return f"{listed} can be deleted, {needed}{advice}"
 
 
 InFlight = Callable[[], Mapping[str, str]]
-"""The images that runs which have begun may still launch: digest → reason."""
+"""The images that runs in flight may still launch: digest → reason."""
 
 
 def no_runs() -> Mapping[str, str]:
-    """Return that no run is in flight."""
+    """Return no images: no run is in flight."""
     return {}
 
 
@@ -73,7 +73,7 @@ def prune(
         now: the moment to judge at; by default the present one.
 
     Raises:
-        LockedError: a release, promotion or rollback is under way.
+        LockedError: A release, promotion or rollback is under way.
     """
     with locked(config, "An image prune"):
         project = project_root()
@@ -106,7 +106,7 @@ def _mebibytes(size: int) -> str:
 
 
 def cron_schedules(dags_folder: Path) -> dict[str, str]:
-    """Return DAG id → cron expression of the DAG files that have one, read without running them."""
+    """Return the cron expression by DAG id of the DAG files that have one, read without running them."""
     found = {}
     for path in dags_folder.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -123,7 +123,7 @@ def _argument(node: ast.expr) -> str | None:
 
 
 def next_run(crons: Mapping[str, str], pipeline: str, after: datetime) -> datetime | None:
-    """Return the first scheduled run of `pipeline` after a moment, None when it has no schedule."""
+    """Return the first scheduled run of `pipeline` after a moment, or None without a schedule."""
     if pipeline not in crons:
         return None
     from datavision.business_day import ZONE

@@ -1,4 +1,4 @@
-"""Which images may leave the registry: pure decisions on pins, their history and schedules."""
+"""Which images may be deleted from the registry: pure decisions on pins, their history and schedules."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from datavision.images.registry import RegisteredImage
 
 @dataclass(frozen=True)
 class PinPeriod:
-    """A pin that a pipeline had: its digests and when it began."""
+    """A pin that a pipeline had: its digests and when it started."""
 
     env: str
     pipeline: str
@@ -33,10 +33,10 @@ NextRun = Callable[[str, datetime], datetime | None]
 def needed(
     periods: Iterable[PinPeriod], in_use: Mapping[str, str], window: Window, next_run: NextRun, now: datetime
 ) -> dict[str, str]:
-    """Return the digests that must stay, each with the reason.
+    """Return the digests that must be kept, each with the reason.
 
     They are what is pinned in any environment, what a rollback within the window needs, what a pipeline was pinned to
-    until a pin that no scheduled run has tried yet, and what runs at this moment (`in_use`: digest → reason).
+    until a pin that no scheduled run has tried yet, and what is in use now (`in_use`: digest → reason).
     """
     reasons = dict(in_use)
     groups: dict[tuple[str, str], list[PinPeriod]] = {}
@@ -68,7 +68,7 @@ def _kept(
 
 
 def _untried(newest_first: Sequence[PinPeriod], next_run: NextRun, now: datetime) -> Iterable[tuple[PinPeriod, str]]:
-    """Yield the newest pin that a scheduled run had a chance to try, when that is not the current one.
+    """Yield the newest pin that a scheduled run had a chance to try, if that is not the current one.
 
     A pipeline that runs twice a year must be able to go back to what ran last, however many releases came since.
     """
@@ -88,7 +88,7 @@ def removable(
 ) -> list[RegisteredImage]:
     """Return the images that nothing needs, oldest first.
 
-    What was pushed within `grace` stays: somebody may have pushed it and not pinned it yet.
+    What was pushed within `grace` is kept: someone may be about to pin it.
     """
     free = [image for image in images if image.digest not in reasons and now - image.pushed_at >= grace]
     return sorted(free, key=lambda image: image.pushed_at)
