@@ -24,8 +24,11 @@ import typer
 from rich.cells import cell_len
 
 from datavision.airflow_api import TaskState
-from datavision.cli import doctor, image, pins, progress, reap, release, rollback, source, sql
+from datavision.cli import doctor, image, infra, pins, progress, reap, release, rollback, source, sql
 from datavision.doctor import Finding
+from datavision.infra.changes import Change
+from datavision.infra.drift import Drift
+from datavision.infra.plan import StackPlan
 from datavision.local import source as local_source
 from datavision.local.sql import Answer
 from datavision.pins import Pin, PinnedImage
@@ -34,7 +37,7 @@ from datavision.release.diff import Diff
 from datavision.release.pins.drift import PinState
 from datavision.release.pins.history import PinnedVersion
 from datavision.run import RunOutcome, TaskOutcome
-from fargate_local.cli import faults, tasks
+from fargate_local.cli import faults, iam, tasks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -62,7 +65,7 @@ REGISTERED = SimpleNamespace(
     pushed_at=datetime(2026, 11, 23, tzinfo=UTC),
     size=155_330_621,
 )
-TASK = {
+TASK: dict[str, Any] = {
     "taskArn": f"arn:aws:ecs:us-east-1:123456789012:task/datavision-local/{ID}",
     "clusterArn": "arn:aws:ecs:us-east-1:123456789012:cluster/datavision-local",
     "taskDefinitionArn": "arn:aws:ecs:us-east-1:123456789012:task-definition/datavision-local-transformacion:117",
@@ -72,6 +75,23 @@ TASK = {
     "stoppedReason": "OutOfMemoryError: Container killed due to memory usage",
 }
 RULE = {"id": 1, "matched": 3, "injected": 2, "fault": "spot-interruption", "family": "datavision-local-transformacion"}
+
+STACK = "datavision-prod-observability"
+CHANGE = Change(
+    "AuroraParameterGroupOfTheLakehouse", "AWS::RDS::DBClusterParameterGroup", "replace", ("Family", "Description")
+)
+PLANNED = [StackPlan(STACK, "update", (CHANGE,)), StackPlan("datavision-prod-airflow", "create")]
+DRIFTED = [
+    Drift(STACK, CHANGE.resource, CHANGE.kind, "modified", ("/Family: aurora-postgresql16 → aurora-postgresql17",))
+]
+ROLE = "arn:aws:iam::123456789012:role/datavision-prod-transformacion-task"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:datavision/prod/lakehouse_catalog_url-AbCdEf"
+USED = {
+    "role": ROLE,
+    "used": [{"action": "secretsmanager:GetSecretValue", "times": 12, "resources": [SECRET]}],
+    "refused": [],
+    "unused": [{"policy": "lakehouse", "statement": "Write", "actions": ["s3:AbortMultipartUpload"], "resources": []}],
+}
 
 Patch = pytest.MonkeyPatch
 
@@ -240,6 +260,23 @@ CASES = {
         ),
         (PIPELINE, "transformacion_contenidos[117]"),
     ),
+    "infra plan": Case(
+        {"datavision.cli.infra.environment": ENVIRONMENT, "datavision.cli.infra.infra.plan": gives(PLANNED)},
+        lambda: infra.plan("prod"),
+        (STACK, "AuroraParameterGroupOfTheLakehouse"),
+        records=2,
+    ),
+    "infra drift": Case(
+        {"datavision.cli.infra.environment": ENVIRONMENT, "datavision.cli.infra.infra.detect_drift": gives(DRIFTED)},
+        lambda: infra.drift("prod"),
+        (STACK, "AuroraParameterGroupOfTheLakehouse", "modified"),
+    ),
+    "fargate-local iam used": Case(
+        {"fargate_local.cli.iam.ask": gives({"roles": [USED]})},
+        iam.used,
+        ("datavision-prod-transformacion-task", "secretsmanager:GetSecretValue", "s3:AbortMultipartUpload"),
+        records=2,
+    ),
     "fargate-local ps": Case(
         {"fargate_local.cli.tasks.asking": gives(nullcontext()), "fargate_local.cli.tasks.find_tasks": gives([TASK])},
         tasks.ps,
@@ -320,7 +357,7 @@ def test_a_command_s_table_fits_80_columns_whole_and_is_a_record_a_line_in_a_pip
 def test_every_place_that_shows_a_table_is_tried() -> None:
     tried = {
         getattr(module, "__name__", "")
-        for module in (doctor, image, pins, progress, reap, release, rollback, source, sql, faults, tasks)
+        for module in (doctor, image, infra, pins, progress, reap, release, rollback, source, sql, faults, iam, tasks)
     }
     showing = set()
     for path in REPOSITORY.glob("packages/*/src/**/*.py"):

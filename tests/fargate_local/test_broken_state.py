@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -12,7 +14,7 @@ from fargate_local.cloud.requests import CloudRequest
 from fargate_local.state import StateError
 
 
-def folder_with_changes(path, count=3):
+def folder_with_changes(path: Any, count: Any = 3) -> Any:
     journal = Journal(path)
     journal.open()
     for number in range(count):
@@ -21,7 +23,7 @@ def folder_with_changes(path, count=3):
     return journal
 
 
-def start(state):
+def start(state: Any) -> Any:
     """Start a server that cannot start."""
     return subprocess.run(
         [sys.executable, "-m", "fargate_local", "serve", "--port", "0", "--state-dir", str(state)],
@@ -32,7 +34,7 @@ def start(state):
     )
 
 
-def test_a_broken_line_ends_the_start_with_one_sentence_and_exit_code_2(tmp_path):
+def test_a_broken_line_ends_the_start_with_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     journal = folder_with_changes(tmp_path / "cloud")
     lines = journal.path.read_bytes().splitlines(keepends=True)
     broken = [lines[0], lines[1][:20] + b"\n", lines[2]]
@@ -45,7 +47,7 @@ def test_a_broken_line_ends_the_start_with_one_sentence_and_exit_code_2(tmp_path
     assert journal.path.read_bytes() == b"".join(broken), "what somebody may put right is as it was"
 
 
-def test_a_broken_table_of_tasks_ends_the_start_with_one_sentence_and_exit_code_2(tmp_path):
+def test_a_broken_table_of_tasks_ends_the_start_with_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     (tmp_path / "tasks.sqlite").write_text("this is no database, however long one looks at it. " * 100)
     ended = start(tmp_path)
     assert ended.returncode == 2
@@ -56,7 +58,7 @@ def test_a_broken_table_of_tasks_ends_the_start_with_one_sentence_and_exit_code_
 @pytest.mark.parametrize(
     "line", [b"{}\n", b"[]\n", b"null\n", b"\n", b"\xff\xfe\n", b'{"n": 1, "t": 1.0, "seed": 1, "method": "PUT"}\n']
 )
-def test_whatever_is_no_record_is_named_by_its_line(tmp_path, line):
+def test_whatever_is_no_record_is_named_by_its_line(tmp_path: Path, line: Any) -> None:
     journal = folder_with_changes(tmp_path)
     with journal.path.open("ab") as file:
         file.write(line)
@@ -64,7 +66,7 @@ def test_whatever_is_no_record_is_named_by_its_line(tmp_path, line):
         Journal(tmp_path).read()
 
 
-def test_a_body_that_is_gone_is_named(tmp_path):
+def test_a_body_that_is_gone_is_named(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.open()
     journal.append(1.0, 1, CloudRequest("PUT", "/bucket/key", {}, b"x" * 100_000), None)
@@ -75,7 +77,7 @@ def test_a_body_that_is_gone_is_named(tmp_path):
         journal.with_body(record)
 
 
-def test_a_server_that_does_not_answer_in_time_is_ended_and_said_so(monkeypatch):
+def test_a_server_that_does_not_answer_in_time_is_ended_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded, "READY_SECONDS", 0.05)
     before = set(psutil.Process().children(recursive=True))
     with pytest.raises(RuntimeError, match=r"fargate-local could not start \(no answer within 0\.05 s\)"):

@@ -2,10 +2,13 @@
 
 import json
 import time
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs, MakeCloud
 
 EXECUTION = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 TRUST = json.dumps(
@@ -18,7 +21,7 @@ TRUST = json.dumps(
 )
 
 
-def interfaces_of(ecs, task):
+def interfaces_of(ecs: Ecs, task: Any) -> Any:
     """As github.com/dagster-io/dagster looks for them (``dagster_aws/ecs/tasks.py``, ``default_ecs_task_metadata``)."""
     ec2 = boto3.resource("ec2", **ecs.cloud.client_args)
     return [
@@ -30,7 +33,7 @@ def interfaces_of(ecs, task):
     ]
 
 
-def gone(interface):
+def gone(interface: Any) -> Any:
     try:
         interface.load()
     except ClientError as error:
@@ -39,7 +42,7 @@ def gone(interface):
 
 
 @pytest.mark.parametrize("public", ["ENABLED", "DISABLED"])
-def test_a_tasks_network_interface_is_one_of_ec2_and_goes_with_it(ecs, public):
+def test_a_tasks_network_interface_is_one_of_ec2_and_goes_with_it(ecs: Ecs, public: Any) -> None:
     ec2 = ecs.client("ec2")
     group = ec2.create_security_group(GroupName=f"eni {public}", Description="x")["GroupId"]
     network = {"subnets": [ecs.subnet], "securityGroups": [group], "assignPublicIp": public}
@@ -61,7 +64,7 @@ def test_a_tasks_network_interface_is_one_of_ec2_and_goes_with_it(ecs, public):
         assert time.monotonic() < deadline
 
 
-def test_a_cluster_is_described_with_what_was_asked_for(ecs):
+def test_a_cluster_is_described_with_what_was_asked_for(ecs: Ecs) -> Any:
     """API reference of ECS, DescribeClusters and Cluster."""
     made = ecs.api.create_cluster(clusterName="described", tags=[{"key": "team", "value": "data"}])["cluster"]
     ecs.api.tag_resource(resourceArn=made["clusterArn"], tags=[{"key": "stage", "value": "test"}])
@@ -70,7 +73,7 @@ def test_a_cluster_is_described_with_what_was_asked_for(ecs):
         cluster="described", capacityProviders=["FARGATE", "FARGATE_SPOT"], defaultCapacityProviderStrategy=strategy
     )
 
-    def described(*include):
+    def described(*include: Any) -> Any:
         return ecs.api.describe_clusters(clusters=["described"], include=list(include))["clusters"][0]
 
     plain = described()
@@ -84,14 +87,14 @@ def test_a_cluster_is_described_with_what_was_asked_for(ecs):
     assert len(statistics) == 8
 
 
-def test_a_cluster_without_anything_has_empty_lists(ecs):
+def test_a_cluster_without_anything_has_empty_lists(ecs: Ecs) -> None:
     """github.com/dask/dask-cloudprovider reads ``cluster["tags"]`` of all clusters (``_cleanup_stale_resources``)."""
     ecs.api.create_cluster(clusterName="bare")
     bare = ecs.api.describe_clusters(clusters=["bare"], include=["TAGS"])["clusters"][0]
     assert (bare["tags"], bare["capacityProviders"], bare["defaultCapacityProviderStrategy"]) == ([], [], [])
 
 
-def test_the_roles_of_dask_cloudprovider_are_made(ecs):
+def test_the_roles_of_dask_cloudprovider_are_made(ecs: Ecs) -> None:
     """github.com/dask/dask-cloudprovider, ``aws/ecs.py``: ``_create_execution_role`` and ``_create_task_role``."""
     iam = ecs.client("iam")
     policies = {
@@ -113,7 +116,7 @@ def test_the_roles_of_dask_cloudprovider_are_made(ecs):
         iam.delete_role(RoleName=role)
 
 
-def test_an_execution_role_has_the_policy_of_the_developer_guide(ecs):
+def test_an_execution_role_has_the_policy_of_the_developer_guide(ecs: Ecs) -> None:
     """The policy is the one of the developer guide, "Amazon ECS task execution IAM role"."""
     iam = ecs.client("iam")
     found = iam.get_policy(PolicyArn=EXECUTION)["Policy"]
@@ -130,7 +133,7 @@ def test_an_execution_role_has_the_policy_of_the_developer_guide(ecs):
     assert "AmazonECSTaskExecutionRolePolicy" in names
 
 
-def test_what_was_attached_is_attached_after_a_restart(make_cloud, tmp_path):
+def test_what_was_attached_is_attached_after_a_restart(make_cloud: MakeCloud, tmp_path: Path) -> None:
     ecs = make_cloud(state_dir=tmp_path)
     iam = ecs.client("iam")
     iam.create_role(RoleName="kept", AssumeRolePolicyDocument=TRUST)

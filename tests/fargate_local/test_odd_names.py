@@ -3,11 +3,17 @@
 import json
 import re
 import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
+from tests.support.cloud import MakeCloud
 
+from fargate_local.cloud.catalog import Catalog
 from fargate_local.images import ImageStore
+from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.protocol.errors import StartError
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.volumes import Volumes
@@ -17,7 +23,7 @@ EMPTY_IMAGE = '{"schemaVersion": 2, "mediaType": "application/vnd.oci.image.mani
 
 
 @pytest.fixture
-def boxed(make_cloud, tmp_path):
+def boxed(make_cloud: MakeCloud, tmp_path: Path) -> Iterator[Any]:
     """A cloud whose folders lie deep in one that is watched; ends with a look for what lies where it should not."""
     state, store = tmp_path / "a" / "b" / "state", tmp_path / "a" / "b" / "store"
     store.mkdir(parents=True)
@@ -31,7 +37,7 @@ def boxed(make_cloud, tmp_path):
     assert here <= {"a", "a/b", "a/b/state", "a/b/store", *(f"a/b/state/{name}" for name in known)}
 
 
-def attempts(*calls):
+def attempts(*calls: Any) -> None:
     """Each call with each odd name; a refusal is as good as an acceptance."""
     for call in calls:
         for name in ODD:
@@ -41,7 +47,7 @@ def attempts(*calls):
                 continue
 
 
-def test_names_of_resources_are_no_paths(boxed):
+def test_names_of_resources_are_no_paths(boxed: Any) -> None:
     s3, logs, ecr, iam = (boxed.client(service) for service in ("s3", "logs", "ecr", "iam"))
     ssm, manager, sqs = (boxed.client(service) for service in ("ssm", "secretsmanager", "sqs"))
     logs.create_log_group(logGroupName="plain")
@@ -67,17 +73,17 @@ def test_names_of_resources_are_no_paths(boxed):
     )
 
 
-def test_names_in_a_task_are_no_paths(boxed):
+def test_names_in_a_task_are_no_paths(boxed: Any) -> Any:
     """Each is refused, or its task ends; the fixture looks at what is left behind."""
 
-    def log_prefix(name):
+    def log_prefix(name: Any) -> Any:
         options = {"awslogs-group": name, "awslogs-region": "us-east-1", "awslogs-stream-prefix": name}
         return {"logConfiguration": {"logDriver": "awslogs", "options": {**options, "awslogs-create-group": "true"}}}
 
-    def volume(name):
+    def volume(name: Any) -> Any:
         return {"mountPoints": [{"sourceVolume": name, "containerPath": "/data"}]}
 
-    settings = [
+    settings: list[Callable[[str], dict[str, Any]]] = [
         log_prefix,
         lambda name: {"image": name},
         lambda name: {"image": f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{name}"},
@@ -101,7 +107,7 @@ def test_names_in_a_task_are_no_paths(boxed):
         boxed.stopped(arn)
 
 
-def test_a_volume_of_a_template_is_no_path(boxed):
+def test_a_volume_of_a_template_is_no_path(boxed: Any) -> None:
     """Definitions of a template are not checked when they are made."""
     container = {
         "Name": "app",
@@ -126,13 +132,13 @@ def test_a_volume_of_a_template_is_no_path(boxed):
 
 
 @pytest.mark.parametrize("name", [*ODD, "", "-v", "a/b", "a\0b"])
-def test_a_volume_has_a_plain_name(name):
+def test_a_volume_has_a_plain_name(name: Any) -> None:
     with pytest.raises(StartError, match="invalid characters for a local volume name"):
         Volumes().folder("task", name)
 
 
 @pytest.mark.parametrize("digest", [*ODD, "", "sha256:../../outside", "sha256:" + "A" * 64, "outside"])
-def test_an_image_is_found_by_a_digest_and_by_nothing_else(tmp_path, digest):
+def test_an_image_is_found_by_a_digest_and_by_nothing_else(tmp_path: Path, digest: Any) -> None:
     (tmp_path / "store").mkdir()
     outside = tmp_path / "outside"
     (outside / "app").mkdir(parents=True)
@@ -145,6 +151,7 @@ def test_an_image_is_found_by_a_digest_and_by_nothing_else(tmp_path, digest):
 
 
 @pytest.mark.parametrize("image", ["--privileged", "-v/:/host", "--volume=/:/host", "@sha256:x"])
-def test_an_image_is_no_option_of_the_engine(image):
+def test_an_image_is_no_option_of_the_engine(image: Any) -> None:
+    runtime = ContainerRuntime("podman", cast("Catalog", None), {}, "test", ProcessEnvironment.current())
     with pytest.raises(StartError, match="invalid reference format"):
-        ContainerRuntime("podman", None, {}, "test").pull("us-east-1", image)
+        runtime.pull("us-east-1", image)

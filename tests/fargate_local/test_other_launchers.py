@@ -7,9 +7,12 @@ started a task is seen in its ``startedBy``: ``events-rule/…`` and ``chronos-s
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.cloud import Ecs, MakeCloud
 
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/tests"
 ROLE = "arn:aws:iam::123456789012:role/execution"
@@ -17,7 +20,7 @@ QUEUE = "arn:aws:sqs:us-east-1:123456789012:{}"
 RUN_TASK = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
 
 
-def refusal(call, **request):
+def refusal(call: Any, **request: Any) -> Any:
     with pytest.raises(ClientError) as caught:
         call(**request)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
@@ -25,13 +28,13 @@ def refusal(call, **request):
     return error["Code"], error["Message"]
 
 
-def ecs_parameters(ecs, family, **more):
+def ecs_parameters(ecs: Ecs, family: Any, **more: Any) -> Any:
     definition = ecs.api.describe_task_definition(taskDefinition=family)["taskDefinition"]["taskDefinitionArn"]
     network = {"awsvpcConfiguration": {"Subnets": [ecs.subnet]}}
     return {"TaskDefinitionArn": definition, "LaunchType": "FARGATE", "NetworkConfiguration": network, **more}
 
 
-def target(ecs, family, identifier="task", **more):
+def target(ecs: Ecs, family: Any, identifier: Any = "task", **more: Any) -> Any:
     return {
         "Id": identifier,
         "Arn": CLUSTER,
@@ -41,7 +44,7 @@ def target(ecs, family, identifier="task", **more):
     }
 
 
-def rule(ecs, name, *targets, **settings):
+def rule(ecs: Ecs, name: Any, *targets: Any, **settings: Any) -> Any:
     events = ecs.client("events")
     settings = settings or {"EventPattern": json.dumps({"source": [name]})}
     events.put_rule(Name=name, **settings)
@@ -49,12 +52,12 @@ def rule(ecs, name, *targets, **settings):
     return events
 
 
-def tell(events, name, detail=None):
+def tell(events: Any, name: Any, detail: Any = None) -> None:
     entry = {"Source": name, "DetailType": "news", "Detail": json.dumps(detail or {})}
     assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
 
-def tasks_of(ecs, started_by):
+def tasks_of(ecs: Ecs, started_by: Any) -> Any:
     """A task that stops meanwhile is in both lists, and counts once."""
     return list(
         dict.fromkeys(
@@ -65,7 +68,7 @@ def tasks_of(ecs, started_by):
     )
 
 
-def the_task(ecs, started_by, seconds=30):
+def the_task(ecs: Ecs, started_by: Any, seconds: Any = 30) -> Any:
     """The one task of a launcher, stopped."""
     deadline = time.monotonic() + seconds
     while not (found := tasks_of(ecs, started_by)):
@@ -75,7 +78,7 @@ def the_task(ecs, started_by, seconds=30):
     return ecs.stopped(found[0])
 
 
-def test_an_event_runs_the_rules_task_and_still_reaches_the_other_targets(ecs):
+def test_an_event_runs_the_rules_task_and_still_reaches_the_other_targets(ecs: Ecs) -> None:
     queue = ecs.client("sqs").create_queue(QueueName="beside")["QueueUrl"]
     function = {"Id": "function", "Arn": "arn:aws:lambda:us-east-1:123456789012:function:none"}
     gone = {"Id": "gone", "Arn": QUEUE.format("never-made")}
@@ -87,7 +90,7 @@ def test_an_event_runs_the_rules_task_and_still_reaches_the_other_targets(ecs):
     assert json.loads(message["Body"])["source"] == "mixed"
 
 
-def test_a_rule_with_a_task_loses_none_of_a_tasks_events(make_cloud):
+def test_a_rule_with_a_task_loses_none_of_a_tasks_events(make_cloud: MakeCloud) -> None:
     """Every change of a task goes to a queue and, at its end, to a task that watches; nothing is lost on the way."""
     ecs = make_cloud()
     queues = [ecs.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("before", "after")]
@@ -104,7 +107,7 @@ def test_a_rule_with_a_task_loses_none_of_a_tasks_events(make_cloud):
     )
     version = ecs.finish(family)["version"]
     for queue in queues:
-        seen = []
+        seen: list[int] = []
         deadline = time.monotonic() + 30
         while version not in seen:
             assert time.monotonic() < deadline, seen
@@ -133,14 +136,14 @@ def test_a_rule_with_a_task_loses_none_of_a_tasks_events(make_cloud):
         ),
     ],
 )
-def test_a_targets_input_overrides_the_task(ecs, name, given):
+def test_a_targets_input_overrides_the_task(ecs: Ecs, name: Any, given: Any) -> None:
     events = rule(ecs, name, target(ecs, ecs.define_shell("echo not overridden"), **given))
     overrides = {"containerOverrides": [{"name": "app", "command": ["echo", "path"]}]}
     tell(events, name, {"what": "transformed", "overrides": overrides})
     assert ecs.logs(the_task(ecs, f"events-rule/{name}")["taskArn"]) == [name]
 
 
-def test_a_targets_parameters_are_those_of_the_task(ecs):
+def test_a_targets_parameters_are_those_of_the_task(ecs: Ecs) -> None:
     parameters = {
         "TaskCount": 2,
         "Group": "by-event",
@@ -164,7 +167,9 @@ def test_a_targets_parameters_are_those_of_the_task(ecs):
     assert {"key": "team", "value": "data"} in tasks[0]["tags"]
 
 
-def test_a_target_that_ecs_refuses_is_said_so_and_stops_nobody(make_cloud, capfd):
+def test_a_target_that_ecs_refuses_is_said_so_and_stops_nobody(
+    make_cloud: MakeCloud, capfd: pytest.CaptureFixture[str]
+) -> None:
     ecs = make_cloud()
     family = ecs.define_shell("exit 0")
     no_role = target(ecs, family, "no-role") | {"RoleArn": "arn:aws:iam::123456789012:role/nobody"}
@@ -178,7 +183,7 @@ def test_a_target_that_ecs_refuses_is_said_so_and_stops_nobody(make_cloud, capfd
     assert "rule several: target no-network ran no task: InvalidParameterException: Network Configuration must" in said
 
 
-def test_a_disabled_rule_runs_nothing(ecs):
+def test_a_disabled_rule_runs_nothing(ecs: Ecs) -> None:
     events = rule(ecs, "asleep", target(ecs, ecs.define_shell("exit 0")))
     events.disable_rule(Name="asleep")
     tell(events, "asleep")
@@ -187,7 +192,7 @@ def test_a_disabled_rule_runs_nothing(ecs):
     assert the_task(ecs, "events-rule/asleep")
 
 
-def test_a_rule_with_a_schedule_matches_no_event(ecs):
+def test_a_rule_with_a_schedule_matches_no_event(ecs: Ecs) -> None:
     events = rule(ecs, "clock", target(ecs, ecs.define_shell("exit 0")), ScheduleExpression="rate(1 day)")
     tell(events, "clock")
     tell(rule(ecs, "after", target(ecs, ecs.define_shell("exit 0"))), "after")
@@ -195,7 +200,7 @@ def test_a_rule_with_a_schedule_matches_no_event(ecs):
     assert tasks_of(ecs, "events-rule/clock") == []
 
 
-def test_a_restart_runs_no_task_again(make_cloud, tmp_path):
+def test_a_restart_runs_no_task_again(make_cloud: MakeCloud, tmp_path: Path) -> None:
     ecs = make_cloud(state_dir=tmp_path)
     events = rule(ecs, "once", target(ecs, ecs.define_shell("exit 0")))
     tell(events, "once")
@@ -211,7 +216,7 @@ def test_a_restart_runs_no_task_again(make_cloud, tmp_path):
         time.sleep(0.1)
 
 
-def test_schedules_run_their_tasks_when_they_are_due(ecs):
+def test_schedules_run_their_tasks_when_they_are_due(ecs: Ecs) -> None:
     """One wait for the next minute serves four schedules."""
     family = ecs.define_shell("echo $WHO")
     who = {"containerOverrides": [{"name": "app", "environment": [{"name": "WHO", "value": "scheduler"}]}]}
@@ -254,7 +259,7 @@ def test_schedules_run_their_tasks_when_they_are_due(ecs):
     assert tasks_of(ecs, "chronos-schedule/never") == []
 
 
-def test_a_rule_of_a_template_runs_its_task(ecs):
+def test_a_rule_of_a_template_runs_its_task(ecs: Ecs) -> None:
     parameters = ecs_parameters(ecs, ecs.define_shell("exit 0"))
     parameters["NetworkConfiguration"] = {"AwsVpcConfiguration": {"Subnets": [ecs.subnet]}}
     wanted = {"Id": "task", "Arn": CLUSTER, "RoleArn": ecs.execution_role, "EcsParameters": parameters}
@@ -265,7 +270,7 @@ def test_a_rule_of_a_template_runs_its_task(ecs):
     assert the_task(ecs, "events-rule/of-a-stack")
 
 
-def test_a_target_that_is_ecs_needs_a_role_and_parameters(ecs):
+def test_a_target_that_is_ecs_needs_a_role_and_parameters(ecs: Ecs) -> None:
     """github.com/hashicorp/terraform-provider-aws/pull/19913 has the words."""
     events = ecs.client("events")
     events.put_rule(Name="strict", ScheduleExpression="rate(1 day)")
@@ -279,7 +284,7 @@ def test_a_target_that_is_ecs_needs_a_role_and_parameters(ecs):
     assert events.list_targets_by_rule(Rule="strict")["Targets"] == []
 
 
-def test_an_expression_that_is_none_is_refused(ecs):
+def test_an_expression_that_is_none_is_refused(ecs: Ecs) -> None:
     """github.com/aws/aws-cdk/issues/32753 has the words for rules; at() is Scheduler's alone."""
     for expression in ("rate(1 minutes)", "cron(7 20 * * 1-7 *)", "at(2030-01-01T00:00:00)"):
         code, message = refusal(ecs.client("events").put_rule, Name="odd", ScheduleExpression=expression)
@@ -293,7 +298,7 @@ def test_an_expression_that_is_none_is_refused(ecs):
     assert "Mars/Olympus" in refusal(scheduler.create_schedule, **zone, **request)[1]
 
 
-def test_a_schedule_of_another_action_of_ecs_is_refused(ecs):
+def test_a_schedule_of_another_action_of_ecs_is_refused(ecs: Ecs) -> None:
     scheduler = ecs.client("scheduler")
     request = {
         "Name": "stopper",
@@ -309,7 +314,7 @@ def test_a_schedule_of_another_action_of_ecs_is_refused(ecs):
         )
 
 
-def machine(ecs, name, resource):
+def machine(ecs: Ecs, name: Any, resource: Any) -> Any:
     states = {"Run": {"Type": "Task", "Resource": resource, "End": True}}
     definition = json.dumps({"StartAt": "Run", "States": states})
     return ecs.client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=ROLE)[
@@ -318,7 +323,7 @@ def machine(ecs, name, resource):
 
 
 @pytest.mark.parametrize("resource", ["arn:aws:states:::ecs:runTask.sync", "arn:aws:states:::aws-sdk:ecs:runTask"])
-def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs, resource):
+def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs: Ecs, resource: Any) -> None:
     arn = machine(ecs, f"runs-{resource.count(':')}-{len(resource)}", resource)
     states = ecs.client("stepfunctions")
     code, message = refusal(states.start_execution, stateMachineArn=arn)
@@ -327,6 +332,6 @@ def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs, re
     assert states.list_executions(stateMachineArn=arn)["executions"] == []
 
 
-def test_other_executions_are_moto_s(ecs):
+def test_other_executions_are_moto_s(ecs: Ecs) -> None:
     arn = machine(ecs, "other", "arn:aws:states:::sqs:sendMessage")
     assert ecs.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"]

@@ -310,12 +310,12 @@ def test_hundreds_of_calls_are_replayed_in_seconds(tmp_path: Path) -> None:
         assert parameters.get_parameter(Name="/p/199")["Parameter"]["Value"] == "v"
 
 
-def test_calls_that_only_read_are_not_in_the_journal(make_cloud, tmp_path):
+def test_calls_that_only_read_are_not_in_the_journal(make_cloud: MakeCloud, tmp_path: Path) -> None:
     ecs = make_cloud(state_dir=tmp_path)
     ecs.client("s3").create_bucket(Bucket="read")
     policy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
 
-    def read():
+    def read() -> None:
         ecs.api.describe_clusters(clusters=[ecs.cluster])
         ecs.api.list_task_definitions()
         ecs.client("ec2").describe_network_interfaces()

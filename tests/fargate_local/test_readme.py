@@ -56,7 +56,7 @@ def test_every_command_is_listed(readme: str) -> None:
 
 
 def test_every_field_that_is_not_obeyed_is_in_the_table(readme: str) -> None:
-    section = readme.split("What a definition may say and is not obeyed")[1].split("The state folder")[0]
+    section = readme.split("Fields of a definition that have no effect here")[1].split("The state folder")[0]
     fields = (
         *TASK_FIELDS,
         *CONTAINER_FIELDS,

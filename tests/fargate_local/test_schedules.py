@@ -4,6 +4,7 @@ EventBridge's user guide, "Creating a rule that runs on a schedule", with its ex
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from fargate_local.cloud.schedules import ScheduleError, next_time
 NOW = datetime(2026, 11, 25, 20, 0, 30, tzinfo=UTC)
 
 
-def due(expression, after=NOW, **settings):
+def due(expression: Any, after: Any = NOW, **settings: Any) -> Any:
     found = next_time(expression, after, settings.pop("began", NOW), **settings)
     return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if found else None
 
@@ -40,18 +41,18 @@ def due(expression, after=NOW, **settings):
         ("at(2026-11-25T20:00:30)", None),
     ],
 )
-def test_an_expression_is_due_when_aws_says(expression, expected):
+def test_an_expression_is_due_when_aws_says(expression: Any, expected: Any) -> None:
     assert due(expression) == expected
 
 
-def test_a_rate_counts_from_its_begin():
+def test_a_rate_counts_from_its_begin() -> None:
     assert due("rate(5 minutes)") == "2026-11-25 20:05:30"
     assert due("rate(1 hour)", after=NOW + timedelta(hours=1)) == "2026-11-25 22:00:30"
     assert due("rate(7 days)", after=NOW + timedelta(days=8)) == "2026-12-09 20:00:30"
     assert due("rate(1 minute)", began=NOW + timedelta(days=1)) == "2026-11-26 20:00:30"
 
 
-def test_a_time_zone_moves_with_its_summer_time():
+def test_a_time_zone_moves_with_its_summer_time() -> None:
     assert due("cron(0 9 * * ? *)", zone="Europe/Madrid") == "2026-11-26 08:00:00"
     assert due("cron(0 9 * * ? *)", zone="Europe/Madrid", after=datetime(2026, 7, 1, tzinfo=UTC)) == (
         "2026-07-01 07:00:00"
@@ -77,7 +78,7 @@ def test_a_time_zone_moves_with_its_summer_time():
         "at(tomorrow)",
     ],
 )
-def test_what_is_no_expression_is_refused(expression):
+def test_what_is_no_expression_is_refused(expression: Any) -> None:
     """Some of them from github.com/localstack/localstack/pull/12156 and github.com/aws/aws-cdk/issues/32753."""
     with pytest.raises(ScheduleError):
         next_time(expression, NOW, NOW)

@@ -9,9 +9,12 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from typing import Any
 
 import pytest
+from tests.support.cloud import Ecs
 
 from fargate_local import http as wire
 
@@ -25,18 +28,18 @@ HALF_SENT = {
 
 
 @pytest.fixture
-def url(ecs):
+def url(ecs: Ecs) -> Any:
     return ecs.cloud.url
 
 
 @pytest.fixture
-def small_server(monkeypatch):
+def small_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A server of this process with an echo behind it, and little patience."""
     monkeypatch.setattr(wire, "PAUSE_SECONDS", 1.5)
     monkeypatch.setattr(wire, "HEAD_SECONDS", 2.0)
     monkeypatch.setattr(wire, "MOST_CONNECTIONS", 5)
 
-    def echo(environ, start_response):
+    def echo(environ: Any, start_response: Any) -> Any:
         body = environ["wsgi.input"].read()
         start_response("200 OK", [("Content-Length", str(len(body)))])
         return [body]
@@ -47,19 +50,19 @@ def small_server(monkeypatch):
     server.close()
 
 
-def connect(stack, url):
+def connect(stack: Any, url: Any) -> Any:
     address = urllib.parse.urlsplit(url)
     return stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
 
 
-def answered(connection):
+def answered(connection: Any) -> Any:
     """The body of the answer."""
     with closing(http.client.HTTPResponse(connection)) as answer:
         answer.begin()
         return answer.read()
 
 
-def seconds_to_answer(url):
+def seconds_to_answer(url: Any) -> Any:
     began = time.monotonic()
     with urllib.request.urlopen(f"{url}/_fargate/health", timeout=10) as answer:
         assert answer.read() == b'{"status": "ok"}'
@@ -67,14 +70,14 @@ def seconds_to_answer(url):
 
 
 @pytest.mark.parametrize("sent", HALF_SENT)
-def test_requests_that_are_half_sent_keep_nobody_waiting(url, sent):
+def test_requests_that_are_half_sent_keep_nobody_waiting(url: Any, sent: Any) -> None:
     with ExitStack() as stack:
         for _ in range(60):
             connect(stack, url).sendall(HALF_SENT[sent])
         assert seconds_to_answer(url) < 3
 
 
-def test_connections_that_say_nothing_keep_nobody_waiting(url):
+def test_connections_that_say_nothing_keep_nobody_waiting(url: Any) -> None:
     with ExitStack() as stack:
         silent = [connect(stack, url) for _ in range(300)]
         assert seconds_to_answer(url) < 3
@@ -82,7 +85,7 @@ def test_connections_that_say_nothing_keep_nobody_waiting(url):
         assert silent[0].recv(100).startswith(b"HTTP/1.1 200 OK")
 
 
-def test_clients_that_wait_for_messages_keep_nobody_waiting(ecs):
+def test_clients_that_wait_for_messages_keep_nobody_waiting(ecs: Ecs) -> None:
     sqs = ecs.client("sqs")
     queue = sqs.create_queue(QueueName="slow")["QueueUrl"]
     waiters = [
@@ -98,7 +101,7 @@ def test_clients_that_wait_for_messages_keep_nobody_waiting(ecs):
 
 
 @pytest.mark.parametrize("sent", HALF_SENT)
-def test_a_sender_that_pauses_for_too_long_is_told_so_and_let_go(small_server, sent):
+def test_a_sender_that_pauses_for_too_long_is_told_so_and_let_go(small_server: Any, sent: Any) -> None:
     with ExitStack() as stack:
         sender = connect(stack, small_server)
         sender.sendall(HALF_SENT[sent])
@@ -106,7 +109,7 @@ def test_a_sender_that_pauses_for_too_long_is_told_so_and_let_go(small_server, s
         assert sender.recv(100) == b""
 
 
-def test_a_head_that_drips_in_is_cut_off(small_server):
+def test_a_head_that_drips_in_is_cut_off(small_server: Any) -> None:
     with ExitStack() as stack:
         sender = connect(stack, small_server)
         sender.sendall(HEAD + b"X-Drip: ")
@@ -118,7 +121,7 @@ def test_a_head_that_drips_in_is_cut_off(small_server):
         assert time.monotonic() - began < 15
 
 
-def test_a_body_may_take_its_time_as_long_as_it_keeps_coming(small_server):
+def test_a_body_may_take_its_time_as_long_as_it_keeps_coming(small_server: Any) -> None:
     with ExitStack() as stack:
         sender = connect(stack, small_server)
         sender.sendall(HEAD + b"Content-Length: 10\r\n\r\n")
@@ -128,7 +131,7 @@ def test_a_body_may_take_its_time_as_long_as_it_keeps_coming(small_server):
         assert answered(sender) == b"x" * 10
 
 
-def test_the_longest_silent_connection_makes_room_for_another(small_server):
+def test_the_longest_silent_connection_makes_room_for_another(small_server: Any) -> None:
     with ExitStack() as stack:
         connections = []
         for _ in range(8):
@@ -139,7 +142,7 @@ def test_the_longest_silent_connection_makes_room_for_another(small_server):
         assert answered(connections[-1]) == b"ok"
 
 
-def test_a_head_without_an_end_is_refused(url):
+def test_a_head_without_an_end_is_refused(url: Any) -> None:
     with ExitStack() as stack:
         sender = connect(stack, url)
         sender.sendall(HEAD + b"X-Long: " + b"x" * 100_000 + b"\r\n\r\n")

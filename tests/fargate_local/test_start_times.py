@@ -2,8 +2,11 @@
 
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.support.cloud import MakeCloud
 
 from fargate_local import ImageStore
 from fargate_local.engine.pace import PROVISIONING_SECONDS, PULL_SECONDS_PER_BYTE
@@ -12,15 +15,15 @@ SCALE = 0.05
 
 
 @pytest.fixture
-def slow(make_cloud, tmp_path):
+def slow(make_cloud: MakeCloud, tmp_path: Path) -> Any:
     return make_cloud(store=tmp_path / "store", options=("--start-times", str(SCALE)))
 
 
-def test_the_measured_task_starts_in_its_measured_time():
+def test_the_measured_task_starts_in_its_measured_time() -> None:
     assert 53 <= PROVISIONING_SECONDS + 413e6 * PULL_SECONDS_PER_BYTE <= 62
 
 
-def test_a_task_waits_for_its_address_and_then_for_its_image_by_size(slow, tmp_path):
+def test_a_task_waits_for_its_address_and_then_for_its_image_by_size(slow: Any, tmp_path: Path) -> None:
     repository, megabytes = "sized", 200
     (tmp_path / "image" / "app").mkdir(parents=True)
     with (tmp_path / "image" / "app" / "data").open("wb") as file:
@@ -38,7 +41,7 @@ def test_a_task_waits_for_its_address_and_then_for_its_image_by_size(slow, tmp_p
     assert pulled.total_seconds() >= SCALE * PULL_SECONDS_PER_BYTE * megabytes * 1e6
 
 
-def test_a_task_that_is_stopped_meanwhile_does_not_wait(make_cloud):
+def test_a_task_that_is_stopped_meanwhile_does_not_wait(make_cloud: MakeCloud) -> None:
     ecs = make_cloud(options=("--start-times", "100"))
     arn = ecs.shell("true")
     began = time.monotonic()

@@ -6,22 +6,26 @@ import sys
 import urllib.error
 import urllib.request
 import uuid
+from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.strict_cloud import Account
+
+from fargate_local import FargateLocal
 
 PYTHON = sys.executable
 
 
-def refused(call, **parameters):
+def refused(call: Any, **parameters: Any) -> Any:
     """The error that a call ends with."""
     with pytest.raises(ClientError) as caught:
         call(**parameters)
     return caught.value.response["Error"]
 
 
-def fetched(url):
+def fetched(url: Any) -> Any:
     """(status, content) of a URL; the content of a refusal does not matter."""
     try:
         with urllib.request.urlopen(url) as answer:
@@ -31,19 +35,19 @@ def fetched(url):
         return error.code, b""
 
 
-def allow(action, resource="*", **more):
+def allow(action: Any, resource: Any = "*", **more: Any) -> Any:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def deny(action, resource="*", **more):
+def deny(action: Any, resource: Any = "*", **more: Any) -> Any:
     return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
 
 
-def policy(*statements):
+def policy(*statements: Any) -> Any:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
-def name():
+def name() -> Any:
     return f"n-{uuid.uuid4().hex[:12]}"
 
 
@@ -70,8 +74,8 @@ def name():
     ],
 )
 def test_a_role_without_permission_is_refused_in_awss_words(
-    strict, service, operation, parameters, code, action, resource
-):
+    strict: Account, service: Any, operation: Any, parameters: Any, code: Any, action: Any, resource: Any
+) -> None:
     role = strict.role()
     error = refused(getattr(strict.session(role, "me")(service), operation), **parameters)
     user = f"arn:aws:sts::123456789012:assumed-role/{role.rpartition('/')[2]}/me"
@@ -82,24 +86,24 @@ def test_a_role_without_permission_is_refused_in_awss_words(
     )
 
 
-def test_ec2_has_a_code_and_a_first_sentence_of_its_own(strict):
+def test_ec2_has_a_code_and_a_first_sentence_of_its_own(strict: Account) -> None:
     error = refused(strict.may()("ec2").describe_vpcs)
     assert error["Code"] == "UnauthorizedOperation"
     assert error["Message"].startswith("You are not authorized to perform this operation. User: arn:aws:sts::")
 
 
-def test_the_servers_key_is_the_accounts_root_and_may_do_everything(strict):
+def test_the_servers_key_is_the_accounts_root_and_may_do_everything(strict: Account) -> None:
     strict.client("ecs").list_clusters()
     strict.client("iam").list_roles()
     strict.client("s3").list_buckets()
 
 
-def test_everybody_may_ask_who_he_is_whatever_is_denied(strict):
+def test_everybody_may_ask_who_he_is_whatever_is_denied(strict: Account) -> None:
     role = strict.role(deny("*"))
     assert f"assumed-role/{role.rpartition('/')[2]}/" in strict.session(role)("sts").get_caller_identity()["Arn"]
 
 
-def test_inline_customer_managed_and_aws_managed_policies_grant(strict):
+def test_inline_customer_managed_and_aws_managed_policies_grant(strict: Account) -> None:
     iam, role = strict.client("iam"), strict.role(allow("ecs:ListClusters"))
     client = strict.session(role)
     client("ecs").list_clusters()
@@ -115,7 +119,7 @@ def test_inline_customer_managed_and_aws_managed_policies_grant(strict):
     refused(client("ecr").get_authorization_token)
 
 
-def test_a_user_has_its_own_policies_and_those_of_its_groups(strict):
+def test_a_user_has_its_own_policies_and_those_of_its_groups(strict: Account) -> None:
     iam, user, group = strict.client("iam"), name(), name()
     iam.create_user(UserName=user)
     key = iam.create_access_key(UserName=user)["AccessKey"]
@@ -130,7 +134,7 @@ def test_a_user_has_its_own_policies_and_those_of_its_groups(strict):
     assert refused(ecs.list_clusters)["Message"].endswith("with an explicit deny in an identity-based policy")
 
 
-def test_a_permissions_boundary_and_a_session_policy_limit_a_role(strict):
+def test_a_permissions_boundary_and_a_session_policy_limit_a_role(strict: Account) -> None:
     iam = strict.client("iam")
     limit = iam.create_policy(PolicyName=name(), PolicyDocument=policy(allow("ssm:*")))["Policy"]["Arn"]
     within = strict.session(strict.role(allow("*"), PermissionsBoundary=limit))
@@ -141,7 +145,7 @@ def test_a_permissions_boundary_and_a_session_policy_limit_a_role(strict):
     assert "because no session policy allows" in refused(narrowed("ssm").describe_parameters)["Message"]
 
 
-def test_a_role_is_assumed_only_by_whom_it_trusts(strict):
+def test_a_role_is_assumed_only_by_whom_it_trusts(strict: Account) -> None:
     caller = strict.role(allow("sts:AssumeRole"))
     trusting = strict.role(trusted={"AWS": caller})
     other = strict.role(trusted={"Service": "ecs-tasks.amazonaws.com"})
@@ -152,7 +156,7 @@ def test_a_role_is_assumed_only_by_whom_it_trusts(strict):
     refused(sts.assume_role, RoleArn="arn:aws:iam::123456789012:role/nobody", RoleSessionName="me")
 
 
-def test_a_signed_url_is_worth_what_its_signer_may(strict):
+def test_a_signed_url_is_worth_what_its_signer_may(strict: Account) -> None:
     bucket = name()
     strict.client("s3").create_bucket(Bucket=bucket)
     strict.client("s3").put_object(Bucket=bucket, Key="k", Body=b"content")
@@ -164,7 +168,7 @@ def test_a_signed_url_is_worth_what_its_signer_may(strict):
 
 
 # S3 API reference, GetObject: "If you have the s3:ListBucket permission …, Amazon S3 returns 404; if not, 403".
-def test_only_who_may_list_a_bucket_learns_that_an_object_is_missing(strict):
+def test_only_who_may_list_a_bucket_learns_that_an_object_is_missing(strict: Account) -> None:
     bucket = name()
     strict.client("s3").create_bucket(Bucket=bucket)
     objects = allow("s3:GetObject", f"arn:aws:s3:::{bucket}/*")
@@ -179,7 +183,7 @@ def test_only_who_may_list_a_bucket_learns_that_an_object_is_missing(strict):
     blind.head_object(Bucket=bucket, Key="none")
 
 
-def test_a_copy_takes_the_right_to_read_its_source(strict):
+def test_a_copy_takes_the_right_to_read_its_source(strict: Account) -> None:
     source, target = name(), name()
     for bucket in (source, target):
         strict.client("s3").create_bucket(Bucket=bucket)
@@ -191,7 +195,7 @@ def test_a_copy_takes_the_right_to_read_its_source(strict):
 
 
 # Resource policies: IAM user guide, "Identity-based policies and resource-based policies", an example a service.
-def test_a_bucket_policy_grants_and_denies(strict):
+def test_a_bucket_policy_grants_and_denies(strict: Account) -> None:
     bucket, role = name(), strict.role()
     s3 = strict.client("s3")
     s3.create_bucket(Bucket=bucket)
@@ -211,7 +215,7 @@ def test_a_bucket_policy_grants_and_denies(strict):
     assert message.endswith("with an explicit deny in a resource-based policy")
 
 
-def test_policies_of_a_secret_a_queue_and_a_repository_grant(strict):
+def test_policies_of_a_secret_a_queue_and_a_repository_grant(strict: Account) -> None:
     role = strict.role()
     client, principal = strict.session(role), {"AWS": role}
     secret = strict.client("secretsmanager").create_secret(Name=name(), SecretString="s")["ARN"]
@@ -235,7 +239,7 @@ def test_policies_of_a_secret_a_queue_and_a_repository_grant(strict):
 
 
 # KMS developer guide, "Key policies": no permission without the key's own policy.
-def test_a_key_policy_has_the_last_word(strict):
+def test_a_key_policy_has_the_last_word(strict: Account) -> None:
     caller = strict.role(allow("kms:*"))
     kms, client = strict.client("kms"), strict.session(caller)("kms")
     key = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -249,7 +253,7 @@ def test_a_key_policy_has_the_last_word(strict):
 
 
 # ECS developer guide, "Amazon ECS identity-based policy examples": tags and clusters as conditions.
-def test_tasks_are_stopped_by_their_tags(strict):
+def test_tasks_are_stopped_by_their_tags(strict: Account) -> None:
     execution = strict.role()
     definition = strict.define(["sleep", "60"], executionRoleArn=execution)
     run = strict.client("ecs").run_task
@@ -264,7 +268,7 @@ def test_tasks_are_stopped_by_their_tags(strict):
     strict.client("ecs").stop_task(cluster="tests", task=others)
 
 
-def test_a_launch_is_bound_to_definition_cluster_tags_and_roles(strict):
+def test_a_launch_is_bound_to_definition_cluster_tags_and_roles(strict: Account) -> None:
     execution, task_role = strict.role(), strict.role()
     definition = strict.define(["true"], family="bound", executionRoleArn=execution, taskRoleArn=task_role)
     run = allow(
@@ -310,7 +314,7 @@ def test_a_launch_is_bound_to_definition_cluster_tags_and_roles(strict):
     assert "iam:PassRole" in refused(strict.may(run, to_others)("ecs").run_task, **request)["Message"]
 
 
-def test_registering_a_definition_takes_the_right_to_hand_over_its_roles(strict):
+def test_registering_a_definition_takes_the_right_to_hand_over_its_roles(strict: Account) -> None:
     execution = strict.role()
     request = {
         "family": "handed",
@@ -330,7 +334,7 @@ def test_registering_a_definition_takes_the_right_to_hand_over_its_roles(strict)
 
 
 # ECS developer guide, "Amazon ECS task IAM role": the containers' credentials are the role's, and worth what it may.
-def test_a_task_may_what_its_role_may(strict):
+def test_a_task_may_what_its_role_may(strict: Account) -> None:
     bucket = name()
     strict.client("s3").create_bucket(Bucket=bucket)
     role = strict.role(allow("s3:PutObject", f"arn:aws:s3:::{bucket}/results/*"))
@@ -353,7 +357,7 @@ def test_a_task_may_what_its_role_may(strict):
 
 
 # RunTask's answer to a role that ECS may not assume: aws-samples/aws-modern-application-workshop#149.
-def test_a_role_that_does_not_trust_ecs_runs_no_task(strict):
+def test_a_role_that_does_not_trust_ecs_runs_no_task(strict: Account) -> None:
     stranger = strict.role(trusted={"Service": "ec2.amazonaws.com"})
     definition = strict.define(["true"], executionRoleArn=strict.role(), taskRoleArn=stranger)
     error = refused(strict.client("ecs").run_task, **strict.request(definition))
@@ -363,7 +367,7 @@ def test_a_role_that_does_not_trust_ecs_runs_no_task(strict):
     )
 
 
-def test_a_trust_that_asks_for_this_accounts_tasks_is_met(strict):
+def test_a_trust_that_asks_for_this_accounts_tasks_is_met(strict: Account) -> None:
     conditions = {
         "StringEquals": {"aws:SourceAccount": "123456789012"},
         "ArnLike": {"aws:SourceArn": "arn:aws:ecs:us-east-1:123456789012:*"},
@@ -388,7 +392,7 @@ LOGGED = {
 
 # What Fargate does with the execution role before a container starts, and the reasons that ECS gives. Their sources
 # stand in fargate_local/strict/launches.py and protocol/reasons.py.
-def test_an_execution_role_must_be_able_to_read_the_secrets(strict):
+def test_an_execution_role_must_be_able_to_read_the_secrets(strict: Account) -> None:
     secret = strict.client("secretsmanager").create_secret(Name=name(), SecretString="s")["ARN"]
     strict.client("ssm").put_parameter(Name="/strict/p", Value="v", Type="String")
     parameter = strict.arn("ssm", "parameter/strict/p")
@@ -411,7 +415,7 @@ def test_an_execution_role_must_be_able_to_read_the_secrets(strict):
     assert strict.finish(definition)["containers"][0]["exitCode"] == 0
 
 
-def test_an_execution_role_must_be_able_to_create_the_log_stream(strict):
+def test_an_execution_role_must_be_able_to_create_the_log_stream(strict: Account) -> None:
     role = strict.role()
     definition = strict.define(["true"], executionRoleArn=role, container={"logConfiguration": LOGGED})
     reason = strict.finish(definition)["stoppedReason"]
@@ -425,7 +429,7 @@ def test_an_execution_role_must_be_able_to_create_the_log_stream(strict):
     assert strict.finish(definition)["containers"][0]["exitCode"] == 0
 
 
-def test_an_execution_role_must_be_able_to_pull_the_image(strict):
+def test_an_execution_role_must_be_able_to_pull_the_image(strict: Account) -> None:
     repository, role = name(), strict.role()
     strict.client("ecr").create_repository(repositoryName=repository)
     image = f"123456789012.dkr.ecr.us-east-1.amazonaws.com/{repository}:1"
@@ -447,7 +451,7 @@ def test_an_execution_role_must_be_able_to_pull_the_image(strict):
     assert "not found" in strict.finish(definition)["stoppedReason"]
 
 
-def test_an_execution_role_must_be_able_to_read_environment_files(strict):
+def test_an_execution_role_must_be_able_to_read_environment_files(strict: Account) -> None:
     bucket, role = name(), strict.role()
     strict.client("s3").create_bucket(Bucket=bucket)
     strict.client("s3").put_object(Bucket=bucket, Key="a.env", Body=b"A=1\n")
@@ -460,7 +464,7 @@ def test_an_execution_role_must_be_able_to_read_environment_files(strict):
 
 
 # What was used.
-def test_what_a_role_used_and_never_used_is_told_by_action_and_resource(strict):
+def test_what_a_role_used_and_never_used_is_told_by_action_and_resource(strict: Account) -> None:
     bucket = name()
     strict.client("s3").create_bucket(Bucket=bucket)
     resources = [f"arn:aws:s3:::{bucket}/*", "arn:aws:s3:::elsewhere/*"]
@@ -503,7 +507,7 @@ def test_what_a_role_used_and_never_used_is_told_by_action_and_resource(strict):
     }
 
 
-def iam_used(environment, *words):
+def iam_used(environment: Any, *words: Any) -> Any:
     return subprocess.run(
         [PYTHON, "-m", "fargate_local", "iam", "used", *words],
         env=environment,
@@ -513,7 +517,7 @@ def iam_used(environment, *words):
     )
 
 
-def test_the_table_of_what_was_used_names_role_action_and_statement(strict):
+def test_the_table_of_what_was_used_names_role_action_and_statement(strict: Account) -> None:
     role = strict.role(allow("ecs:ListClusters"), allow("ecs:StopTask", Sid="Stop"))
     strict.session(role)("ecs").list_clusters()
     done = iam_used(strict.cloud.environment, "--role", role)
@@ -524,7 +528,9 @@ def test_the_table_of_what_was_used_names_role_action_and_statement(strict):
     assert f"{short} never used ecs:StopTask inline: Stop" in lines
 
 
-def test_an_unknown_role_and_a_server_that_is_not_strict_end_in_a_sentence(strict, fargate):
+def test_an_unknown_role_and_a_server_that_is_not_strict_end_in_a_sentence(
+    strict: Account, fargate: FargateLocal
+) -> None:
     unknown = iam_used(strict.cloud.environment, "--role", "nobody")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert "no role 'nobody'" in unknown.stderr
@@ -533,7 +539,7 @@ def test_an_unknown_role_and_a_server_that_is_not_strict_end_in_a_sentence(stric
     assert "start it with `fargate-local serve --strict`" in lax.stderr
 
 
-def test_strict_and_open_exclude_each_other():
+def test_strict_and_open_exclude_each_other() -> None:
     words = [PYTHON, "-m", "fargate_local", "serve", "--strict", "--open", "--port", "0"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -542,7 +548,7 @@ def test_strict_and_open_exclude_each_other():
     )
 
 
-def test_a_server_that_is_not_strict_evaluates_nothing(fargate):
+def test_a_server_that_is_not_strict_evaluates_nothing(fargate: FargateLocal) -> None:
     iam, role = boto3.client("iam", **fargate.client_args), name()
     arn = iam.create_role(RoleName=role, AssumeRolePolicyDocument="{}")["Role"]["Arn"]
     given = boto3.client("sts", **fargate.client_args).assume_role(RoleArn=arn, RoleSessionName="me")["Credentials"]

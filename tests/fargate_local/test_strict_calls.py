@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a table of calls, one a line
 
 import contextlib
+from typing import Any
 
 import boto3
 import pytest
@@ -21,11 +22,11 @@ class SentError(Exception):
     """The request is complete; nobody is there to answer it."""
 
 
-def prepared(service, operation, parameters):
+def prepared(service: str, operation: str, parameters: dict[str, Any]) -> CloudRequest:
     """The request that boto3 would send."""
-    sent = []
+    sent: list[Any] = []
 
-    def keep(request, **_):
+    def keep(request: Any, **_: Any) -> None:
         sent.append(request)
         raise SentError
 
@@ -48,7 +49,7 @@ def prepared(service, operation, parameters):
     return CloudRequest(request.method, target, {**headers, "host": "127.0.0.1:5555"}, content)
 
 
-def needs(service, operation, **parameters):
+def needs(service: str, operation: str, **parameters: Any) -> Any:
     request = prepared(service, operation, parameters)
     return needs_of(Call(request, request.service))
 
@@ -144,11 +145,11 @@ CALLS = [
 @pytest.mark.parametrize(
     ("service", "operation", "parameters", "expected"), CALLS, ids=[f"{call[0]}.{call[1]}" for call in CALLS]
 )
-def test_a_call_takes_these_permissions(service, operation, parameters, expected):
+def test_a_call_takes_these_permissions(service: Any, operation: Any, parameters: Any, expected: Any) -> None:
     assert [(need.action, need.resource) for need in needs(service, operation, **parameters)] == expected
 
 
-def test_the_condition_keys_of_a_launch():
+def test_the_condition_keys_of_a_launch() -> None:
     launch, hand_over, tag = needs(
         "ecs",
         "run_task",
@@ -167,7 +168,7 @@ def test_the_condition_keys_of_a_launch():
     assert tag.context["ecs:CreateAction"] == ("RunTask",)
 
 
-def test_the_condition_keys_of_s3():
+def test_the_condition_keys_of_s3() -> None:
     (listing,) = needs("s3", "list_objects_v2", Bucket="lake", Prefix="a/", Delimiter="/")
     assert listing.context["s3:prefix"] == ("a/",)
     assert listing.context["s3:delimiter"] == ("/",)
@@ -175,13 +176,13 @@ def test_the_condition_keys_of_s3():
     assert put.context["s3:x-amz-server-side-encryption"] == ("aws:kms",)
 
 
-def test_a_bucket_in_the_hosts_name_is_found():
+def test_a_bucket_in_the_hosts_name_is_found() -> None:
     request = CloudRequest("GET", "/a/b", {"host": "lake.localhost:5555"})
     (need,) = needs_of(Call(request, "s3"))
     assert need.resource == "arn:aws:s3:::lake/a/b"
 
 
-def test_an_operation_of_no_name_is_never_allowed_by_accident():
+def test_an_operation_of_no_name_is_never_allowed_by_accident() -> None:
     request = CloudRequest("POST", "/2020-01-01/nothing", {"host": "127.0.0.1"})
     assert [(need.action, need.resource) for need in needs_of(Call(request, "lambda"))] == [("lambda:Unknown", "*")]
     assert [need.action for need in needs_of(Call(request, "no-such-service"))] == ["no-such-service:Unknown"]

@@ -1,8 +1,10 @@
 """A strict server's tasks have the ways out that their VPC describes."""
 
 import uuid
+from typing import Any
 
 import pytest
+from tests.support.strict_cloud import Account
 
 from fargate_local.strict.network import Endpoint, Interface, Rule, unreachable
 
@@ -13,18 +15,18 @@ TO_S3 = Rule("tcp", 443, 443, prefix_list="pl-63a5400a")
 DATABASE = Rule("tcp", 5432, 5432, block="0.0.0.0/0")
 
 
-def interface(*egress, way_out="", public=False, endpoints=()):
+def interface(*egress: Any, way_out: Any = "", public: Any = False, endpoints: Any = ()) -> Any:
     groups = frozenset({"sg-task"})
     return Interface(REGION, "10.0.1.0/24", "rtb-1", way_out, public, groups, tuple(egress), tuple(endpoints))
 
 
-def private(service="logs", *ingress, groups=("sg-endpoint",), dns=True):
+def private(service: Any = "logs", *ingress: Any, groups: Any = ("sg-endpoint",), dns: Any = True) -> Any:
     rules = ingress or (TO_VPC,)
     name = f"com.amazonaws.{REGION}.{service}"
     return Endpoint(name, False, private_dns=dns, blocks=("10.0.2.0/24",), groups=frozenset(groups), ingress=rules)
 
 
-def gateway(*tables):
+def gateway(*tables: Any) -> Any:
     return Endpoint(f"com.amazonaws.{REGION}.s3", True, frozenset(tables))
 
 
@@ -63,12 +65,14 @@ def gateway(*tables):
         (interface(OPEN, way_out="nat"), "internet", True),
     ],
 )
-def test_a_service_is_reached_by_an_endpoint_or_a_route_that_the_groups_leave_open(task, service, reached):
+def test_a_service_is_reached_by_an_endpoint_or_a_route_that_the_groups_leave_open(
+    task: Any, service: Any, reached: Any
+) -> None:
     assert (unreachable(task, service) is None) is reached
 
 
 @pytest.fixture
-def vpc(strict):
+def vpc(strict: Account) -> Any:
     """A VPC with one subnet, nothing else."""
     ec2 = strict.client("ec2")
     made = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
@@ -77,15 +81,15 @@ def vpc(strict):
     return made, subnet, tables[0]["RouteTableId"]
 
 
-def in_subnet(subnet, public="DISABLED"):
+def in_subnet(subnet: Any, public: Any = "DISABLED") -> Any:
     return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": [subnet], "assignPublicIp": public}}}
 
 
-def endpoint(strict, vpc, service, **settings):
+def endpoint(strict: Account, vpc: Any, service: Any, **settings: Any) -> None:
     strict.client("ec2").create_vpc_endpoint(VpcId=vpc[0], ServiceName=f"com.amazonaws.{REGION}.{service}", **settings)
 
 
-def private_endpoint(strict, vpc, service):
+def private_endpoint(strict: Account, vpc: Any, service: Any) -> None:
     ec2 = strict.client("ec2")
     group = ec2.create_security_group(GroupName=f"g-{uuid.uuid4().hex[:8]}", Description="d", VpcId=vpc[0])["GroupId"]
     ec2.authorize_security_group_ingress(
@@ -95,13 +99,13 @@ def private_endpoint(strict, vpc, service):
     endpoint(strict, vpc, service, PrivateDnsEnabled=True, **settings)
 
 
-def everything(strict):
+def everything(strict: Account) -> Any:
     return strict.role({"Effect": "Allow", "Action": "*", "Resource": "*"})
 
 
 # The reasons: aws/copilot-cli#5927 (ECR), terraform-aws-modules/terraform-aws-eks#1476 (the pull), ECS developer guide,
 # "ResourceInitializationError" (secrets, logs).
-def test_a_task_without_a_way_out_fails_step_by_step_until_the_vpc_is_whole(strict, vpc):
+def test_a_task_without_a_way_out_fails_step_by_step_until_the_vpc_is_whole(strict: Account, vpc: Any) -> Any:
     repository = f"n-{uuid.uuid4().hex[:8]}"
     strict.client("ecr").create_repository(repositoryName=repository)
     secret = strict.client("secretsmanager").create_secret(Name=repository, SecretString="s")["ARN"]
@@ -114,7 +118,7 @@ def test_a_task_without_a_way_out_fails_step_by_step_until_the_vpc_is_whole(stri
         container={"image": image, "secrets": [{"name": "S", "valueFrom": secret}], **common},
     )
 
-    def reason():
+    def reason() -> Any:
         return strict.finish(definition, **in_subnet(vpc[1]))["stoppedReason"]
 
     assert "failed to fetch secret from secrets manager: RequestCanceled: request context canceled" in reason()
@@ -133,13 +137,13 @@ def test_a_task_without_a_way_out_fails_step_by_step_until_the_vpc_is_whole(stri
     assert "not found" in reason()
 
 
-def test_a_nat_gateway_or_a_public_address_is_a_way_out(strict, vpc):
+def test_a_nat_gateway_or_a_public_address_is_a_way_out(strict: Account, vpc: Any) -> Any:
     ec2 = strict.client("ec2")
     options = {"awslogs-group": "/tests", "awslogs-region": REGION, "awslogs-stream-prefix": "t"}
     logged = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
     definition = strict.define(["true"], executionRoleArn=everything(strict), container=logged)
 
-    def code(**network):
+    def code(**network: Any) -> Any:
         return strict.finish(definition, **in_subnet(vpc[1], **network))["stopCode"]
 
     assert code() == "TaskFailedToStart"

@@ -1,6 +1,7 @@
 """IAM's rules, one case each: what a policy says of a request. A group's page of the IAM user guide stands above it."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -28,19 +29,19 @@ OBJECT = "arn:aws:s3:::lake/marts/part.parquet"
 RUN = f"arn:aws:ecs:us-east-1:{ACCOUNT}:task-definition/etl-dev-load:7"
 
 
-def statements(*given, name="p"):
+def statements(*given: Any, name: Any = "p") -> Any:
     return parse_policy(name, json.dumps({"Version": "2012-10-17", "Statement": list(given)}))
 
 
-def allow(action="s3:GetObject", resource="*", **more):
+def allow(action: Any = "s3:GetObject", resource: Any = "*", **more: Any) -> Any:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
-def deny(action="s3:GetObject", resource="*", **more):
+def deny(action: Any = "s3:GetObject", resource: Any = "*", **more: Any) -> Any:
     return {"Effect": "Deny", "Action": action, "Resource": resource, **more}
 
 
-def judged(need, *identity, principal=SESSION, **policies):
+def judged(need: Any, *identity: Any, principal: Any = SESSION, **policies: Any) -> Any:
     return decide(principal, need, Policies(identity=statements(*identity), **policies))
 
 
@@ -77,7 +78,7 @@ EXPLICIT = "with an explicit deny in an identity-based policy"
         ([allow(), {"Effect": "Deny", "NotAction": "ecs:*", "Resource": "*"}], EXPLICIT),
     ],
 )
-def test_a_request_is_allowed_by_an_allow_and_refused_by_silence_or_a_deny(identity, because):
+def test_a_request_is_allowed_by_an_allow_and_refused_by_silence_or_a_deny(identity: Any, because: Any) -> None:
     decision = judged(READ, *identity)
     assert (decision.allowed, decision.because) == (not because, because)
 
@@ -105,11 +106,11 @@ SECRET = f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:db"
         ("arn:aws:s3:::a.b", "arn:aws:s3:::axb", False),
     ],
 )
-def test_arns_are_compared_part_by_part(pattern, arn, same):
+def test_arns_are_compared_part_by_part(pattern: Any, arn: Any, same: Any) -> None:
     assert arn_matches(pattern, arn) is same
 
 
-def test_action_names_have_no_case_and_a_dot_is_a_dot():
+def test_action_names_have_no_case_and_a_dot_is_a_dot() -> None:
     assert action_matches("ECS:run*", "ecs:RunTask")
     assert not action_matches("ecs:Run.ask", "ecs:RunTask")
 
@@ -127,12 +128,12 @@ def test_action_names_have_no_case_and_a_dot_is_a_dot():
         ("literal${?}", "literal?", True),
     ],
 )
-def test_variables_stand_for_what_the_request_says(text, becomes_same_as, same):
+def test_variables_stand_for_what_the_request_says(text: Any, becomes_same_as: Any, same: Any) -> None:
     found = resolved(text, Need("a:B").lookup(USER))
     assert arn_matches(f"arn:aws:s3:::{found}", f"arn:aws:s3:::{becomes_same_as}") is same
 
 
-def test_what_a_variable_stands_for_has_no_wildcards():
+def test_what_a_variable_stands_for_has_no_wildcards() -> None:
     sly = Principal("u", "u", ACCOUNT, "User", {"aws:username": ("*",)})
     need = Need("s3:GetObject", "arn:aws:s3:::home/ana/x")
     rule = allow(resource="arn:aws:s3:::home/${aws:username}/*")
@@ -140,7 +141,7 @@ def test_what_a_variable_stands_for_has_no_wildcards():
     assert not judged(need, rule, principal=sly).allowed
 
 
-def test_a_statement_with_a_variable_that_has_no_value_says_nothing():
+def test_a_statement_with_a_variable_that_has_no_value_says_nothing() -> None:
     assert not judged(READ, allow(resource="arn:aws:s3:::lake/${aws:username}*")).allowed
     assert judged(READ, allow(), deny(resource="arn:aws:s3:::lake/${aws:username}*")).allowed
 
@@ -206,30 +207,30 @@ VALUES = {
         ("ForAllValues:StringNotEquals", "many", ["a"], False),
     ],
 )  # fmt: skip
-def test_conditions(operator, key, wanted, holds):
+def test_conditions(operator: Any, key: Any, wanted: Any, holds: Any) -> None:
     need = Need("s3:GetObject", OBJECT, VALUES)
     rule = allow(Condition={operator: {key: wanted}})
     assert judged(need, rule).allowed is holds
 
 
-def test_all_operators_and_keys_of_a_condition_must_hold():
+def test_all_operators_and_keys_of_a_condition_must_hold() -> None:
     need = Need("s3:GetObject", OBJECT, VALUES)
     assert judged(need, allow(Condition={"StringEquals": {"k": "blue", "n": "10"}, "Bool": {"b": True}})).allowed
     assert not judged(need, allow(Condition={"StringEquals": {"k": "blue", "n": "11"}, "Bool": {"b": True}})).allowed
     assert not judged(need, allow(Condition={"StringEquals": {"k": "blue"}, "Bool": {"b": False}})).allowed
 
 
-def test_a_condition_that_cannot_be_read_allows_nothing_and_denies_all():
+def test_a_condition_that_cannot_be_read_allows_nothing_and_denies_all() -> None:
     strange = {"StringSortOfEquals": {"k": "blue"}}
     assert not judged(READ, allow(Condition=strange)).allowed
     assert not judged(READ, allow(), deny(Condition=strange)).allowed
 
 
-def test_the_names_of_keys_have_no_case():
+def test_the_names_of_keys_have_no_case() -> None:
     assert Condition("StringEquals", "AWS:UserName", ("ana",)).holds(Need("a:B").lookup(USER))
 
 
-def test_tags_of_resource_request_and_caller_are_conditions():
+def test_tags_of_resource_request_and_caller_are_conditions() -> None:
     need = Need("ecs:StopTask", RUN, {"aws:RequestTag/env": ("dev",)}, lambda: {"Env": "dev"})
     same = {"StringEquals": {"aws:ResourceTag/env": "${aws:RequestTag/env}", "aws:PrincipalTag/team": "data"}}
     assert judged(need, allow("ecs:StopTask", Condition=same)).allowed
@@ -237,15 +238,15 @@ def test_tags_of_resource_request_and_caller_are_conditions():
     assert not judged(need, allow("ecs:StopTask", Condition=other)).allowed
 
 
-def test_the_tags_of_a_resource_are_looked_up_only_where_a_condition_asks():
-    def never():
+def test_the_tags_of_a_resource_are_looked_up_only_where_a_condition_asks() -> None:
+    def never() -> dict[str, str]:
         raise AssertionError
 
     assert judged(Need("s3:GetObject", OBJECT, tags=never), allow()).allowed
 
 
 # "Determining whether a request is allowed or denied within an account": resource policies add to identity policies.
-def resource_policy(principal, effect="Allow", **more):
+def resource_policy(principal: Any, effect: Any = "Allow", **more: Any) -> Any:
     return statements(
         {"Effect": effect, "Principal": principal, "Action": "s3:*", "Resource": "arn:aws:s3:::lake/*", **more}
     )
@@ -268,11 +269,13 @@ def resource_policy(principal, effect="Allow", **more):
         ({"Service": "ec2.amazonaws.com"}, ECS, False),
     ],
 )
-def test_a_resource_policy_grants_to_whom_it_names_and_leaves_its_account_to_identity_policies(principal, who, allowed):
+def test_a_resource_policy_grants_to_whom_it_names_and_leaves_its_account_to_identity_policies(
+    principal: Any, who: Any, allowed: Any
+) -> None:
     assert judged(READ, principal=who, resource=resource_policy(principal)).allowed is allowed
 
 
-def test_a_deny_of_a_resource_policy_reaches_the_whole_account():
+def test_a_deny_of_a_resource_policy_reaches_the_whole_account() -> None:
     for principal in ("*", {"AWS": ACCOUNT}, {"AWS": ROLE}):
         decision = judged(READ, allow(), resource=resource_policy(principal, "Deny"))
         assert decision.because == "with an explicit deny in a resource-based policy"
@@ -280,20 +283,20 @@ def test_a_deny_of_a_resource_policy_reaches_the_whole_account():
     assert judged(READ, allow(), resource=resource_policy(others, "Deny")).allowed
 
 
-def test_notprincipal_denies_all_others():
+def test_notprincipal_denies_all_others() -> None:
     rule = {"Effect": "Deny", "NotPrincipal": {"AWS": USER.arn}, "Action": "s3:*", "Resource": "*"}
     assert judged(READ, allow(), principal=USER, resource=statements(rule)).allowed
     assert not judged(READ, allow(), principal=SESSION, resource=statements(rule)).allowed
 
 
-def test_tls_only_buckets_are_open_here():
+def test_tls_only_buckets_are_open_here() -> None:
     rule = resource_policy("*", "Deny", Condition={"Bool": {"aws:SecureTransport": "false"}})
     need = Need("s3:GetObject", OBJECT, {"aws:SecureTransport": ("true",)})
     assert judged(need, allow(), resource=rule).allowed
 
 
 # "Permissions boundaries for IAM entities" and "Session policies" limit; they grant nothing.
-def test_boundaries_and_session_policies_limit_what_identity_policies_grant():
+def test_boundaries_and_session_policies_limit_what_identity_policies_grant() -> None:
     limit = statements(allow("s3:Get*"))
     other = statements(allow("ecs:*"))
     assert judged(READ, allow("*"), boundary=limit, session=limit).allowed
@@ -307,7 +310,9 @@ def test_boundaries_and_session_policies_limit_what_identity_policies_grant():
     assert judged(READ, allow("*"), session=blocked).because == "with an explicit deny in a session policy"
 
 
-def test_a_resource_policy_that_names_the_role_stays_within_the_boundary_and_one_that_names_the_session_does_not():
+def test_a_resource_policy_that_names_the_role_stays_within_the_boundary_and_one_that_names_the_session_does_not() -> (
+    None
+):
     other = statements(allow("ecs:*"))
     assert not judged(READ, boundary=other, resource=resource_policy({"AWS": ROLE})).allowed
     assert judged(READ, boundary=other, resource=resource_policy({"AWS": SESSION.arn})).allowed
@@ -326,7 +331,7 @@ ASSUME = Need("sts:AssumeRole", ROLE)
         ({"Service": "ecs-tasks.amazonaws.com"}, [allow("sts:AssumeRole", ROLE)], False),
     ],
 )
-def test_a_role_is_assumed_by_whom_it_trusts(trusted, identity, allowed):
+def test_a_role_is_assumed_by_whom_it_trusts(trusted: Any, identity: Any, allowed: Any) -> None:
     trust = statements({"Effect": "Allow", "Principal": trusted, "Action": "sts:AssumeRole"})
     decision = judged(
         ASSUME, *identity, principal=USER, resource=trust, must_trust=True, resource_kind="role trust policy"
@@ -336,12 +341,12 @@ def test_a_role_is_assumed_by_whom_it_trusts(trusted, identity, allowed):
         assert decision.because == "because no role trust policy allows the sts:AssumeRole action"
 
 
-def test_a_decision_names_the_statements_that_granted():
+def test_a_decision_names_the_statements_that_granted() -> None:
     decision = judged(READ, allow(Sid="One"), allow("ecs:*", Sid="Two"), allow("s3:*", Sid="Three"))
     assert [statement.label for statement in decision.granted_by] == ["One", "Three"]
 
 
-def test_a_text_that_is_no_policy_says_nothing():
+def test_a_text_that_is_no_policy_says_nothing() -> None:
     assert parse_policy("p", "no json") == ()
     assert parse_policy("p", "[]") == ()
     assert parse_policy("p", "{}") == ()

@@ -24,7 +24,7 @@ def new_account() -> Iterator[Account]:
         yield Account(cloud)
 
 
-def test_a_new_account_runs_six_vcpus_on_demand_and_as_many_on_spot(new_account: Account):
+def test_a_new_account_runs_six_vcpus_on_demand_and_as_many_on_spot(new_account: Account) -> None:
     ecs = new_account.client("ecs")
     definition = new_account.define(["sleep", "300"], cpu_of_task="2048")
     run = new_account.request(definition, count=5)
@@ -42,12 +42,12 @@ def test_a_new_account_runs_six_vcpus_on_demand_and_as_many_on_spot(new_account:
 
 
 # API reference, "Request throttling for the Amazon ECS API": RegisterTaskDefinition has one token, and one a second.
-def test_request_rates_are_awss(new_account: Account):
+def test_request_rates_are_awss(new_account: Account) -> None:
     once = Config(retries={"max_attempts": 0})
     ecs = boto3.client("ecs", config=once, **new_account.cloud.client_args)
     request = {"family": "fast", "containerDefinitions": [{"name": "a", "image": "host", "memory": 128}]}
 
-    def register_twice():
+    def register_twice() -> None:
         for _ in range(2):
             ecs.register_task_definition(requiresCompatibilities=["EC2"], **request)
 

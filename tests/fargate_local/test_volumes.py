@@ -4,11 +4,16 @@ import os
 import subprocess
 import tempfile
 import threading
+from pathlib import Path
+
+import pytest
 
 from fargate_local.runtimes.volumes import PREFIX, Volumes
 
 
-def test_the_next_server_removes_the_volumes_of_dead_ones_and_no_others(tmp_path, monkeypatch):
+def test_the_next_server_removes_the_volumes_of_dead_ones_and_no_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     ended = subprocess.Popen(["true"])
     ended.wait()

@@ -220,8 +220,8 @@ def test_drift_names_each_property_with_what_is_written_and_what_there_is(
     }
     request = {"StackName": "two", "StackResourceDriftStatusFilters": ["MODIFIED", "DELETED"]}
     stub.add_response("describe_stack_resource_drifts", {"StackResourceDrifts": [drifted]}, request)
-    (found,) = infra.detect_drift(on_aws(config))
-    assert found == infra.Drift("two", "TaskLogs", "AWS::Logs::LogGroup", "modified", ("/RetentionInDays: 90 → 7",))
+    (drift,) = infra.detect_drift(on_aws(config))
+    assert drift == infra.Drift("two", "TaskLogs", "AWS::Logs::LogGroup", "modified", ("/RetentionInDays: 90 → 7",))
 
 
 def test_a_comparison_that_fails_or_that_a_cloud_does_not_offer_ends_in_a_sentence(

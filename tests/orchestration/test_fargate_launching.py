@@ -92,7 +92,7 @@ def test_a_task_on_spot_asks_for_the_spot_provider_instead_of_a_launch_type() ->
 def test_overrides_may_have_8192_characters_and_no_more() -> None:
     room = 8192 - len(json.dumps(request(command=("",))["overrides"]))
     assert len(json.dumps(request(command=("x" * room,))["overrides"])) == MAX_OVERRIDES
-    with pytest.raises(ConfigError, match=r"take 8193 characters; RunTask takes 8192"):
+    with pytest.raises(ConfigError, match=r"take 8193 characters; RunTask accepts 8192"):
         request(command=("x" * (room + 1),))
 
 

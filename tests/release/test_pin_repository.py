@@ -353,7 +353,7 @@ def test_the_state_of_a_pin_tells_edits_and_commits_that_were_no_release(
     blob = repo.store_text(str(repo.read("HEAD", PATH)).replace("Ana", "Eva"))
     by_hand = repo.commit(repo.tree({PATH: blob}, "HEAD"), commit, "Quick fix\n\nreally")
     repo.check_out([PATH])
-    assert state().drift[0] == f"commit {by_hand[:9]} (Quick fix) is no release, promotion or rollback"
+    assert state().drift[0] == f"commit {by_hand[:9]} (Quick fix) is not a release, promotion or rollback"
     repo.commit(repo.tree({PATH: repo.store_text("broken")}, "HEAD"), by_hand, "Broken")
     repo.check_out([PATH])
     assert (state().pin, state().drift) == (None, ("the pin is malformed: release or roll back anew",))

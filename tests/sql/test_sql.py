@@ -54,7 +54,7 @@ def test_a_query_can_come_through_a_pipe(state: State) -> None:
         (["selec 1"], "syntax error"),
         (["select * from marts.venta"], 'Did you mean "ventas"'),
         (["delete from marts.ventas"], "read-only mode"),
-        ([""], "no query"),
+        ([""], "The query is empty"),
         (["select 1", "--at", "carga-9"], "carga-2, carga-1"),
         (["select 'x'::int from marts.ventas"], "Could not convert"),
     ],

@@ -33,14 +33,18 @@ class ImageStore:
         self.root = Path(path)
 
     def path(self, digest: str) -> Path:
-        """Where the image of this digest is, whether or not it exists. Raises ValueError for what is no digest."""
+        """Return where the image of this digest is, whether or not it exists.
+
+        Raises:
+            ValueError: This is not a digest.
+        """
         if not DIGEST.fullmatch(digest):
             message = f"{digest!r} is no digest of an image: sha256: and 64 hexadecimal digits"
             raise ValueError(message)
         return self.root / digest.replace(":", "-")
 
     def has(self, digest: str) -> bool:
-        """Whether the image is here and complete."""
+        """Return whether the image is here and complete."""
         return bool(DIGEST.fullmatch(digest)) and (self.path(digest) / CONFIG_FILE).is_file()
 
     def config(self, digest: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An interface as a task's attachment describes it. Without ``task`` it is to go."""
+    """An interface as a task's attachment describes it. Without `task` it is to go."""
 
     details: dict[str, str]
     task: str = ""
@@ -35,11 +35,11 @@ class Interfaces:
         self._thread.start()
 
     def task_made(self, body: dict[str, Any], groups: list[str], *, public: bool) -> None:
-        """Return a task of this description begins, with these security groups; with an address of the internet's or not."""
+        """Give a new task an interface with these security groups, and with a public address if `public`."""
         self._queue.put(Wanted(details_of(body), body["taskArn"], tuple(filter(None, groups)), public))
 
     def task_ended(self, body: dict[str, Any]) -> None:
-        """It is over."""
+        """Remove the interface of a task that has ended."""
         self._queue.put(Wanted(details_of(body)))
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ class StateLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._file)
-            message = f"another fargate-local uses {folder}: stop it, or give another --state-dir"
+            message = f"another fargate-local is using {folder}: stop it, or give another --state-dir"
             raise StateInUseError(message) from None
 
     def release(self) -> None:

@@ -1,4 +1,4 @@
-"""``fargate-local iam used``."""
+"""`fargate-local iam used`."""
 
 from typing import Annotated, Any
 
@@ -58,5 +58,6 @@ def times(count: int) -> str:
 
 
 def some(resources: list[str]) -> str:
-    """Return the first resource, and how many more there are."""
-    return resources[0] if len(resources) == 1 else f"{resources[0]} and {len(resources) - 1} more"
+    """Return the first resource as its account knows it, and how many more there are; the ARNs are in `--json`."""
+    first = resources[0].split(":", 5)[-1]
+    return first if len(resources) == 1 else f"{first} and {len(resources) - 1} more"

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """An ECS target that is to run. ``text`` is what the target gets as its input, ``source`` who asked, and where."""
+    """An ECS target that is to run. `text` is what the target gets as its input, `source` who asked, and where."""
 
     region: str
     source: str
@@ -50,7 +50,7 @@ def is_ecs(target: dict[str, Any]) -> bool:
 
 
 def deliver_to_each(run: Callable[[Invocation], None]) -> None:
-    """From now on rules of moto reach each of their targets alone, and hand those that are ECS to ``run``."""
+    """From now on rules of moto reach each of their targets alone, and hand those that are ECS to `run`."""
     from moto.events import models
 
     original = models.Rule.__dict__.get("_delivered_by_moto") or models.Rule.send_to_targets
@@ -79,7 +79,7 @@ def deliver_to_each(run: Callable[[Invocation], None]) -> None:
 
 
 def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocation:
-    """Return what a rule asks of a target; the input as PutTargets documents it (API reference, ``Target``)."""
+    """Return what a rule asks of a target; the input as PutTargets documents it (API reference, `Target`)."""
     text = target.get("Input")
     transformer = target.get("InputTransformer")
     if target.get("InputPath"):
@@ -95,7 +95,7 @@ def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocat
 
 
 def scheduled_targets(account: str, scheduled_event: Callable[[Any], dict[str, Any]]) -> Iterator[Scheduled]:
-    """Return the ECS targets of all enabled schedules that moto holds. Reads its state: the caller holds the gate."""
+    """Return the ECS targets of all enabled schedules that moto holds; the caller holds the gate."""
     # A service that nobody has called is not imported, and has nothing to do.
     if events := sys.modules.get("moto.events.models"):
         for backend in events.events_backends[account].values():
@@ -125,7 +125,7 @@ def of_scheduled(rule: Any, target: dict[str, Any], scheduled_event: Callable[[A
 
 
 def of_schedule(region: str, group: str, schedule: Any) -> Scheduled:
-    """Return a schedule of Scheduler."""
+    """Return the ECS target of a schedule of Scheduler."""
     source, started_by = f"schedule {schedule.name}", f"chronos-schedule/{schedule.name}"
     invocation = Invocation(region, source, started_by, schedule.target, schedule.target.get("Input"))
     start, end = schedule.start_date, schedule.end_date

@@ -45,9 +45,12 @@ class Journal:
         self._file = -1
 
     def read(self) -> list[Record]:
-        """Every complete record; bodies kept in files of their own are left there until :meth:`with_body`.
+        """Return every complete record; bodies kept in files of their own stay there until `with_body`.
 
-        A line without its end was torn by a crash and is dropped. Raises StateError for any other that is no record.
+        A line without its end was torn by a crash and is dropped.
+
+        Raises:
+            StateError: Another line is not a record.
         """
         records: list[Record] = []
         if self.path.exists():
@@ -94,7 +97,11 @@ class Journal:
         write_all(self._file, encode(Record(number, time, seed, request, yields, body_file)))
 
     def with_body(self, record: Record) -> CloudRequest:
-        """Return the record's request, with its body."""
+        """Return the record's request, with its body.
+
+        Raises:
+            StateError: The file of the body cannot be read.
+        """
         if record.body_file is None:
             return record.request
         request = record.request

@@ -1,4 +1,4 @@
-"""When a schedule expression of EventBridge is due: ``rate(…)``, ``cron(…)``, and Scheduler's ``at(…)``.
+"""When a schedule expression of EventBridge is due: `rate(…)`, `cron(…)`, and Scheduler's `at(…)`.
 
 User guide of EventBridge, "Cron expressions" and "Rate expressions"; of Scheduler, "Schedule types" (November 2026).
 """
@@ -24,9 +24,16 @@ class ScheduleError(ValueError):
 
 
 def next_time(expression: str, after: datetime, began: datetime, zone: str = "UTC") -> datetime | None:
-    """Return the first time later than ``after`` at which a schedule is due; None when there is none.
+    """Return the first time later than `after` at which a schedule is due; None when there is none.
 
-    ``began`` is when a rate began to count. Raises ScheduleError.
+    Args:
+        expression: `rate(…)`, `cron(…)` or `at(…)`.
+        after: the moment to look from.
+        began: when a rate began to count.
+        zone: the time zone of `cron` and `at`.
+
+    Raises:
+        ScheduleError: EventBridge would reject the expression.
     """
     if rate := RATE.fullmatch(expression):
         return next_of_rate(int(rate[1]), rate[2], bool(rate[3]), after, began)
@@ -42,7 +49,11 @@ def next_time(expression: str, after: datetime, began: datetime, zone: str = "UT
 
 
 def next_of_rate(number: int, unit: str, plural: bool, after: datetime, began: datetime) -> datetime:
-    """Return a multiple of the period after its begin. One is singular, and more are plural."""
+    """Return a multiple of the period after its begin.
+
+    Raises:
+        ScheduleError: One is not singular, or more are not plural.
+    """
     if number < 1 or plural != (number > 1):
         raise ScheduleError(number, unit)
     period = timedelta(seconds=number * UNITS[unit])
@@ -52,7 +63,11 @@ def next_of_rate(number: int, unit: str, plural: bool, after: datetime, began: d
 
 
 def next_of_cron(fields: str, after: datetime) -> datetime | None:
-    """AWS's six fields (minute, hour, day, month, day of the week, year) in croniter's words."""
+    """Return when AWS's six fields (minute, hour, day, month, day of the week, year) are met next, None for never.
+
+    Raises:
+        ScheduleError: They are not six, or not valid.
+    """
     parts = fields.split()
     if len(parts) != CRON_FIELDS or (parts[2] == "?") == (parts[4] == "?"):
         raise ScheduleError(fields)

@@ -42,7 +42,11 @@ def check_launcher(request: CloudRequest, gate: MotoGate) -> None:
 
 
 def check_execution(request: CloudRequest, gate: MotoGate) -> None:
-    """Return an execution whose state machine runs tasks would succeed at once without running any."""
+    """Check that the state machine of an execution runs no tasks: moto would let it succeed without running any.
+
+    Raises:
+        CannotRunError: It runs some.
+    """
     arn = parameters(request).get("stateMachineArn")
     target = request.headers["x-amz-target"].rpartition(".")[0] + ".DescribeStateMachine"
     asked = replace(
@@ -56,14 +60,20 @@ def check_execution(request: CloudRequest, gate: MotoGate) -> None:
     definition = json.loads(described.content).get("definition", "")
     if any(resource in definition for resource in RUNS_TASKS):
         message = (
-            f"fargate-local executes no state machine, and {arn} runs ECS tasks: its execution would succeed without"
-            " them. Start the tasks with RunTask instead."
+            f"fargate-local does not execute state machines, and {arn} runs ECS tasks: its execution would succeed"
+            " without them. Start the tasks with RunTask instead."
         )
         raise CannotRunError(message)
 
 
 def check_expression(expression: Any) -> None:
-    """Return a rule's schedule (words: github.com/localstack/localstack/pull/12156, github.com/aws/aws-cdk/issues/32753)."""
+    """Check a rule's schedule.
+
+    The words are from github.com/localstack/localstack/pull/12156 and github.com/aws/aws-cdk/issues/32753.
+
+    Raises:
+        CannotRunError: EventBridge would reject it.
+    """
     if not expression:
         return
     if not str(expression).startswith(("rate(", "cron(")) or not is_schedule(str(expression)):
@@ -72,7 +82,11 @@ def check_expression(expression: Any) -> None:
 
 
 def check_schedule(schedule: dict[str, Any]) -> None:
-    """Return a schedule of Scheduler, whatever its target."""
+    """Check a schedule of Scheduler, whatever its target.
+
+    Raises:
+        CannotRunError: Its expression, time zone or ECS target is not valid.
+    """
     expression, zone = str(schedule.get("ScheduleExpression")), schedule.get("ScheduleExpressionTimezone") or "UTC"
     if zone not in available_timezones():
         message = f"Invalid Schedule Expression Timezone {zone}."
@@ -100,7 +114,13 @@ def is_schedule(expression: str) -> bool:
 
 
 def check_target(target: Any) -> None:
-    """Return a target that is ECS has a role (words: github.com/hashicorp/terraform-provider-aws/pull/19913)."""
+    """Check that a target that is ECS has a role and parameters.
+
+    The words are those in github.com/hashicorp/terraform-provider-aws/pull/19913.
+
+    Raises:
+        CannotRunError: It has not.
+    """
     if not isinstance(target, dict) or not is_ecs(target):
         return
     if not target.get("RoleArn"):

@@ -1,6 +1,6 @@
 """An ECS target of EventBridge or Scheduler as the RunTask request that it stands for.
 
-API references: EventBridge ``Target`` and ``EcsParameters``, Scheduler ``Target`` and ``EcsParameters``; Scheduler's
+API references: EventBridge `Target` and `EcsParameters`, Scheduler `Target` and `EcsParameters`; Scheduler's
 user guide, "Using universal targets" (read November 2026).
 """
 
@@ -17,7 +17,11 @@ RENAMED: Final = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count", "
 
 
 def run_task_request(invocation: Invocation) -> dict[str, Any]:
-    """Return the request of an invocation. Raises InvalidParameterError for a target that is none."""
+    """Return the RunTask request of an invocation.
+
+    Raises:
+        InvalidParameterError: Its target does not run a task.
+    """
     target = invocation.target
     given = from_text(invocation.text)
     if target.get("Arn") == UNIVERSAL:
@@ -44,7 +48,7 @@ def from_text(text: str | None) -> dict[str, Any]:
 
 
 def fitted(value: Any, shape: Any) -> Any:
-    """Return the value with the names of ECS's own API, whatever their case, and without what that API does not know."""
+    """Return the value with the names of ECS's API, whatever their case, and without what that API does not know."""
     if shape.type_name == "structure" and isinstance(value, dict):
         members = {name.lower(): name for name in shape.members}
         known = {members[name.lower()]: item for name, item in value.items() if name.lower() in members}

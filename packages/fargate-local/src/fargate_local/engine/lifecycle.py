@@ -159,7 +159,11 @@ class TaskLife:
                     life.description["imageDigest"] = life.image.digest
 
     def _prepare(self) -> None:
-        """Secrets, log streams and images of all containers; runs in a worker thread."""
+        """Get secrets, log streams and images of all containers; runs in a worker thread.
+
+        Raises:
+            StartError: Something that a container needs cannot be had.
+        """
         if self._around.before_start:
             self._around.before_start(self.plan)
         for life in self._containers.values():

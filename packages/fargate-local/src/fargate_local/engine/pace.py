@@ -20,7 +20,7 @@ UNKNOWN_IMAGE_BYTES: Final = 100e6
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Fargate's times, multiplied by ``scale``."""
+    """Fargate's times, multiplied by `scale`."""
 
     catalog: Catalog
     scale: float

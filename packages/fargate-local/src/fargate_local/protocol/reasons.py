@@ -66,12 +66,12 @@ def parameter_unreachable() -> str:
 
 
 def parameters_refused(detail: str) -> str:
-    """Return an execution role that may not read a parameter."""
+    """Return the reason for an execution role that may not read a parameter."""
     return f"{SECRETS_PREFIX} unable to retrieve secrets from ssm: service call has been retried 1 time(s): {detail}"
 
 
 def registry_refused(detail: str) -> str:
-    """Return an execution role that may not log in to ECR."""
+    """Return the reason for an execution role that may not log in to ECR."""
     return f"{SECRETS_PREFIX} unable to retrieve ecr registry auth: service call has been retried 1 time(s): {detail}"
 
 
@@ -86,7 +86,7 @@ def registry_unreachable(region: str, address: str) -> str:
 
 
 def pull_forbidden(reference: str, manifest: str) -> str:
-    """Return an execution role that may not pull from a repository (aws/aws-cdk#29876)."""
+    """Return the reason for an execution role that may not pull from a repository (aws/aws-cdk#29876)."""
     host = reference.partition("/")[0]
     return pull_failed(
         reference, f"pulling from host {host} failed with status code [manifests {manifest}]: 403 Forbidden"
@@ -103,7 +103,10 @@ def layers_timed_out(reference: str, region: str) -> str:
 
 
 def logs_refused(what: str, detail: str) -> str:
-    """Return an execution role that may not create a stream or a group (terraform-aws-modules/terraform-aws-ecs#313)."""
+    """Return the reason for an execution role that may not create a stream or a group.
+
+    Words: terraform-aws-modules/terraform-aws-ecs#313.
+    """
     return (
         "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to"
         f" create Cloudwatch log {what}: {detail} : exit status 1"
@@ -120,7 +123,7 @@ def logs_unreachable(region: str, address: str) -> str:
 
 
 def cannot_assume(role: str) -> str:
-    """Return a role that does not exist or does not trust ECS."""
+    """Return the message about a role that does not exist or does not trust ECS."""
     return (
         f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being"
         " passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this"

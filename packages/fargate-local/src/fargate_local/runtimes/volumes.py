@@ -22,7 +22,12 @@ class Volumes:
         self._root = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getpid()}"
 
     def folder(self, task_id: str, name: str) -> Path:
-        """Return the folder of a volume, the same for all containers of the task. Raises StartError for an odd name."""
+        """Return the folder of a volume, the same for all containers of the task.
+
+        Raises:
+            StartError: The name is not one that a volume may have.
+            PermissionError: Another user has the folder of all volumes.
+        """
         if not NAME.fullmatch(name):
             # RegisterTaskDefinition lets no such name through, but a template's definition is not checked.
             message = (

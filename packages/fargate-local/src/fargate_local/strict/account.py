@@ -44,7 +44,7 @@ def tags_of_entity(entity: Any) -> dict[str, str]:
 
 
 def role_session(arn: str, session: str, source: Mapping[str, tuple[str, ...]] | None = None) -> Principal:
-    """Return a role as somebody uses it."""
+    """Return the principal that a session of a role is."""
     name = last_part(arn)
     role = role_named(arn)
     context: dict[str, tuple[str, ...]] = {
@@ -59,7 +59,7 @@ def role_session(arn: str, session: str, source: Mapping[str, tuple[str, ...]] |
 
 
 def holder_of(access_key: str) -> tuple[Principal, str | None] | None:
-    """Return the user or role session with an access key of IAM or STS, and its session policy; None when neither knows it."""
+    """Return who has an access key of IAM or STS, and the session policy; None when neither knows the key."""
     sts = backend("sts")
     assumed = sts.get_assumed_role_from_access_key(access_key) if sts else None
     if assumed:
@@ -80,7 +80,7 @@ def holder_of(access_key: str) -> tuple[Principal, str | None] | None:
 
 
 def service_principal(name: str, source_arn: str) -> Principal:
-    """Return a service of AWS on behalf of this account."""
+    """Return the principal that a service of AWS is when it acts for this account."""
     context: dict[str, tuple[str, ...]] = {
         "aws:SourceAccount": (ACCOUNT,),
         "aws:SourceArn": (source_arn,),
@@ -173,7 +173,7 @@ def resource_policy(arn: str) -> str | None:
 
 
 def tags_of(arn: str) -> dict[str, str]:
-    """Return the tags of a resource, tasks excepted, which moto does not hold; none for a kind that is not known here."""
+    """Return the tags of a resource; none for tasks, which moto does not hold, and for kinds not known here."""
     service, region, resource = parts_of(arn)
     look = TAGS.get(service)
     memory = backend(service, region or GLOBAL)
@@ -245,7 +245,7 @@ def secret_named(region: str, identifier: str) -> Any:
 
 
 def log_group_arn(arn: str) -> str:
-    """Return the ARN of the group that a stream, or ``group:*``, belongs to."""
+    """Return the ARN of the group that a stream, or `group:*`, belongs to."""
     return ":".join(arn.split(":")[:7])
 
 

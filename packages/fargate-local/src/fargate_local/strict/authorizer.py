@@ -42,7 +42,7 @@ SERVICES: Final[dict[str, Callable[[Call], Iterator[Need]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """A permission that is missing. ``str()`` is AWS's sentence."""
+    """A permission that is missing. `str()` is AWS's sentence."""
 
     principal: Principal
     need: Need
@@ -55,7 +55,7 @@ class Denial:
 class Authorizer:
     """Answers a call that may not be made; keeps count of those that may.
 
-    ``caller`` gives (role, task id) of a running task's access key.
+    `caller` gives (role, task id) of a running task's access key.
     """
 
     def __init__(self, root_key: str, caller: Callable[[str], tuple[str, str] | None], records: Records) -> None:
@@ -123,7 +123,7 @@ def needs_of(call: Call) -> list[Need]:
 
 
 def surroundings(need: Need) -> dict[str, tuple[str, ...]]:
-    """Return the condition keys that every request has. Loopback stands for TLS, as it does in the SDKs' endpoints here."""
+    """Return the condition keys that every request has; loopback counts as TLS."""
     now = time.time()
     parts = need.resource.split(":")
     return {

@@ -40,7 +40,7 @@ class Call:
 
     @cached_property
     def operation(self) -> str:
-        """The operation's name, in any protocol; ``Unknown`` where it is none of the service's."""
+        """The operation's name, in any protocol; `Unknown` where it is none of the service's."""
         if found := RPC_PATH.match(self.request.path):
             return found[1]
         return self.request.action or rest_operation(self.service, self.request.method, self.request.path)
@@ -64,7 +64,7 @@ class Call:
         return next((value for value in found if isinstance(value, str) and value), "")
 
     def texts(self, name: str) -> list[str]:
-        """Return a list of texts: in JSON, or ``name.member.1`` and ``name.1`` of a query."""
+        """Return a list of texts: in JSON, or `name.member.1` and `name.1` of a query."""
         value = self.parameters.get(name)
         if isinstance(value, list):
             return [each for each in value if isinstance(each, str)]
@@ -83,7 +83,7 @@ class Call:
         action: str = "",
         tags: Callable[[], dict[str, str]] | None = None,
     ) -> Need:
-        """Return the permission for this operation, or for another action of it, on a resource; ``keys`` are of conditions."""
+        """Return the permission for this operation, or for `action`, on a resource; `keys` are of conditions."""
         name = action or f"{PREFIXES.get(self.service, self.service)}:{self.operation}"
         given = {key: value if isinstance(value, tuple) else (value,) for key, value in (keys or {}).items()}
         known = no_tags if resource == "*" else partial(account.tags_of, resource)
@@ -92,7 +92,7 @@ class Call:
 
 
 def tag_context(parameters: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """``aws:RequestTag`` and ``aws:TagKeys`` of a request that sets tags."""
+    """`aws:RequestTag` and `aws:TagKeys` of a request that sets tags."""
     given = parameters.get("tags", parameters.get("Tags"))
     tags = account.as_mapping(given) if isinstance(given, list | dict) else flat_tags(parameters)
     if not tags:
@@ -101,7 +101,7 @@ def tag_context(parameters: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def flat_tags(parameters: dict[str, Any]) -> dict[str, str]:
-    """Tags in the fields of a query: ``Tags.member.1.Key``, ``Tags.member.1.Value``."""
+    """Tags in the fields of a query: `Tags.member.1.Key`, `Tags.member.1.Value`."""
     keys = {
         name.removesuffix(".Key"): value
         for name, value in parameters.items()
@@ -112,7 +112,7 @@ def flat_tags(parameters: dict[str, Any]) -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def rest_routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
-    """(method, path, operation) of a REST service, longer paths first, as botocore describes it."""
+    """Return (method, path, operation) of a REST service, longer paths first, as botocore describes them."""
     session = botocore.session.Session()
     try:
         model = session.get_service_model(service)

@@ -35,7 +35,7 @@ def in_network(wanted: str, value: str) -> bool:
 
 
 def compared(read: Callable[[str], float], compare: Callable[[float, float], bool]) -> Test:
-    """Return a comparison of numbers or of dates; false where one of the two is none."""
+    """Return a test that compares numbers or dates; it is false for what is neither."""
 
     def test(wanted: str, value: str) -> bool:
         try:
@@ -92,7 +92,7 @@ class UnknownOperatorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One key of one operator. ``quantifier`` is ``ForAllValues``, ``ForAnyValue`` or empty."""
+    """One key of one operator. `quantifier` is `ForAllValues`, `ForAnyValue` or empty."""
 
     operator: str
     key: str
@@ -101,7 +101,11 @@ class Condition:
     if_exists: bool = False
 
     def holds(self, lookup: Lookup) -> bool:
-        """Whether a request with these context values meets the condition. Raises UnknownOperatorError."""
+        """Return whether a request with these context values meets the condition.
+
+        Raises:
+            UnknownOperatorError: IAM has no such operator, or this evaluator does not know it.
+        """
         values = lookup(self.key)
         if self.operator == "Null":
             absent = "true" if values is None else "false"

@@ -13,7 +13,7 @@ TASKS: Final = "ecs-tasks.amazonaws.com"
 
 
 def ecs(call: Call) -> Iterator[Need]:
-    """Return what the operation takes; nothing for those that take ``*``."""
+    """Return what the operation takes; nothing for those that take `*`."""
     if mapped := OPERATIONS.get(call.operation):
         yield from mapped(call)
     elif call.operation in OF_CLUSTERS:
@@ -106,7 +106,7 @@ def register_task_definition(call: Call) -> Iterator[Need]:
 
 
 def list_tasks(call: Call) -> Iterator[Need]:
-    """Return the reference has it on container instances, Fargate or not."""
+    """Return the needs on container instances, which the reference names with Fargate as well."""
     cluster = last_part(call.text("cluster") or "default")
     instance = last_part(call.text("containerInstance")) or "*"
     yield call.need(call.arn(f"container-instance/{cluster}/{instance}"), of_cluster(call))
@@ -135,7 +135,7 @@ OPERATIONS: Final[dict[str, Callable[[Call], Iterator[Need]]]] = {
 
 
 def tagging(call: Call, arn: str) -> Iterator[Need]:
-    """Making something with tags takes ``ecs:TagResource`` too (developer guide, "Tagging authorization")."""
+    """Yield `ecs:TagResource` for a call that makes something with tags (developer guide, "Tagging authorization")."""
     if call.parameters.get("tags") and call.operation.startswith(("Create", "Register", "Run", "Start")):
         yield call.need(arn, {"ecs:CreateAction": call.operation}, action="ecs:TagResource")
 
@@ -146,7 +146,7 @@ def cluster_arn(call: Call, identifier: str) -> str:
 
 
 def of_cluster(call: Call) -> dict[str, Any]:
-    """``ecs:cluster`` of the call."""
+    """`ecs:cluster` of the call."""
     return {"ecs:cluster": cluster_arn(call, call.text("cluster") or "default")}
 
 
@@ -164,7 +164,7 @@ def service_arn(call: Call, name: str) -> str:
 
 
 def definition_named(region: str, identifier: str) -> Any:
-    """Moto's task definition by family, ``family:revision`` or ARN; None when there is none."""
+    """Moto's task definition by family, `family:revision` or ARN; None when there is none."""
     memory = account.backend("ecs", region)
     family, _, number = last_part(identifier).partition(":")
     revisions = dict(memory.task_definitions.get(family, {})) if memory else {}

@@ -1,5 +1,7 @@
-"""What a launch needs beyond the caller's permission: roles that ECS may assume, quota, and an execution role that may
-do what Fargate does with it before the containers start.
+"""What a launch needs beyond the caller's permission.
+
+Roles that ECS may assume, quota, and an execution role that may do what Fargate does with it before the containers
+start.
 
 Texts: Amazon ECS developer guide, "Stopped tasks error messages" and "API failure reasons", and those that users quote
 in aws/copilot-cli#4504 (SSM), GiamPy5/terraform-aws-directus#10 (Secrets Manager), terraform-aws-modules/
@@ -37,7 +39,7 @@ VCPU_LIMIT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Launches:
-    """Judges launches: RunTask asks ``check`` and ``failures``, a starting task ``before_start``."""
+    """Judges launches: RunTask asks `check` and `failures`, a starting task `before_start`."""
 
     authorizer: Authorizer
     records: Records
@@ -45,7 +47,11 @@ class Launches:
     vcpus: float = NEW_ACCOUNT_VCPUS
 
     def check(self, launch: Launch) -> None:
-        """Raise ClientError for a role that ECS may not assume for its tasks."""
+        """Check that ECS may assume the launch's roles for its tasks.
+
+        Raises:
+            ClientError: It may not.
+        """
         overrides = launch.request.get("overrides", {})
         for key in ("taskRoleArn", "executionRoleArn"):
             role = overrides.get(key) or launch.definition.get(key)
@@ -171,5 +177,5 @@ def may_assume(role: str, region: str) -> bool:
 
 
 def refusal(denial: Denial) -> str:
-    """Return a refusal of the AWS SDK that the agent is written with."""
+    """Return an error in the words of the AWS SDK that Fargate's agent uses."""
     return f"AccessDeniedException: {denial} status code: 400, request id: {uuid.uuid4()}"

@@ -21,7 +21,7 @@ ADDRESS_OUTSIDE: Final = "52.46.128.1"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of a security group; ``block``, ``group`` or ``prefix_list`` says with whom."""
+    """One rule of a security group; `block`, `group` or `prefix_list` says with whom."""
 
     protocol: str
     first: int = 0
@@ -37,7 +37,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A VPC endpoint of one service. ``blocks`` are those of its subnets."""
+    """A VPC endpoint of one service. `blocks` are those of its subnets."""
 
     service: str
     gateway: bool
@@ -50,7 +50,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """What a task sees. ``way_out`` is the default route's target: ``igw``, ``nat``, ``other`` or none."""
+    """What a task sees. `way_out` is the default route's target: `igw`, `nat`, `other` or none."""
 
     region: str
     block: str
@@ -63,7 +63,7 @@ class Interface:
 
 
 def unreachable(task: Interface, service: str) -> str | None:
-    """Return the address at which a service does not answer; None when it does. ``internet`` is everything else."""
+    """Return the address at which a service does not answer; None when it does. `internet` is everything else."""
     full = f"com.amazonaws.{task.region}.{service}"
     endpoints = [endpoint for endpoint in task.endpoints if endpoint.service == full]
     private = [endpoint for endpoint in endpoints if not endpoint.gateway and endpoint.private_dns]

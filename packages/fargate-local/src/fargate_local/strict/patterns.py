@@ -23,7 +23,11 @@ class UnknownVariableError(LookupError):
 
 
 def resolved(text: str, lookup: Lookup) -> str:
-    """Return the text with its ``${variables}`` replaced. Raises UnknownVariableError."""
+    """Return the text with its `${variables}` replaced.
+
+    Raises:
+        UnknownVariableError: One has no value.
+    """
     if "${" not in text:
         return text
 
@@ -47,13 +51,13 @@ def hide(text: str) -> str:
 
 
 def shown(text: str) -> str:
-    """Resolved text as plain characters."""
+    """Return resolved text as plain characters."""
     return "".join(SHOWN.get(character, character) for character in text)
 
 
 @lru_cache(maxsize=8192)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """``*`` is any text, ``?`` one character."""
+    """`*` is any text, `?` one character."""
     pieces = {"*": ".*", "?": "."}
     text = "".join(pieces.get(character) or re.escape(SHOWN.get(character, character)) for character in pattern)
     return re.compile(text, re.DOTALL)
@@ -70,7 +74,7 @@ def action_matches(pattern: str, action: str) -> bool:
 
 
 def arn_matches(pattern: str, arn: str) -> bool:
-    """Part by part: no wildcard reaches over a colon, except in the last part. Missing parts are ``*``."""
+    """Part by part: no wildcard reaches over a colon, except in the last part. Missing parts are `*`."""
     if pattern in ("*", arn):
         return True
     parts = arn.split(":", ARN_PARTS - 1)

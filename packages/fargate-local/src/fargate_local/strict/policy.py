@@ -26,7 +26,7 @@ def no_tags() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls. ``arn`` is what messages name, ``identity`` the user or role whose policies count."""
+    """Who calls. `arn` is what messages name, `identity` the user or role whose policies count."""
 
     arn: str
     identity: str
@@ -37,7 +37,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One permission that a call takes. ``tags`` are the resource's, asked for only where a condition wants them."""
+    """One permission that a call takes. `tags` are the resource's, asked for only where a condition wants them."""
 
     action: str
     resource: str = "*"
@@ -63,7 +63,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement of a policy. ``policy`` and ``number`` say where it stands."""
+    """One statement of a policy. `policy` and `number` say where it stands."""
 
     policy: str
     number: int
@@ -139,7 +139,7 @@ def as_tuple(value: Any) -> tuple[str, ...]:
 
 
 def parse_principals(element: Any) -> tuple[tuple[str, str], ...]:
-    """(kind, value) of a Principal element; ``*`` is a kind of its own."""
+    """(kind, value) of a Principal element; `*` is a kind of its own."""
     if element is None:
         return ()
     if not isinstance(element, dict):
@@ -177,8 +177,8 @@ def parse_policy(name: str, document: str) -> tuple[Statement, ...]:
 class Policies:
     """All that is said about a request.
 
-    ``boundary`` and ``session`` limit and do not grant; None means that there is none. With ``must_trust`` the resource
-    policy has the last word: roles (``sts:AssumeRole``) and KMS keys.
+    `boundary` and `session` limit and do not grant; None means that there is none. With `must_trust` the resource
+    policy has the last word: roles (`sts:AssumeRole`) and KMS keys.
     """
 
     identity: tuple[Statement, ...] = ()
@@ -191,7 +191,7 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``because`` ends AWS's sentence about a refusal; ``granted_by`` are the identity statements that allowed."""
+    """`because` ends AWS's sentence about a refusal; `granted_by` are the identity statements that allowed."""
 
     allowed: bool
     because: str = ""

@@ -42,9 +42,9 @@ OF_BUCKETS: Final = {
     "versioning": "BucketVersioning",
     "website": "BucketWebsite",
 }
-"""Parts of a bucket, in the query of a call, and what they are called in actions: ``s3:Get…``, ``s3:Put…``."""
+"""Parts of a bucket, in the query of a call, and what they are called in actions: `s3:Get…`, `s3:Put…`."""
 REALLY_DELETED: Final = frozenset({"policy", "website"})
-"""Whose removal is ``s3:Delete…``; that of the others is ``s3:Put…``."""
+"""Whose removal is `s3:Delete…`; that of the others is `s3:Put…`."""
 OF_OBJECTS: Final = {
     "acl": "Acl",
     "attributes": "Attributes",

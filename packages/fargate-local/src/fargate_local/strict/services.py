@@ -25,7 +25,7 @@ TAGS_OF_LOGS: Final = frozenset({"TagResource", "UntagResource", "ListTagsForRes
 
 
 def logs(call: Call) -> Iterator[Need]:
-    """Streams, and groups as Logs names them in its refusals: ``log-group:<name>:log-stream:``."""
+    """Streams, and groups as Logs names them in its refusals: `log-group:<name>:log-stream:`."""
     if call.operation in TAGS_OF_LOGS:
         yield call.need(call.text("resourceArn"))
         return
@@ -40,7 +40,7 @@ def logs(call: Call) -> Iterator[Need]:
 
 
 def secretsmanager(call: Call) -> Iterator[Need]:
-    """Return a secret by its ARN. One that does not exist is named as the caller named it."""
+    """Return the needs on a secret by its ARN; one that does not exist is named as the caller named it."""
     if call.operation == "CreateSecret":
         yield call.need(call.arn(f"secret:{call.text('Name')}"), {"secretsmanager:Name": call.text("Name")})
         return
@@ -70,7 +70,7 @@ def ssm(call: Call) -> Iterator[Need]:
 
 
 def sqs(call: Call) -> Iterator[Need]:
-    """Return a queue by its URL or name. SQS writes actions in refusals in small letters; policies do not care."""
+    """Return the needs on a queue by its URL or name; SQS writes actions in small letters, policies ignore case."""
     if name := last_part(call.text("QueueUrl", "QueueName").rstrip("/")):
         yield call.need(call.arn(name))
     elif arn := call.text("SourceArn", "TaskHandle"):
@@ -78,7 +78,7 @@ def sqs(call: Call) -> Iterator[Need]:
 
 
 def sns(call: Call) -> Iterator[Need]:
-    """Return a topic by ARN, or by name where it is made."""
+    """Return the needs on a topic by ARN, or by name where it is made."""
     arn = call.text("TopicArn", "TargetArn", "ResourceArn", "SubscriptionArn")
     if arn:
         yield call.need(":".join(arn.split(":")[:6]))

@@ -34,7 +34,7 @@ class Ledger:
                 self._resources[who] |= {(statement.policy, statement.number, pattern) for pattern in resources}
 
     def report(self) -> list[dict[str, Any]]:
-        """Of each role of the account: ``used``, ``refused``, ``unused``."""
+        """Of each role of the account: `used`, `refused`, `unused`."""
         iam = account.backend("iam")
         roles = sorted(iam.roles.values(), key=lambda role: str(role.name)) if iam else []
         with self._lock:

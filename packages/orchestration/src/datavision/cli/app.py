@@ -12,10 +12,10 @@ from typer.core import TyperCommand, TyperGroup
 _COMMANDS = {
     "run": ("run:run", "Run pipelines and wait until they end"),
     "up": ("local:up", "Start the local stack with the Airflow UI, until Ctrl-C"),
-    "clean": ("local:clean", "Stop what is still running for this folder and remove its local data"),
+    "clean": ("local:clean", "Stop what still runs here and remove this folder's local data"),
     "sql": ("sql:sql", "Read the lakehouse with SQL"),
     "doctor": ("doctor:doctor", "Check everything a run needs"),
-    "release": ("release:release", "Build, scan and test what changed, then pin every pipeline to it"),
+    "release": ("release:release", "Build, scan and test what changed, then pin the pipelines to it"),
     "promote": ("release:promote", "Pin the images of one environment in another"),
     "rollback": ("rollback:rollback", "Pin one pipeline to an earlier version"),
     "history": ("rollback:history", "Show what a pipeline was pinned to"),

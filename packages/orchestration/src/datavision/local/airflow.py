@@ -172,7 +172,11 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
 
 
 def _keys(path: Path) -> dict[str, str]:
-    """Return this state folder's signing keys, made once and readable by the owner only."""
+    """Return this state folder's signing keys, made once and readable by the owner only.
+
+    Raises:
+        StartError: The file no longer holds them.
+    """
     keys: dict[str, str]
     if not path.exists():
         fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()

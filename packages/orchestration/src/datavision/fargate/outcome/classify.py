@@ -49,6 +49,7 @@ _STOPPED_BY_US = {
     StopReason.REAPED: Outcome.KILLED,
     StopReason.DIGEST: Outcome.DIGEST,
     StopReason.RELEASE: Outcome.KILLED,
+    StopReason.BOOTSTRAP: Outcome.KILLED,
 }
 _EXIT_CODES = {
     exit_codes.SUCCESS: Outcome.SUCCESS,
