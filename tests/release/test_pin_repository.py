@@ -356,7 +356,7 @@ def test_the_state_of_a_pin_tells_edits_and_commits_that_were_no_release(
     assert state().drift[0] == f"commit {by_hand[:9]} (Quick fix) is not a release, promotion or rollback"
     repo.commit(repo.tree({PATH: repo.store_text("broken")}, "HEAD"), by_hand, "Broken")
     repo.check_out([PATH])
-    assert (state().pin, state().drift) == (None, ("the pin is malformed: release or roll back anew",))
+    assert (state().pin, state().drift) == (None, ("the pin is malformed: release or roll back again",))
 
 
 def audit(config: Config, run_id: str, day: int, module: str, release: str, digest: str | None, at: float) -> None:
