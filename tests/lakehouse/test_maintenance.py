@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import time_machine
 
 from datavision_lakehouse import LakehouseSettings, UnknownLoad, connect
 from datavision_lakehouse.history import Snapshot, mark_load
@@ -95,8 +96,8 @@ def test_files_of_expired_snapshots_go_only_after_the_delay(make_settings: Calla
         old = _parquet(settings)
         lake.execute("CREATE OR REPLACE TABLE t AS SELECT range AS x FROM range(10, 1000)")
         # DuckLake notes the moment of expiry by its own clock: two days on, the delay of three has not passed.
+        lake.execute("CALL ducklake_expire_snapshots('lake', versions => [0, 1])").fetchall()
         early = maintain(lake, settings, datetime.now(UTC) + timedelta(days=2))
-        assert early.expired_snapshots > 0
         assert early.removed_files == 0
         assert old <= _parquet(settings)
         late = maintain(lake, settings, datetime.now(UTC) + timedelta(days=4))
@@ -105,23 +106,40 @@ def test_files_of_expired_snapshots_go_only_after_the_delay(make_settings: Calla
         assert lake.execute("SELECT count(*) FROM t").fetchall() == [(990,)]
 
 
+def _replace(lake: duckdb.DuckDBPyConnection, number: int) -> None:
+    lake.execute("BEGIN")
+    lake.execute(f"CREATE OR REPLACE TABLE t AS SELECT {number} AS load, range AS x FROM range(500)")
+    mark_load(lake, f"carga-{number}")
+    lake.execute("COMMIT")
+
+
+@pytest.mark.parametrize("write", [_load, _replace])
 def test_a_reader_that_began_before_housekeeping_ends_undisturbed(
-    make_settings: Callable[..., LakehouseSettings],
+    make_settings: Callable[..., LakehouseSettings], write: Callable[[duckdb.DuckDBPyConnection, int], None]
 ) -> None:
     settings = make_settings(snapshot_days=1, snapshot_loads=1, cleanup_hours=72, inline_rows=0)
     with connect(settings) as lake:
-        for number in range(6):
-            _load(lake, number)
-        before = _state(settings, "carga-1")
-        with connect(settings, at="carga-1") as reader:
+        write(lake, 0)
+        before = _state(settings, "carga-0")
+        with connect(settings, at="carga-0") as reader:
             # Its transaction has a snapshot, but none of the files yet, which DuckDB would keep in memory.
             reader.execute("BEGIN")
             reader.execute("SELECT load FROM t LIMIT 0")
-            # Two days on, the reader's snapshot expires; the delay for its files has not passed.
-            assert maintain(lake, settings, datetime.now(UTC) + timedelta(days=2)).expired_snapshots > 0
+            write(lake, 1)
+            maintain(lake, settings, datetime.now(UTC) + timedelta(days=2))
             assert reader.execute("SELECT load, count(*), sum(x) FROM t GROUP BY ALL ORDER BY ALL").fetchall() == before
-    with pytest.raises(UnknownLoad):
-        connect(settings, at="carga-1")
+        assert maintain(lake, settings, datetime.now(UTC) + timedelta(days=5)).expired_snapshots > 0
+
+
+def test_a_state_about_to_expire_is_not_opened_any_more(make_settings: Callable[..., LakehouseSettings]) -> None:
+    settings = make_settings(snapshot_days=1, snapshot_loads=1)
+    with connect(settings) as lake:
+        _load(lake, 0)
+        _load(lake, 1)
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=2), tick=True):
+        with pytest.raises(UnknownLoad, match=r"'carga-0' is no longer kept: those of the last 1 days are"):
+            connect(settings, at="carga-0")
+        connect(settings, at="carga-1").close()
 
 
 def test_files_of_a_load_that_died_are_removed_but_not_those_of_one_under_way(

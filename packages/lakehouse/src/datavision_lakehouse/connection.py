@@ -3,14 +3,22 @@
 import os
 import re
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import duckdb
 
-from datavision_lakehouse.errors import ConfigurationError, LakehouseError, NotInitialized, Unavailable
+from datavision_lakehouse.errors import (
+    ConfigurationError,
+    LakehouseError,
+    NotInitialized,
+    Unavailable,
+    UnknownLoad,
+)
 from datavision_lakehouse.extensions import OFFLINE, load_extensions
-from datavision_lakehouse.history import resolve
+from datavision_lakehouse.history import find_snapshot, snapshots
+from datavision_lakehouse.maintenance import snapshots_to_expire
 from datavision_lakehouse.postgres import sql_text
 from datavision_lakehouse.resources import DUCKDB_SHARE, memory_available
 from datavision_lakehouse.settings import LakehouseSettings
@@ -52,7 +60,7 @@ def connect(
             attach(connection, settings, read_only=read_only)
         else:
             attach(connection, settings, read_only=True)
-            _reattach_at(connection, at)
+            _reattach_at(connection, settings, at)
         connection.execute(f"USE {LAKE}")
     except BaseException:
         connection.close()
@@ -128,8 +136,16 @@ def attach(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings, *
         raise explain_catalog(error, settings) from None
 
 
-def _reattach_at(connection: duckdb.DuckDBPyConnection, at: str | int) -> None:
-    snapshot = resolve(connection, at)
+def _reattach_at(connection: duckdb.DuckDBPyConnection, settings: LakehouseSettings, at: str | int) -> None:
+    history = snapshots(connection)
+    snapshot = find_snapshot(history, at)
+    days, loads = settings.snapshot_days, settings.snapshot_loads
+    if snapshot in snapshots_to_expire(history, datetime.now(UTC), days, loads):
+        # It is still there for those who opened it in time, and may go while it is read.
+        raise UnknownLoad(
+            f"The state {str(at)!r} is no longer kept: those of the last {days} days are, and the last {loads} loads "
+            "(DATAVISION_LAKEHOUSE__SNAPSHOT_DAYS and SNAPSHOT_LOADS)."
+        )
     connection.execute(f"DETACH {LAKE}")
     connection.execute(f"ATTACH 'ducklake:{LAKE}' AS {LAKE} (READ_ONLY, SNAPSHOT_VERSION {snapshot})")
 

@@ -38,15 +38,6 @@ def snapshots(connection: duckdb.DuckDBPyConnection) -> list[Snapshot]:
     return [Snapshot(number, datetime.fromtimestamp(micros / 1_000_000, UTC), load) for number, micros, load in rows]
 
 
-def resolve(connection: duckdb.DuckDBPyConnection, at: str | int) -> int:
-    """Return the snapshot number that `at` refers to.
-
-    Raises:
-        UnknownLoad: It refers to none.
-    """
-    return find_snapshot(snapshots(connection), at)
-
-
 def find_snapshot(history: Sequence[Snapshot], at: str | int) -> int:
     """Return the snapshot in `history` (oldest first) that `at` refers to.
 

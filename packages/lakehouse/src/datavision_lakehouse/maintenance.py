@@ -35,14 +35,17 @@ def maintain(
 ) -> Housekeeping:
     """Flush inlined rows, merge small files, rewrite mostly deleted ones, expire old snapshots, remove unused files.
 
-    Readers of a kept snapshot are not disturbed: a file is removed `cleanup_hours` after the last snapshot that refers
-    to it expires.
+    Readers are not disturbed: a snapshot expires `cleanup_hours` after it was last of those that `connect` opens, since
+    DuckLake asks the catalog for a table's files only when they are read. A file is removed `cleanup_hours` after the
+    last snapshot that refers to it expired.
     """
     moment = now or datetime.now(UTC)
+    begun = moment - timedelta(hours=settings.cleanup_hours)
     flushed = _count(connection, "ducklake_flush_inlined_data('lake')", "rows_flushed")
     merged = _count(connection, "ducklake_merge_adjacent_files('lake')", "files_processed")
     rewritten = _count(connection, "ducklake_rewrite_data_files('lake')", "files_processed")
-    old = snapshots_to_expire(snapshots(connection), moment, settings.snapshot_days, settings.snapshot_loads)
+    history = [snapshot for snapshot in snapshots(connection) if snapshot.taken_at <= begun]
+    old = snapshots_to_expire(history, begun, settings.snapshot_days, settings.snapshot_loads)
     if old:
         versions = ", ".join(map(str, old))
         _count(connection, f"ducklake_expire_snapshots('lake', versions => [{versions}])")

@@ -56,7 +56,7 @@ class LakehouseSettings(Section):
     snapshot_loads: int = Field(default=10, ge=1)
     """The state after each of this many newest loads is kept regardless of its age."""
     cleanup_hours: int = Field(default=24, ge=1)
-    """Unreferenced files are deleted this much later, so that running readers can finish."""
+    """How long a reader may take: what is no longer kept expires this much later, its files as much after that."""
 
     @property
     def catalog(self) -> PostgresAddress:
