@@ -54,10 +54,13 @@ GARBAGE = tuple(
     for _ in range(40)
 )
 NEXT_STEP = re.compile(
-    r"\b(add|allow|ask|check|choose|copy|correct|create|fix|free|give|grant|install|look|make|name|pass|put|remove|restore|run|say|see|set|"
-    r"sign|start|stop|try|unset|use|write)\b|README|says what is missing|"
-    r"Release first|Options that go to dbt|does not take a value",
-    re.IGNORECASE,
+    # An imperative where a sentence or a clause begins; elsewhere "name", "set" or "run" may be anything.
+    r"(?:^|\t|[.:;] |[,(] ?|\b(?:and|or|then|please) )"
+    r"(?:add|allow|ask|check|choose|copy|correct|create|fix|free|give|grant|install|look|make|name|pass|put|release|remove|restore|run|"
+    r"say|see|set|sign|start|stop|take|try|unset|use|write)\b"
+    # click's words, which name the option and what is wrong with it.
+    r"|Option '.+' does not take a value",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 

@@ -154,7 +154,7 @@ def _explain(kind: type[BaseModel], error: ValidationError) -> str:
             problems.append(f"{variable} is not a known setting")
         else:
             problems.append(f"{variable}: {item['msg'].removeprefix('Value error, ')}")
-    return "Configuration error: " + "; ".join(problems) + ". The package's README lists every setting."
+    return "Configuration error: " + "; ".join(problems) + ". See the settings in the package's README."
 
 
 def _variables(kind: type[BaseModel], field: str, variable: str) -> list[str]:

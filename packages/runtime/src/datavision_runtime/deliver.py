@@ -20,7 +20,7 @@ def deliver(uri: str, report: str) -> None:
     scheme, _, rest = uri.partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not bucket or not key:
-        raise DeliveryError(f"The result URI {uri!r} is not s3://bucket/key; the task definition or operator sets it.")
+        raise DeliveryError(f"The result URI {uri!r} is not s3://bucket/key. Correct it where the task is started.")
     try:
         client = boto3.client("s3", config=_CONFIG)
         client.put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")

@@ -64,7 +64,7 @@ def _checked(arguments: Iterator[str]) -> Iterator[str]:
             open_list = name
             yield from (name, *_selectors(name, value if equals else _next(arguments, name)))
         elif argument.startswith("-"):
-            raise UsageError(f"{argument!r} is not an option here. Options that go to dbt: {_valid()}.")
+            raise UsageError(f"{argument!r} is not an option here. Use one that goes to dbt: {_valid()}.")
         elif open_list:
             yield from _selectors(open_list, argument)
         else:

@@ -23,7 +23,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
     if _is_aws(error):
-        return f"AWS refused or did not answer: {text}. `datavision doctor` says what is missing."
+        return f"AWS refused or did not answer: {text}. Run `datavision doctor` to see what is missing."
     if isinstance(error, UnicodeError):
         return f"A file or an argument is not UTF-8 text ({text}). Restore or fix it, then run again."
     if isinstance(error, OSError):
