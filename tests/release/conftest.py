@@ -120,21 +120,33 @@ def project(origin: Path, environment: None, tmp_path: Path, monkeypatch: pytest
     return Project(path, load("dev"))
 
 
-@pytest.fixture
-def in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Images whose one program ends well where the file that this returns is there, else not."""
-    flag = tmp_path / "in-order"
+def build_scripts(patch: pytest.MonkeyPatch, line: str) -> None:
+    """Have images built that hold one shell script, which ends with this line: in no time, and 1 MiB large."""
 
     def build(builder: ProcessBuilder, source: ModuleSource, stamp: Stamp) -> str:
         with tempfile.TemporaryDirectory(dir=builder._state) as folder:
             program = Path(folder) / "app" / ".venv" / "bin" / "datavision-run"
             program.parent.mkdir(parents=True)
-            program.write_text(f"#!/bin/sh\necho {source.hash}\ntest -e {flag}\n")
+            program.write_text(f"#!/bin/sh\necho {source.hash}\n{line}\n")
             program.chmod(0o755)
+            (program.parent / "padding").write_bytes(bytes(2**20))
             return str(builder._store.commit(Path(folder), _config(source, stamp)).manifest)
 
-    monkeypatch.setattr(ProcessBuilder, "build", build)
+    patch.setattr(ProcessBuilder, "build", build)
+
+
+@pytest.fixture
+def in_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Images whose one program ends well where the file that this returns is there, else not."""
+    flag = tmp_path / "in-order"
+    build_scripts(monkeypatch, f"test -e {flag}")
     return flag
+
+
+@pytest.fixture
+def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images of a script instead of a module's environment, for what is about pins and registries alone."""
+    build_scripts(monkeypatch, "true")
 
 
 PROGRAMS = ("podman", "runc", "skopeo", "docker-registry", "mmdebstrap")

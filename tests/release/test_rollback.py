@@ -17,6 +17,8 @@ from datavision.release.rollback import rollback
 
 RFM, DAILY = "pipeline_fact_rfm", "pipeline_suscripciones"
 
+pytestmark = pytest.mark.usefixtures("small_images")
+
 
 @pytest.fixture
 def releases(project: Any, request: pytest.FixtureRequest) -> tuple[Release, Release]:
