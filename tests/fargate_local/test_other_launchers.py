@@ -216,6 +216,7 @@ def test_a_restart_runs_no_task_again(make_cloud: MakeCloud, tmp_path: Path) -> 
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_schedules_run_their_tasks_when_they_are_due(ecs: Ecs) -> None:
     """One wait for the next minute serves four schedules."""
     family = ecs.define_shell("echo $WHO")

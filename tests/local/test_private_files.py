@@ -67,6 +67,7 @@ def test_a_file_that_everybody_could_read_is_its_owners_alone_once_it_is_written
     assert [each.name for each in tmp_path.iterdir()] == ["stack.json"]
 
 
+@pytest.mark.slow
 def test_airflow_answers_nobody_without_the_password(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     environment |= airflow_environment(settings(tmp_path), port=8080)

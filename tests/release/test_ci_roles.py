@@ -92,6 +92,7 @@ def granted(template: dict[str, Any], role: str) -> set[str]:
     return {action for part in actions for action in ([part] if isinstance(part, str) else part)}
 
 
+@pytest.mark.slow
 def test_each_role_may_do_what_its_command_calls_and_the_rest_has_a_reason(
     called: dict[str, set[str]], template: dict[str, Any]
 ) -> None:

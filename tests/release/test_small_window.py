@@ -8,6 +8,7 @@ from datavision.config import load
 from datavision.release.release import release
 
 
+@pytest.mark.slow
 def test_releases_with_a_small_window_keep_the_store_small_and_say_what_they_freed(
     project: Any, monkeypatch: pytest.MonkeyPatch, state: Any
 ) -> None:

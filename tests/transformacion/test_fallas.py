@@ -99,10 +99,18 @@ def loaded(lake: Any, random_business: Callable[[int, int], Any]) -> Any:
     ("arguments", "absent"),
     [
         (["build", "--select", "fact_rfm+"], r"error: fact_rfm: staging\.stg_\w+ does not exist yet\."),
-        (["snapshot"], r"error: snp_suscripciones: staging\.stg_subscriptions does not exist yet\."),
-        (["test", "--select", "dim_cuentas"], r"error: \w+: marts\.dim_cuentas\w* does not exist yet\."),
+        pytest.param(
+            ["snapshot"],
+            r"error: snp_suscripciones: staging\.stg_subscriptions does not exist yet\.",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["test", "--select", "dim_cuentas"],
+            r"error: \w+: marts\.dim_cuentas\w* does not exist yet\.",
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=" ".join,
+    ids=["build", "snapshot", "test"],
 )
 def test_a_step_out_of_turn_names_what_is_missing_and_is_not_tried_again(
     loaded: Any, log: Callable[..., Log], arguments: list[str], absent: str

@@ -245,7 +245,8 @@ def check_invariants(lake: Any) -> None:
                 assert connection.execute(query).fetchall() == [], f"{entity}: {violation}"
 
 
-@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 def test_random_histories_keep_the_invariants(
     lake: Any, seed: int, random_business: Callable[[int, int], dict[str, pd.DataFrame]]
 ) -> None:
