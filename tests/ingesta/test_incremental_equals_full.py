@@ -138,7 +138,7 @@ class Lake:
 
 
 @pytest.fixture
-def lakes(server: EmbeddedPostgres, place: Place, tmp_path: Path) -> Iterator[Callable[[str], Lake]]:
+def lakes(postgres: EmbeddedPostgres, place: Place, tmp_path: Path) -> Iterator[Callable[[str], Lake]]:
     """New lakehouses on one source, which stands at the end of LAST_DAY."""
     names = []
     name = place.catalog_url.rpartition("/")[2]
@@ -148,10 +148,10 @@ def lakes(server: EmbeddedPostgres, place: Place, tmp_path: Path) -> Iterator[Ca
     def make(word: str) -> Lake:
         names.append(f"{name}_{word}")
         more = {"DATAVISION_INGESTA__COMPARE_ROWS": "0", "DATAVISION_INGESTA__ROW_HASH": "always"}
-        return Lake(replace(place, catalog_url=server.url(names[-1]), folder=tmp_path / word, more=more))
+        return Lake(replace(place, catalog_url=postgres.url(names[-1]), folder=tmp_path / word, more=more))
 
     yield make
-    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
         for made in names:
             connection.execute(f"DROP DATABASE {made} WITH (FORCE)".encode())
 
