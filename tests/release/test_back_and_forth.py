@@ -1,7 +1,10 @@
 """Two releases, a run in flight, a rollback and the way forward again, with a real Airflow on a git bundle."""
 
+import contextlib
+import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]  # it ships no types
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from datavision.local.airflow import password_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -20,6 +27,7 @@ RFM, DAILY = "pipeline_fact_rfm", "pipeline_suscripciones"
 MODEL = "packages/transformacion/src/transformacion/dbt/models/marts/fact_rfm.sql"
 SETTINGS = "packages/ingesta/src/ingesta/settings.py"
 DATE = "2026-06-30"
+BROWSER = shutil.which("chromium")
 
 
 @dataclass
@@ -169,3 +177,62 @@ def test_a_rollback_brings_back_image_and_result_and_leaves_the_other_pipeline(p
     assert entries[0]["runs"] == 1
     assert entries[1]["runs"] == 2
     assert platform.call("pins", "--env", "local", "--json")
+
+
+def test_the_page_in_airflow_shows_it_and_goes_back_by_a_click(platform: Platform, tmp_path: Path) -> None:
+    """Both themes, two widths, no violation that axe finds; the pictures stay where DATAVISION_SCREENSHOTS says."""
+    now, before = (entry["version"] for entry in json.loads(platform.call("history", RFM, "--json"))[:2])
+    with open_page(platform) as (browser, url, token):
+        for width, theme in itertools.product((1280, 390), ("light", "dark")):
+            context = browser.new_context(viewport={"width": width, "height": 900}, locale="es-AR")
+            context.add_cookies([{"name": "_token", "value": token, "url": url}])
+            context.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+            page = context.new_page()
+            page.set_default_timeout(60_000)
+            look(page, f"{url}/plugin/datavision", f"pipelines-{width}-{theme}", tmp_path)
+            assert page.get_by_role("article").count() == 3
+            look(page, f"{url}/plugin/datavision/{RFM}", f"pipeline-{width}-{theme}", tmp_path)
+            page.get_by_role("region", name="Ejecuciones").get_by_role("link").first.click()
+            page.get_by_text("igual al fijado").first.wait_for()
+            look(page, page.url, f"run-{width}-{theme}", tmp_path)
+            context.close()
+        context = browser.new_context(locale="es-AR")
+        context.add_cookies([{"name": "_token", "value": token, "url": url}])
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(f"{url}/dags/{RFM}/plugin/datavision-pipeline")
+        page.get_by_role("button", name="Cambiar de versión").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_text("fact_rfm").first.wait_for()
+        dialog.get_by_label("Motivo").fill("segmentos vacíos")
+        dialog.get_by_role("button", name=f"Volver a {before}").click()
+        dialog.get_by_text(f"{RFM} pasó de {now} a {before}").wait_for()
+    (entry, *_) = json.loads(platform.call("history", RFM, "--env", "local", "--json"))
+    assert (entry["version"], entry["reason"]) == (before, "segmentos vacíos")
+    assert entry["pinned_by"] == "admin (Airflow)"
+
+
+@contextlib.contextmanager
+def open_page(platform: Platform) -> Iterator[tuple[Browser, str, str]]:
+    """A browser, the address of Airflow, and the token of somebody who has signed in."""
+    if BROWSER is None:
+        pytest.skip("needs: apt-get install chromium")
+    state = Path(platform.env["DATAVISION_STATE_DIR"])
+    url = json.loads((state / "stack.json").read_text())["airflow_url"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        answer = playwright.request.new_context().post(
+            f"{url}/auth/token", data={"username": "admin", "password": password_of(state)}
+        )
+        yield browser, url, answer.json()["access_token"]
+        browser.close()
+
+
+def look(page: Page, url: str, name: str, folder: Path) -> None:
+    """Wait for a view to be whole, have axe look at it, and keep a picture."""
+    page.goto(url)
+    page.locator(".dv-page h1").first.wait_for()
+    page.locator(".dv-page [role=status]").first.wait_for(state="detached")
+    page.screenshot(path=Path(os.environ.get("DATAVISION_SCREENSHOTS", folder)) / f"{name}.png")
+    found = Axe().run(page, context=".dv-page")
+    assert found.violations_count == 0, f"{name}: {found.generate_report()}"

@@ -9,7 +9,7 @@ from datavision.config import Config
 from datavision.pins import Pin
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.git import PinRepository
-from datavision.release.pins.history import find_version, history
+from datavision.release.pins.history import PinnedVersion, find_version, history
 from datavision.release.pins.places import repository, require_pipeline
 from datavision.state import project_root
 
@@ -44,8 +44,17 @@ def diff(config: Config, pipeline: str, before: str, after: str) -> Diff:
     project = project_root()
     require_pipeline(project, pipeline)
     entries = history(repository(config), config.env, pipeline)
+    return compare(PinRepository.of_project(project), entries, pipeline, before, after)
+
+
+def compare(repo: PinRepository, entries: list[PinnedVersion], pipeline: str, before: str, after: str) -> Diff:
+    """Return what changed between two versions in the history `entries`, according to the project's repository.
+
+    Raises:
+        UnknownRelease: The history has not got one of them.
+        ReleaseError: The repository lacks the commit of one of them.
+    """
     old, new = (find_version(entries, pipeline, version) for version in (before, after))
-    repo = PinRepository.of_project(project)
     start, end = (_commit(repo, pin.commit, pin.version) for pin in (old, new))
     modules = sorted({*old.images, *new.images})
     return Diff(

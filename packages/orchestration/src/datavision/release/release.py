@@ -58,6 +58,8 @@ class _Work:
     repo: PinRepository
     builder: Builder
     report: Report
+    reason: str = "release"
+    who: str | None = None
 
 
 def plan(config: Config, *, bump: versions.Bump = "patch", engine: EngineChoice | None = None) -> Plan:
@@ -73,18 +75,20 @@ def release(
     engine: EngineChoice | None = None,
     report: Report = lambda _: None,
     in_flight: InFlight = no_runs,
+    reason: str = "release",
+    who: str | None = None,
 ) -> Release:
     """Release the working tree to an environment: build, push, scan, register, canary, pin; then prune if configured.
 
     A release that died halfway is finished by running it again. If nothing changed, nothing is written. `in_flight`
-    returns what runs in flight may still launch, which pruning must keep.
+    returns what runs in flight may still launch, which pruning must keep. The pins name `who`, by default git's user.
 
     Raises:
         DirtyTreeError: Outside `local`, the working tree has uncommitted changes.
         LockedError: Another release, promotion or rollback is under way.
         UserError: A step failed; what runs is as before.
     """
-    work = _work(config, engine, report)
+    work = replace(_work(config, engine, report), reason=reason, who=who)
     finish_checkout(work.repo)
     if Environment(config).demands_clean_tree:
         refuse_dirty_tree(work.repo)
@@ -230,8 +234,8 @@ def _pin(work: _Work, version: str, commit: str, images: Mapping[str, PinnedImag
         version=version,
         commit=commit,
         pinned_at=now(),
-        pinned_by=work.repo.identity(),
-        reason="release",
+        pinned_by=work.who or work.repo.identity(),
+        reason=work.reason,
         images=dict(images),
     )
 

@@ -36,9 +36,12 @@ def rollback(
     version: str,
     *,
     reason: str = "",
+    who: str | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> Rollback:
     """Pin `pipeline` to `version`, which it had before; no other pipeline and no run in flight changes.
+
+    The pin names `who`, by default git's user.
 
     Raises:
         UnknownRelease: The pipeline never had that version.
@@ -60,7 +63,9 @@ def rollback(
         if before is not None and before.version == target.version and dict(before.images) == images:
             report(f"{pipeline} is on {target.version} already")
             return Rollback(pipeline, before.version, before, str(repo.head()), registered)
-        return _pin(config, repo, pipeline, before, replace_images(target, repo.identity(), reason, images), registered)
+        return _pin(
+            config, repo, pipeline, before, replace_images(target, who or repo.identity(), reason, images), registered
+        )
 
 
 def require_image(config: Config, builder: Builder, version: str, image: PinnedImage) -> None:
@@ -106,7 +111,8 @@ def _pin(
     change = PinChange(
         env=config.env,
         pins={pipeline: pin},
-        title=f"Pin {pipeline} in {config.env} to {pin.version}: {pin.reason}",
+        # A reason of several lines must not write trailers.
+        title=f"Pin {pipeline} in {config.env} to {pin.version}: {' '.join(pin.reason.split())}",
         action="rollback",
         release=pin.version,
     )

@@ -93,9 +93,9 @@ def read_audits(
 
     Objects that are not audit records are skipped.
     """
-    keys = [
-        key for key in list_keys(cloud, bucket, _prefix(env, pipeline, on)) if run_id is None or f"/{run_id}/" in key
-    ]
+    folder = f"{run_id}/" if on and run_id else ""
+    keys = list_keys(cloud, bucket, _prefix(env, pipeline, on) + folder)
+    keys = [key for key in keys if run_id is None or f"/{run_id}/" in key]
     records = []
     for key in keys:
         try:

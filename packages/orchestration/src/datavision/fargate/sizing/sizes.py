@@ -89,6 +89,11 @@ def next_size(size: FargateSize, max_memory: int) -> FargateSize | None:
     return None
 
 
+def fitting(cpu: int, memory: float) -> FargateSize | None:
+    """Return the smallest size of `cpu` units with at least `memory` MiB; None when Fargate has none."""
+    return next((FargateSize(cpu, offered) for offered in _TABLE.get(cpu, ()) if offered >= memory), None)
+
+
 def choose(declared: FargateSize, remembered: SizeMemory, grown: FargateSize | None, max_memory: int) -> Choice:
     """Choose the size of a launch: what this run grew to, else what the last runs needed, else the declared one."""
     if grown and grown.memory > declared.memory:

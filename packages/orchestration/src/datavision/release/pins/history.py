@@ -18,6 +18,8 @@ class PinnedVersion:
     pin: Pin
     commit: str
     """The commit of the pin itself."""
+    action: trailers.Action | None = None
+    """What wrote it; None: a commit that is no release, promotion or rollback."""
 
 
 def current_pins(repo: PinRepository, env: str, names: list[str]) -> dict[str, Pin]:
@@ -32,17 +34,16 @@ def current_pins(repo: PinRepository, env: str, names: list[str]) -> dict[str, P
     return found
 
 
-def history(repo: PinRepository, env: str, pipeline: str) -> list[PinnedVersion]:
-    """Return every pin that `pipeline` had in `env`, newest first; malformed ones are skipped."""
+def history(repo: PinRepository, env: str, pipeline: str, limit: int | None = None) -> list[PinnedVersion]:
+    """Return the pins that `pipeline` had in `env`, newest first, at most `limit`; malformed ones are skipped."""
     path = path_in_repository(env, pipeline)
+    commits = repo.log(*(() if limit is None else (f"--max-count={limit}",)), "--", path)
     entries = []
-    for commit in repo.log("--", path):
-        text = repo.read(commit.id, path)
-        try:
+    for commit, text in zip(commits, repo.read_all([f"{commit.id}:{path}" for commit in commits]), strict=True):
+        said = trailers.parse(commit.message)
+        with suppress(PinError):
             pin = parse_pin(text or "", f"{commit.id[:9]}:{path}")
-        except PinError:
-            continue
-        entries.append(PinnedVersion(pin, commit.id))
+            entries.append(PinnedVersion(pin, commit.id, said.action if said else None))
     return entries
 
 

@@ -1,0 +1,258 @@
+"""The page's JSON documents, from audit records, pins and runs; free of I/O.
+
+Times are ISO 8601 with zone or seconds, memory is MiB, cost is dollars.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from datavision.fargate.attempt.accounting import RUNNING
+from datavision.fargate.outcome.audit import AuditRecord
+from datavision.fargate.sizing.sizes import FargateSize, fitting
+from datavision.page.model import Pipeline, Run, Task
+from datavision.pins import Pin
+from datavision.release.diff import Diff
+from datavision.release.pins.history import PinnedVersion
+from datavision.release.versions import parse
+
+Document = dict[str, Any]
+MIB = 1024 * 1024
+_TOO_LARGE, _TOO_SMALL = 0.35, 0.9
+"""Of the memory paid for: a peak below the first share wants a smaller size, one above the second a larger one."""
+_RUNS_FOR_ADVICE = 3
+_SHOWN = 50
+"""Failed tests, commits and the like in one document; there may be thousands."""
+
+
+def pin(found: Pin | None) -> Document | None:
+    """Return what a pipeline is pinned to."""
+    if found is None:
+        return None
+    return {
+        "version": found.version,
+        "since": found.pinned_at,
+        "by": found.pinned_by.partition(" <")[0],
+        "reason": found.reason,
+        "commit": found.commit,
+        "modules": {module: image.tag for module, image in sorted(found.images.items())},
+    }
+
+
+def pipeline(
+    found: Pipeline,
+    pinned: Pin | None,
+    runs: Sequence[Run],
+    releases: Mapping[str, str | None],
+    *,
+    fresh: datetime | None,
+    missed: datetime | None,
+) -> Document:
+    """Return a pipeline as the list shows it.
+
+    Args:
+        found: The DAG.
+        pinned: Its pin.
+        runs: Its newest runs, newest first.
+        releases: The release of each run.
+        fresh: When the newest successful run began.
+        missed: A deadline that has passed without success.
+    """
+    return {
+        "id": found.dag_id,
+        "paused": found.paused,
+        "schedule": found.schedule,
+        "next_run": _iso(found.next_run),
+        "late": late(found, missed),
+        "data_as_of": _iso(fresh),
+        "pin": pin(pinned),
+        "runs": [run(item, releases.get(item.run_id)) for item in runs],
+    }
+
+
+def late(found: Pipeline, missed: datetime | None) -> Document | None:
+    """Return since when a pipeline is late and why: its run was not created, or is not done; None: it is in time."""
+    if found.overdue:
+        return {"since": _iso(found.next_run), "why": "not_created"}
+    return {"since": _iso(missed), "why": "not_done"} if missed else None
+
+
+def run(found: Run, release: str | None) -> Document:
+    """Return a run as strips and tables show it."""
+    return {
+        "id": found.run_id,
+        "state": found.state,
+        "kind": found.kind,
+        "due": _iso(found.run_after),
+        "start": _iso(found.start),
+        "seconds": _between(found.start, found.end),
+        "release": release,
+        "asked": found.asked_release is not None,
+        "user": found.user,
+    }
+
+
+def run_summary(records: Sequence[AuditRecord]) -> Document:
+    """Return what a run's containers cost and did: small enough to keep thousands."""
+    last = {(record.task_id, record.map_index): record for record in records}
+    known = [record.cost_usd for record in records if record.cost_usd is not None]
+    failed = [test for record in last.values() for test in checks(record.result)["failed"]]
+    return {
+        "cost": round(sum(known), 6) if known else None,
+        "launches": len(records),
+        "tests": sum(checks(record.result)["passed"] for record in last.values()) + len(failed),
+        "failed": failed[:_SHOWN],
+        "loaded_at": next((r.result["loaded_at"] for r in last.values() if r.result and "loaded_at" in r.result), None),
+        "rows": {name: count for record in last.values() for name, count in rows(record.result).items()},
+        "tasks": {
+            record.task_id: {
+                "seconds": record.seconds,
+                "cost": record.cost_usd,
+                "peak": _peak(record),
+                "memory": record.memory,
+                "cpu": record.cpu,
+            }
+            for record in last.values()
+        },
+    }
+
+
+def rows(result: Mapping[str, Any] | None) -> dict[str, int]:
+    """Return rows written per table: of ingesta's `tables`, or of dbt's `rows`."""
+    if not result:
+        return {}
+    tables = result.get("tables")
+    if isinstance(tables, Mapping):
+        changed = ("inserted", "updated", "deleted")
+        return {name: sum(int(table.get(what) or 0) for what in changed) for name, table in sorted(tables.items())}
+    counts = result.get("rows")
+    return {name: n for name, n in sorted(counts.items()) if isinstance(n, int)} if isinstance(counts, Mapping) else {}
+
+
+def checks(result: Mapping[str, Any] | None) -> Document:
+    """Return the data tests of a task: how many passed, and each that failed with its count of rows."""
+    if not result:
+        return {"passed": 0, "failed": []}
+    quality = [item for item in result.get("quality") or [] if isinstance(item, Mapping)]
+    bad = [item for item in quality if item.get("outcome") == "error"]
+    tests = [item for item in result.get("tests_failed") or [] if isinstance(item, Mapping)]
+    failed = [
+        *({"name": f"{item.get('table')}.{item.get('check')}", "rows": item.get("count")} for item in bad),
+        *({"name": item.get("name"), "rows": item.get("rows")} for item in tests),
+    ]
+    return {"passed": int(result.get("tests") or 0) - len(tests) + len(quality) - len(bad), "failed": failed}
+
+
+def task(found: Task, launches: Sequence[AuditRecord]) -> Document:
+    """Return a task instance with its containers."""
+    own = [item for item in launches if (item.task_id, item.map_index) == (found.task_id, found.map_index)]
+    return {
+        "id": found.task_id,
+        "map_index": found.map_index,
+        "state": found.state,
+        "try": found.try_number,
+        "start": _iso(found.start),
+        "seconds": _between(found.start, found.end),
+        "launches": [launch(item, found if item is own[0] else None) for item in own],
+    }
+
+
+def launch(record: AuditRecord, waited: Task | None = None) -> Document:
+    """Return one container; `waited`: the task instance whose queue it came from."""
+    return {
+        "try": record.try_number,
+        "launch": record.launch,
+        "release": record.release,
+        "module": record.module,
+        "image": record.image,
+        "tag": record.tag,
+        "digest": record.digest,
+        "seen": record.reported_digest,
+        "task_definition": record.task_definition,
+        "cpu": record.cpu,
+        "memory": record.memory,
+        "why_size": record.why_size,
+        "capacity": record.capacity,
+        "outcome": record.outcome,
+        "reason": "" if record.outcome in ("success", RUNNING) else record.reason,
+        "exit_code": record.exit_code,
+        "command": record.command,
+        "phases": phases(record, waited.queued if waited else None),
+        "seconds": record.seconds,
+        "cost": record.cost_usd,
+        "peak": _peak(record),
+        "rows": rows(record.result),
+        "checks": checks(record.result),
+        "report": bool(record.result and record.result.get("report")),
+    }
+
+
+def phases(record: AuditRecord, queued: datetime | None) -> list[Document]:
+    """Return how long each phase took, in order; a phase whose ends are not both known is left out."""
+    pulled = record.stopped_at - record.seconds if record.stopped_at and record.seconds is not None else None
+    moments = [
+        ("queued", queued.timestamp() if queued else None),
+        ("launching", record.launched_at),
+        ("pulling", pulled),
+        ("running", record.started_at),
+        ("", record.stopped_at),
+    ]
+    return [
+        {"name": name, "seconds": round(max(end - begin, 0), 2)}
+        for (name, begin), (_, end) in pairwise(moments)
+        if begin is not None and end is not None
+    ]
+
+
+def timeline(entries: Iterable[PinnedVersion]) -> list[Document]:
+    """Return what a pipeline was pinned to, in the order of `entries`."""
+    return [
+        {**(pin(entry.pin) or {}), "action": entry.action or "unknown", "pin_commit": entry.commit} for entry in entries
+    ]
+
+
+def difference(found: Diff, current: str | None) -> Document:
+    """Return what changed between two releases; `back` says that the second is older than the `current` one."""
+    after, now = parse(found.after), parse(current or "")
+    return {
+        "before": found.before,
+        "after": found.after,
+        "back": after is not None and now is not None and after < now,
+        "images": {module: list(tags) for module, tags in found.images.items()},
+        "commits": {module: commits[:_SHOWN] for module, commits in found.commits.items() if commits},
+        "dependencies": dict([(name, list(pair)) for name, pair in found.dependencies.items()][:_SHOWN]),
+        "models": dict(list(found.models.items())[: 2 * _SHOWN]),
+    }
+
+
+def advice(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Document]:
+    """Return what size would fit each task whose last runs did not fit its own: task → size, peak, better size."""
+    seen: dict[str, list[Mapping[str, Any]]] = {}
+    for summary in summaries:
+        for name, known in summary["tasks"].items():
+            if known["peak"]:
+                seen.setdefault(name, []).append(known)
+    found = {}
+    for name, items in seen.items():
+        size = FargateSize(items[0]["cpu"], items[0]["memory"])
+        peaks = [item["peak"] for item in items if (item["cpu"], item["memory"]) == (size.cpu, size.memory)]
+        if len(peaks) < _RUNS_FOR_ADVICE or _TOO_LARGE <= max(peaks) / size.memory <= _TOO_SMALL:
+            continue
+        better = fitting(size.cpu, max(peaks) * 1.5)
+        if better is not None and better.memory != size.memory:
+            found[name] = {"cpu": size.cpu, "memory": size.memory, "peak": max(peaks), "better": better.memory}
+    return found
+
+
+def _peak(record: AuditRecord) -> int | None:
+    peak = (record.measured or {}).get("peak_memory_bytes")
+    return round(peak / MIB) if isinstance(peak, int | float) else None
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _between(start: datetime | None, end: datetime | None) -> float | None:
+    return round((end - start).total_seconds(), 1) if start and end else None
