@@ -26,6 +26,8 @@ LABEL = "fargate-local.server"
 PULL_SECONDS = 600.0
 KILL_SECONDS = 30.0
 ENGINE_FAILED = 125
+NEVER_RAN = (ENGINE_FAILED, 126, 127)
+"""Exit codes of `podman run` and `docker run` about a command that did not start (podman-run(1), "Exit Status")."""
 KILLED = 137
 NEVER = "0001-01-01"
 TEMPORARY = "/tmp"  # noqa: S108 - the container's
@@ -156,7 +158,9 @@ class ContainerRuntime:
         inspected = self._run("container", "inspect", "--format", "{{json .State}}", name)
         state = json.loads(inspected.stdout) if inspected.returncode == 0 else {}
         self._run("rm", "--force", name, timeout=KILL_SECONDS)
-        if str(state.get("StartedAt", NEVER)).startswith(NEVER):
+        # Where the engine does not answer (a busy machine), its foreground command has said with its exit code.
+        started = state.get("StartedAt", NEVER if end.code in NEVER_RAN else "")
+        if str(started).startswith(NEVER):
             program = (container.entry_point or container.command or ("the image's command",))[0]
             said = state.get("Error") or f'{self._engine} could not run "{program}"; the container\'s log says why'
             return Ending(end.code, never_ran=f"{reasons.START_PREFIX} {said}")
