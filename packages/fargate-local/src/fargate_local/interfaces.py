@@ -43,7 +43,7 @@ class Interfaces:
         self._queue.put(Wanted(details_of(body)))
 
     def close(self) -> None:
-        """Finish what is left."""
+        """Make and remove what is still waiting, then stop."""
         self._queue.put(None)
         self._thread.join()
 
@@ -84,6 +84,6 @@ class Interfaces:
 
 
 def details_of(body: dict[str, Any]) -> dict[str, str]:
-    """Return the details of a task's one attachment, and its region."""
+    """Return the details of a task's one attachment, with the task's `region`."""
     details = {item["name"]: item["value"] for item in body["attachments"][0]["details"]}
     return {**details, "region": body["taskArn"].split(":")[3]}

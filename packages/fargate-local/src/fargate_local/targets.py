@@ -48,7 +48,7 @@ class TargetRunner:
         self._thread.start()
 
     def close(self) -> None:
-        """Run no more, whatever still waits."""
+        """Stop: the target being run is finished, those still waiting are dropped."""
         self._closing.set()
         self._queue.put(None)
         self._thread.join()
@@ -128,7 +128,7 @@ class TargetRunner:
 
 
 def scheduled_event(rule: Any) -> dict[str, Any]:
-    """Return what a rule's schedule sends (EventBridge's user guide, "Scheduled Event")."""
+    """Return the event that a rule's schedule sends now (EventBridge's user guide, "Scheduled Event")."""
     return {
         "version": "0",
         "id": str(uuid.uuid4()),

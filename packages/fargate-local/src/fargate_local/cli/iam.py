@@ -32,7 +32,7 @@ def used(
 
 
 def rows(told: dict[str, Any]) -> list[list[str]]:
-    """Return the lines of one role."""
+    """Return the table's rows about one role."""
     name = short(told["role"])
     lines = [
         [name, word, each["action"], f"{times(each['times'])} on {some(each['resources'])}"]

@@ -49,7 +49,7 @@ def say_json(value: Any) -> None:
 
 
 def say_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Return a table where the terminal is wide enough for it, else a block a record; in a pipe a record a line.
+    """Print a table where the terminal is wide enough for it, else a block a record; in a pipe a record a line.
 
     Nothing is cut, and no word is broken that fits a line.
     """

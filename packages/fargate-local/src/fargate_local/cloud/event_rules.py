@@ -44,13 +44,13 @@ class Scheduled:
 
 
 def is_ecs(target: dict[str, Any]) -> bool:
-    """Whether a target of EventBridge or Scheduler is ECS."""
+    """Return whether a target of EventBridge or Scheduler is ECS."""
     arn = str(target.get("Arn", ""))
     return "EcsParameters" in target or ":ecs:" in arn
 
 
 def deliver_to_each(run: Callable[[Invocation], None]) -> None:
-    """From now on rules of moto reach each of their targets alone, and hand those that are ECS to `run`."""
+    """Have moto's rules reach each of their targets alone, and hand those that are ECS to `run`."""
     from moto.events import models
 
     original = models.Rule.__dict__.get("_delivered_by_moto") or models.Rule.send_to_targets
@@ -79,7 +79,7 @@ def deliver_to_each(run: Callable[[Invocation], None]) -> None:
 
 
 def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocation:
-    """Return what a rule asks of a target; the input as PutTargets documents it (API reference, `Target`)."""
+    """Return the run of a rule's ECS target for an event, with the input as the API reference has it (`Target`)."""
     text = target.get("Input")
     transformer = target.get("InputTransformer")
     if target.get("InputPath"):
@@ -95,7 +95,7 @@ def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocat
 
 
 def scheduled_targets(account: str, scheduled_event: Callable[[Any], dict[str, Any]]) -> Iterator[Scheduled]:
-    """Return the ECS targets of all enabled schedules that moto holds; the caller holds the gate."""
+    """Yield the ECS targets of all enabled schedules that moto holds; the caller holds the gate."""
     # A service that nobody has called is not imported, and has nothing to do.
     if events := sys.modules.get("moto.events.models"):
         for backend in events.events_backends[account].values():
@@ -111,7 +111,7 @@ def scheduled_targets(account: str, scheduled_event: Callable[[Any], dict[str, A
 
 
 def of_scheduled_rule(rule: Any, scheduled_event: Callable[[Any], dict[str, Any]]) -> Iterator[Scheduled]:
-    """Return the ECS targets of a rule, if it has a schedule and is not disabled."""
+    """Yield the ECS targets of a rule, if it has a schedule and is enabled."""
     if rule.state != "ENABLED" or not rule.scheduled_expression:
         return
     for target in filter(is_ecs, rule.targets):
@@ -120,7 +120,7 @@ def of_scheduled_rule(rule: Any, scheduled_event: Callable[[Any], dict[str, Any]
 
 
 def of_scheduled(rule: Any, target: dict[str, Any], scheduled_event: Callable[[Any], dict[str, Any]]) -> Invocation:
-    """Return what a rule asks of a target when its schedule is due."""
+    """Return the run of a rule's ECS target when its schedule is due."""
     return of_rule(rule, target, scheduled_event(rule))
 
 

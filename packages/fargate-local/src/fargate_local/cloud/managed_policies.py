@@ -11,7 +11,7 @@ NAMES: Final = (b"iam::aws:policy", b"iam%3A%3Aaws%3Apolicy")
 
 
 def names_aws_policy(request: CloudRequest) -> bool:
-    """Whether a request may be about a policy of AWS's own: one is named, or all are listed."""
+    """Return whether a request may be about a policy of AWS's own: it names one, or lists all."""
     if request.service == "iam" and request.action == "ListPolicies":
         return True
     return request.service in ("iam", "cloudformation") and any(name in request.body for name in NAMES)

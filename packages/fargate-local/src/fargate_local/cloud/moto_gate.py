@@ -81,7 +81,7 @@ class MotoGate:
             return self._change(request)
 
     def on_events(self, prepare: Callable[[], None]) -> None:
-        """``prepare`` says what becomes of events for targets that moto cannot reach, from now on.
+        """Have `prepare` say what becomes of events for targets that moto cannot reach, from now on.
 
         It is called once EventBridge is there; until then, and so while the journal is repeated, nothing runs.
         """
@@ -92,13 +92,13 @@ class MotoGate:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Nobody changes moto meanwhile."""
+        """Keep moto unchanged for the time of the block."""
         with self._lock.reading():
             yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Nobody reads or changes moto meanwhile: for changes that live no longer than this process."""
+        """Keep everybody else from moto in the block: for changes that live no longer than this process."""
         with self._lock.writing():
             yield
 
@@ -201,7 +201,7 @@ class MotoGate:
 
 
 def no_targets() -> None:
-    """While the journal is repeated: what ran because of an event did so when it happened."""
+    """Run no targets: while the journal is repeated, what an event caused has already happened."""
     deliver_to_each(lambda _: None)
 
 

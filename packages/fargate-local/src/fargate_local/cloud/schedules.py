@@ -49,10 +49,10 @@ def next_time(expression: str, after: datetime, began: datetime, zone: str = "UT
 
 
 def next_of_rate(number: int, unit: str, plural: bool, after: datetime, began: datetime) -> datetime:
-    """Return a multiple of the period after its begin.
+    """Return the first time later than `after` that is a whole number of periods after `began`, or `began` itself.
 
     Raises:
-        ScheduleError: One is not singular, or more are not plural.
+        ScheduleError: The number is 0, or the unit is not singular for 1 and plural for more.
     """
     if number < 1 or plural != (number > 1):
         raise ScheduleError(number, unit)
@@ -63,10 +63,10 @@ def next_of_rate(number: int, unit: str, plural: bool, after: datetime, began: d
 
 
 def next_of_cron(fields: str, after: datetime) -> datetime | None:
-    """Return when AWS's six fields (minute, hour, day, month, day of the week, year) are met next, None for never.
+    """Return when AWS's six fields (minute, hour, day, month, day of the week, year) are next met; None for never.
 
     Raises:
-        ScheduleError: They are not six, or not valid.
+        ScheduleError: There are not six fields, or one is not valid.
     """
     parts = fields.split()
     if len(parts) != CRON_FIELDS or (parts[2] == "?") == (parts[4] == "?"):

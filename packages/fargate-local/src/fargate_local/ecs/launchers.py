@@ -28,7 +28,11 @@ class CannotRunError(ClientError):
 
 
 def check_launcher(request: CloudRequest, gate: MotoGate) -> None:
-    """Raise CannotRunError for what would run ECS tasks on AWS, and runs none here."""
+    """Check a request to another service that would run ECS tasks, at once or later.
+
+    Raises:
+        CannotRunError: AWS would reject it, or it would run none here.
+    """
     match request.service:
         case "events" if request.action == "PutRule":
             check_expression(parameters(request).get("ScheduleExpression"))
@@ -104,7 +108,7 @@ def check_schedule(schedule: dict[str, Any]) -> None:
 
 
 def is_schedule(expression: str) -> bool:
-    """Whether EventBridge understands an expression."""
+    """Return whether EventBridge understands a schedule expression."""
     now = datetime.now(UTC)
     try:
         next_time(expression, now, now)
@@ -132,7 +136,7 @@ def check_target(target: Any) -> None:
 
 
 def parameters(request: CloudRequest) -> dict[str, Any]:
-    """Return the JSON body; empty when it is none, which moto may judge."""
+    """Return the JSON object in the body; empty when there is none, which moto may judge."""
     try:
         document = json.loads(request.body)
     except ValueError:

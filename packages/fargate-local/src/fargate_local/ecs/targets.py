@@ -39,7 +39,7 @@ def run_task_request(invocation: Invocation) -> dict[str, Any]:
 
 
 def from_text(text: str | None) -> dict[str, Any]:
-    """Return the JSON object of a target's input; empty when it is none, as ECS takes an event for no override."""
+    """Return the JSON object in a target's input; empty when it is not one."""
     try:
         found = json.loads(text or "{}")
     except ValueError:

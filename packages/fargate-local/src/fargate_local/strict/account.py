@@ -24,7 +24,7 @@ def take_over() -> None:
 
 
 def backend(service: str, region: str = GLOBAL) -> Any:
-    """Moto's memory of a service in a region; None when it was never used."""
+    """Return moto's memory of a service in a region; None when it was never used."""
     models = sys.modules.get(f"moto.{service}.models")
     accounts = getattr(models, f"{service}_backends", None)
     regions = dict.get(accounts, ACCOUNT) if accounts is not None else None
@@ -32,7 +32,7 @@ def backend(service: str, region: str = GLOBAL) -> Any:
 
 
 def role_named(arn: str) -> Any:
-    """Moto's role; None when there is none."""
+    """Return moto's role with this ARN; None when there is none."""
     iam = backend("iam")
     return next((role for role in list(iam.roles.values()) if role.arn == arn), None) if iam else None
 
@@ -44,7 +44,7 @@ def tags_of_entity(entity: Any) -> dict[str, str]:
 
 
 def role_session(arn: str, session: str, source: Mapping[str, tuple[str, ...]] | None = None) -> Principal:
-    """Return the principal that a session of a role is."""
+    """Return the principal that calls in a session of a role; `source` are further condition keys."""
     name = last_part(arn)
     role = role_named(arn)
     context: dict[str, tuple[str, ...]] = {
@@ -80,7 +80,7 @@ def holder_of(access_key: str) -> tuple[Principal, str | None] | None:
 
 
 def service_principal(name: str, source_arn: str) -> Principal:
-    """Return the principal that a service of AWS is when it acts for this account."""
+    """Return the principal that stands for a service of AWS acting for this account."""
     context: dict[str, tuple[str, ...]] = {
         "aws:SourceAccount": (ACCOUNT,),
         "aws:SourceArn": (source_arn,),
@@ -96,21 +96,21 @@ def document_of(managed: Any) -> str:
 
 
 def as_text(policy: Any) -> str:
-    """Return a document as JSON: a template's resource has it as data, an object of S3 as bytes."""
+    """Return a policy document as JSON text: moto holds it as text, as data from a template, or as bytes."""
     if isinstance(policy, bytes):
         return policy.decode()
     return policy if isinstance(policy, str) else json.dumps(policy)
 
 
 def statements_of(entity: Any) -> tuple[Statement, ...]:
-    """Return the inline and managed policies of a user, group or role."""
+    """Return the statements of the inline and managed policies of a user, group or role."""
     inline = [parse_policy(name, as_text(given)) for name, given in list(entity.policies.items())]
     managed = [parse_policy(policy.name, document_of(policy)) for policy in list(entity.managed_policies.values())]
     return tuple(statement for policy in inline + managed for statement in policy)
 
 
 def identity_policies(principal: Principal) -> tuple[tuple[Statement, ...], tuple[Statement, ...] | None]:
-    """Return what a user or role is granted, and its permissions boundary; nothing for one that is gone."""
+    """Return the statements that apply to a user or role, and those of its permissions boundary, None without one."""
     iam = backend("iam")
     if iam is None:
         return (), None
@@ -130,7 +130,7 @@ def identity_policies(principal: Principal) -> tuple[tuple[Statement, ...], tupl
 
 
 def policies_for(principal: Principal, action: str, resource: str, session: str | None = None) -> Policies:
-    """Everything that is said about a principal and a resource."""
+    """Return all policies that bear on an action of a principal on a resource; `session` is the session's own."""
     identity, boundary = identity_policies(principal)
     text = resource_policy(resource)
     assumes = action.startswith("sts:AssumeRole")
@@ -145,7 +145,7 @@ def policies_for(principal: Principal, action: str, resource: str, session: str 
 
 
 def parts_of(arn: str) -> tuple[str, str, str]:
-    """(service, region, resource) of an ARN; empty texts for what is none."""
+    """Return (service, region, resource) of an ARN; empty texts when it is not an ARN."""
     parts = arn.split(":", 5)
     return (parts[2], parts[3], parts[5]) if len(parts) == 6 else ("", "", "")
 
@@ -181,7 +181,7 @@ def tags_of(arn: str) -> dict[str, str]:
 
 
 def tags_in_ecs(memory: Any, arn: str, resource: str) -> Any:
-    """Tags of a cluster, a task definition or a service."""
+    """Return the tags of a cluster, a task definition or a service, as moto holds them."""
     kind, _, name = resource.partition("/")
     if kind == "cluster":
         return getattr(memory.clusters.get(name), "tags", None)
@@ -193,13 +193,13 @@ def tags_in_ecs(memory: Any, arn: str, resource: str) -> Any:
 
 
 def tags_in_iam(memory: Any, arn: str, _: str) -> Any:
-    """Tags of a role or user."""
+    """Return the tags of a role or user."""
     entities = [*list(memory.roles.values()), *list(memory.users.values())]
     return next((tags_of_entity(each) for each in entities if each.arn == arn), {})
 
 
 def tags_in_ssm(memory: Any, _: str, resource: str) -> Any:
-    """Tags of a parameter, under its name with or without the slash."""
+    """Return the tags of a parameter, which moto keeps under its name with or without the leading slash."""
     tagged, name = memory._resource_tags.get("Parameter", {}), resource.partition("/")[2]
     return tagged.get(name) or tagged.get(f"/{name}")
 
@@ -218,7 +218,7 @@ TAGS: Final[dict[str, Callable[[Any, str, str], Any]]] = {
 
 
 def as_mapping(tags: Any) -> dict[str, str]:
-    """Tags in any of the forms that AWS's services have for them."""
+    """Return tags as a mapping, from any of the forms that AWS's services have for them."""
     if isinstance(tags, dict):
         return {str(key): str(value) for key, value in tags.items()}
     pairs = ((tag.get("key", tag.get("Key")), tag.get("value", tag.get("Value"))) for tag in tags or ())
@@ -226,20 +226,20 @@ def as_mapping(tags: Any) -> dict[str, str]:
 
 
 def bucket_named(name: str) -> Any:
-    """Moto's bucket; None when there is none."""
+    """Return moto's bucket of this name; None when there is none."""
     s3 = backend("s3")
     return s3.buckets.get(name) if s3 else None
 
 
 def has_object(bucket: str, key: str) -> bool:
-    """Whether a bucket holds a current object of that name."""
+    """Return whether a bucket holds a current object under this key."""
     found = bucket_named(bucket)
     current = found.keys.get(key) if found else None
     return current is not None and type(current).__name__ != "FakeDeleteMarker"
 
 
 def secret_named(region: str, identifier: str) -> Any:
-    """Moto's secret by name, ARN or part of its ARN; None when there is none."""
+    """Return moto's secret by name, ARN or part of its ARN; None when there is none."""
     memory = backend("secretsmanager", region)
     return memory.secrets.get(identifier) if memory else None
 
@@ -250,7 +250,7 @@ def log_group_arn(arn: str) -> str:
 
 
 def key_arn(region: str, identifier: str) -> str:
-    """Return the ARN of a KMS key named by id, ARN or alias."""
+    """Return the ARN of a KMS key by its id, ARN or alias; that of the alias when no key has it."""
     if ":key/" in identifier:
         return identifier
     name = identifier.rpartition(":")[2] if identifier.startswith("arn:") else identifier

@@ -65,7 +65,7 @@ class Authorizer:
         self.ledger = Ledger()
 
     def refusal(self, request: CloudRequest) -> CloudResponse | None:
-        """Return the answer to a call that its signer has no permission for; None when it may pass."""
+        """Return the error for a call that its signer may not make; None when the call may pass."""
         claim = read_claim(request)
         if claim is None or claim.access_key_id == self._root_key:
             return None
@@ -80,7 +80,7 @@ class Authorizer:
         return self._hidden(call, principal, session)
 
     def denial(self, principal: Principal, need: Need, session: str | None = None) -> Denial | None:
-        """Why a principal may not; None when it may."""
+        """Return why a principal lacks a permission, None when it has it; the ledger counts either."""
         if need.action in FREE:
             return None
         asked = replace(need, context={**surroundings(need), **need.context})
@@ -89,13 +89,13 @@ class Authorizer:
         return None if decision.allowed else Denial(principal, need, decision.because)
 
     def allows(self, principal: Principal, need: Need, session: str | None = None) -> bool:
-        """As :meth:`denial`, without being counted: for what AWS only looks up."""
+        """Return whether a principal has a permission, uncounted: for what AWS only looks up."""
         asked = replace(need, context={**surroundings(need), **need.context})
         policies = account.policies_for(principal, need.action, need.resource, session)
         return decide(principal, asked, policies).allowed
 
     def _hidden(self, call: Call, principal: Principal, session: str | None) -> CloudResponse | None:
-        """S3 tells only those who may list a bucket that it has no such object (API reference, GetObject)."""
+        """Return S3's 403 for a missing object in a bucket that the caller may not list (GetObject), else None."""
         named = s3_calls.reads_one_object(call.request) if call.service == "s3" else None
         if named is None or account.bucket_named(named[0]) is None or account.has_object(*named):
             return None
@@ -117,7 +117,7 @@ class Authorizer:
 
 
 def needs_of(call: Call) -> list[Need]:
-    """All the permissions that a call takes."""
+    """Return all permissions that a call takes."""
     mapped = SERVICES.get(call.service)
     return (list(mapped(call)) if mapped else []) or [call.need()]
 

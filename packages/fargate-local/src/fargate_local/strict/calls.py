@@ -92,7 +92,7 @@ class Call:
 
 
 def tag_context(parameters: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """`aws:RequestTag` and `aws:TagKeys` of a request that sets tags."""
+    """Return `aws:RequestTag` and `aws:TagKeys` of a request that sets tags; empty for any other."""
     given = parameters.get("tags", parameters.get("Tags"))
     tags = account.as_mapping(given) if isinstance(given, list | dict) else flat_tags(parameters)
     if not tags:
@@ -101,7 +101,7 @@ def tag_context(parameters: dict[str, Any]) -> dict[str, tuple[str, ...]]:
 
 
 def flat_tags(parameters: dict[str, Any]) -> dict[str, str]:
-    """Tags in the fields of a query: `Tags.member.1.Key`, `Tags.member.1.Value`."""
+    """Return the tags in the fields of a query: `Tags.member.1.Key`, `Tags.member.1.Value`."""
     keys = {
         name.removesuffix(".Key"): value
         for name, value in parameters.items()
@@ -129,13 +129,13 @@ def rest_routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
 
 
 def rest_operation(service: str, method: str, path: str) -> str:
-    """Return the operation behind a method and a path."""
+    """Return the operation behind a method and a path; `Unknown` when the service has none there."""
     routes = rest_routes(service)
     return next((name for verb, route, name in routes if verb == method and route.fullmatch(path)), "Unknown")
 
 
 def pass_role(roles: Iterable[str], service: str) -> Iterator[Need]:
-    """Handing a role to a service."""
+    """Yield the `iam:PassRole` that handing each of these roles to a service takes."""
     for role in dict.fromkeys(roles):
         arn = role if role.startswith("arn:") else f"arn:aws:iam::{ACCOUNT}:role/{role}"
         yield Need("iam:PassRole", arn, {"iam:PassedToService": (service,)}, partial(account.tags_of, arn))

@@ -17,17 +17,17 @@ Test = Callable[[str, str], bool]
 
 
 def same_text(wanted: str, value: str) -> bool:
-    """StringEquals."""
+    """Evaluate `StringEquals` and `BinaryEquals`."""
     return shown(wanted) == value
 
 
 def same_letters(wanted: str, value: str) -> bool:
-    """StringEqualsIgnoreCase, and Bool."""
+    """Evaluate `StringEqualsIgnoreCase` and `Bool`."""
     return shown(wanted).casefold() == value.casefold()
 
 
 def in_network(wanted: str, value: str) -> bool:
-    """IpAddress."""
+    """Evaluate `IpAddress`; false for what is neither an address nor a network."""
     try:
         return ipaddress.ip_address(value) in ipaddress.ip_network(shown(wanted), strict=False)
     except ValueError:
@@ -35,7 +35,7 @@ def in_network(wanted: str, value: str) -> bool:
 
 
 def compared(read: Callable[[str], float], compare: Callable[[float, float], bool]) -> Test:
-    """Return a test that compares numbers or dates; it is false for what is neither."""
+    """Return a test that compares what `read` makes of both texts; false for a text that it cannot read."""
 
     def test(wanted: str, value: str) -> bool:
         try:
@@ -47,7 +47,11 @@ def compared(read: Callable[[str], float], compare: Callable[[float, float], boo
 
 
 def moment(text: str) -> float:
-    """Seconds since the epoch of an ISO 8601 date, or of such seconds. Raises ValueError."""
+    """Return the seconds since the epoch of an ISO 8601 date, or of a text that gives such seconds.
+
+    Raises:
+        ValueError: The text is neither.
+    """
     try:
         return float(text)
     except ValueError:
@@ -136,7 +140,7 @@ def readable(text: str, lookup: Lookup) -> str | None:
 
 
 def parse_conditions(element: dict[str, Any]) -> tuple[Condition, ...]:
-    """Return the conditions of a statement, all of which must hold."""
+    """Parse a Condition element into its conditions, all of which must hold."""
     found = []
     for name, keys in element.items():
         quantifier, _, rest = name.rpartition(":")

@@ -16,14 +16,14 @@ from fargate_local.strict.policy import Need, Principal
 
 
 def sentence(principal: Principal, need: Need, because: str) -> str:
-    """Who may not do what on what, and why."""
+    """Return AWS's sentence: who may not do what on what, and why."""
     resource = f'"{need.resource}"' if need.action.startswith("s3:") else need.resource
     text = f"User: {principal.arn} is not authorized to perform: {need.action} on resource: {resource} {because}"
     return text.replace(need.action, need.action.lower()) if need.action.startswith("sqs:") else text
 
 
 def denied(call: Call, text: str) -> CloudResponse:
-    """Return the refusal in the protocol of the call."""
+    """Return the refusal with this text, in the protocol of the call."""
     request = call.request
     identifier = uuid.uuid4()
     if call.service == "s3":

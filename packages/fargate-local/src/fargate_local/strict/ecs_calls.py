@@ -13,7 +13,7 @@ TASKS: Final = "ecs-tasks.amazonaws.com"
 
 
 def ecs(call: Call) -> Iterator[Need]:
-    """Return what the operation takes; nothing for those that take `*`."""
+    """Yield the permissions that a call of ECS takes; none for operations without a resource of their own."""
     if mapped := OPERATIONS.get(call.operation):
         yield from mapped(call)
     elif call.operation in OF_CLUSTERS:
@@ -54,7 +54,7 @@ OF_TAGS: Final = frozenset({"TagResource", "UntagResource", "ListTagsForResource
 
 
 def run_task(call: Call) -> Iterator[Need]:
-    """Return the definition, the roles that are handed over, and the tags of the tasks to be."""
+    """Yield the permissions to run a definition, to pass its roles, and to tag the new tasks."""
     definition = definition_named(call.region, call.text("taskDefinition"))
     given = last_part(call.text("taskDefinition"))
     arn = definition.arn if definition else call.arn(f"task-definition/{given}")
@@ -65,7 +65,7 @@ def run_task(call: Call) -> Iterator[Need]:
 
 
 def launch_keys(call: Call, definition: Any) -> dict[str, Any]:
-    """Return the condition keys of RunTask."""
+    """Return what RunTask lets policies ask about a launch; `definition` is moto's, or None."""
     overrides = call.parameters.get("overrides") or {}
     keys: dict[str, Any] = {
         "ecs:enable-execute-command": str(bool(call.parameters.get("enableExecuteCommand"))).lower()
@@ -80,7 +80,7 @@ def launch_keys(call: Call, definition: Any) -> dict[str, Any]:
 
 
 def roles_of_launch(call: Call, definition: Any) -> list[str]:
-    """Return the task and execution role that a task will have: those of the request before those of the definition."""
+    """Return the roles that a task will have: those of the request, or else those of the definition."""
     overrides = call.parameters.get("overrides") or {}
     chosen = [
         overrides.get("taskRoleArn") or getattr(definition, "task_role_arn", None),
@@ -90,7 +90,7 @@ def roles_of_launch(call: Call, definition: Any) -> list[str]:
 
 
 def register_task_definition(call: Call) -> Iterator[Need]:
-    """Return the family, and the roles that the definition names."""
+    """Yield the permissions to register in the family, to pass the roles that it names, and to tag it."""
     arn = call.arn(f"task-definition/{call.text('family')}:*")
     containers = call.parameters.get("containerDefinitions") or []
     privileged = any(each.get("privileged") for each in containers if isinstance(each, dict))
@@ -106,20 +106,20 @@ def register_task_definition(call: Call) -> Iterator[Need]:
 
 
 def list_tasks(call: Call) -> Iterator[Need]:
-    """Return the needs on container instances, which the reference names with Fargate as well."""
+    """Yield the permission on a container instance, which the reference asks for with Fargate as well."""
     cluster = last_part(call.text("cluster") or "default")
     instance = last_part(call.text("containerInstance")) or "*"
     yield call.need(call.arn(f"container-instance/{cluster}/{instance}"), of_cluster(call))
 
 
 def execute_command(call: Call) -> Iterator[Need]:
-    """Return the cluster and the task."""
+    """Yield the permissions on the cluster and on the task."""
     yield call.need(cluster_arn(call, call.text("cluster") or "default"))
     yield task_need(call, call.text("task"))
 
 
 def delete_task_definitions(call: Call) -> Iterator[Need]:
-    """Each of them."""
+    """Yield the permission on each definition."""
     for identifier in call.texts("taskDefinitions"):
         yield call.need(call.arn(f"task-definition/{last_part(identifier)}"))
 
@@ -146,12 +146,12 @@ def cluster_arn(call: Call, identifier: str) -> str:
 
 
 def of_cluster(call: Call) -> dict[str, Any]:
-    """`ecs:cluster` of the call."""
+    """Return `ecs:cluster`, the condition key with the call's cluster."""
     return {"ecs:cluster": cluster_arn(call, call.text("cluster") or "default")}
 
 
 def task_need(call: Call, identifier: str) -> Need:
-    """Return the permission for one task."""
+    """Return the permission for the call on one task, named by its id or ARN."""
     cluster = last_part(call.text("cluster") or "default")
     arn = Names(call.region).task(cluster, identifier)
     return call.need(arn, of_cluster(call), tags=lambda: call.tags_of_task(arn))
@@ -164,7 +164,7 @@ def service_arn(call: Call, name: str) -> str:
 
 
 def definition_named(region: str, identifier: str) -> Any:
-    """Moto's task definition by family, `family:revision` or ARN; None when there is none."""
+    """Return moto's task definition by family, `family:revision` or ARN; None when there is none."""
     memory = account.backend("ecs", region)
     family, _, number = last_part(identifier).partition(":")
     revisions = dict(memory.task_definitions.get(family, {})) if memory else {}

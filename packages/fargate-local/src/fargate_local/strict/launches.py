@@ -59,7 +59,7 @@ class Launches:
                 raise ClientError(reasons.cannot_assume(role))
 
     def failures(self, launches: Sequence[Launch]) -> list[dict[str, str] | None]:
-        """For each launch of a request, the failure that it ends with for want of quota, or None."""
+        """Return, for each launch of a request, the failure when the vCPU quota does not suffice, or else None."""
         used: Counter[bool] = Counter()
         for body in self.records.unfinished():
             if body["taskArn"].split(":")[3] == launches[0].region:
@@ -73,7 +73,11 @@ class Launches:
         return outcomes
 
     def before_start(self, plan: TaskPlan) -> None:
-        """Raise StartError for what Fargate could not do with the execution role, or not reach from the subnet."""
+        """Check that Fargate can start a task with its execution role and from its subnet.
+
+        Raises:
+            StartError: The role lacks a permission, or a service cannot be reached; the text is ECS's.
+        """
         user = account.role_session(plan.execution_role, plan.task_id) if plan.execution_role else None
         for container in plan.containers:
             self._secrets(plan, container, user)
@@ -88,7 +92,7 @@ class Launches:
         return self.authorizer.denial(user, need) if user else None
 
     def _reach(self, plan: TaskPlan, service: str) -> str | None:
-        """Return the address that cannot be reached from the task's subnet; None when all is well."""
+        """Return the address at which a service cannot be reached from the task's subnet; None when it can."""
         return self.network.unreachable(plan, service) if self.network else None
 
     def _secrets(self, plan: TaskPlan, container: ContainerPlan, user: Principal | None) -> None:
@@ -169,7 +173,7 @@ class Launches:
 
 
 def may_assume(role: str, region: str) -> bool:
-    """Whether a role's trust policy lets ECS assume it for tasks of this account."""
+    """Return whether a role's trust policy lets ECS assume it for tasks of this account."""
     trust = account.resource_policy(role)
     principal = account.service_principal(TASKS, f"arn:aws:ecs:{region}:{ACCOUNT}:*")
     policies = Policies(resource=parse_policy(role, trust or "{}"), must_trust=True)

@@ -31,7 +31,7 @@ class Rule:
     prefix_list: str = ""
 
     def covers_https(self) -> bool:
-        """Whether it speaks of TCP to port 443."""
+        """Return whether the rule covers TCP to port 443."""
         return self.protocol == "-1" or (self.protocol == "tcp" and self.first <= HTTPS <= self.last)
 
 
@@ -63,7 +63,7 @@ class Interface:
 
 
 def unreachable(task: Interface, service: str) -> str | None:
-    """Return the address at which a service does not answer; None when it does. `internet` is everything else."""
+    """Return the address at which a service does not answer, None when it does; `internet` is any host outside AWS."""
     full = f"com.amazonaws.{task.region}.{service}"
     endpoints = [endpoint for endpoint in task.endpoints if endpoint.service == full]
     private = [endpoint for endpoint in endpoints if not endpoint.gateway and endpoint.private_dns]
@@ -80,7 +80,7 @@ def unreachable(task: Interface, service: str) -> str | None:
 
 
 def admits(task: Interface, endpoint: Endpoint) -> bool:
-    """Whether the groups of the task let it out to an interface endpoint, and the endpoint's let it in."""
+    """Return whether the task's groups let it out to an interface endpoint, and the endpoint's groups let it in."""
     out = any(
         rule.covers_https() and (rule.group in endpoint.groups or any(overlaps(rule.block, b) for b in endpoint.blocks))
         for rule in task.egress
@@ -93,18 +93,18 @@ def admits(task: Interface, endpoint: Endpoint) -> bool:
 
 
 def first_address(endpoints: list[Endpoint]) -> str:
-    """Return an address of an endpoint, for messages."""
+    """Return an address that one of these endpoints could have, for messages."""
     block = next((block for endpoint in endpoints for block in endpoint.blocks), "10.0.0.0/24")
     return str(ipaddress.ip_network(block)[10])
 
 
 def holds(block: str, address: str) -> bool:
-    """Whether a block has an address; an empty one has none."""
+    """Return whether an address is in a block; an empty block holds none."""
     return bool(block) and ipaddress.ip_address(address) in ipaddress.ip_network(block, strict=False)
 
 
 def overlaps(block: str, other: str) -> bool:
-    """Whether two blocks have addresses in common."""
+    """Return whether two blocks have addresses in common; an empty block has none."""
     if not block or not other:
         return False
     first, second = ipaddress.ip_network(block, strict=False), ipaddress.ip_network(other, strict=False)
@@ -115,13 +115,13 @@ class Network:
     """Looks at the VPC at the moment of a launch."""
 
     def unreachable(self, plan: TaskPlan, service: str) -> str | None:
-        """As :func:`unreachable`, for a task."""
+        """Return the address at which a service does not answer a task of this plan; None when it does."""
         memory = account.backend("ec2", plan.region)
         return unreachable(seen_by(memory, plan), service) if memory else None
 
 
 def seen_by(memory: Any, plan: TaskPlan) -> Interface:
-    """Return what the interface of a task sees, from moto's EC2."""
+    """Return what a task of this plan sees of its VPC, from moto's EC2."""
     subnets = {subnet.id: subnet for zone in list(memory.subnets.values()) for subnet in list(zone.values())}
     subnet = subnets[plan.subnet]
     table = route_table_of(memory, subnet)
@@ -153,7 +153,7 @@ def seen_by(memory: Any, plan: TaskPlan) -> Interface:
 
 
 def route_table_of(memory: Any, subnet: Any) -> Any:
-    """Return the table that a subnet is associated with, or else the main one of its VPC."""
+    """Return the route table that a subnet is associated with, or else the main one of its VPC."""
     tables = [table for table in list(memory.route_tables.values()) if table.vpc_id == subnet.vpc_id]
     # moto keeps the associations of templates in another place than those of calls.
     templated = {each.route_table_id for each in memory.subnet_associations.values() if each.subnet_id == subnet.id}
@@ -164,7 +164,7 @@ def route_table_of(memory: Any, subnet: Any) -> Any:
 
 
 def default_route(memory: Any, subnet: Any, table: Any) -> str:
-    """Where everything else goes. The default VPC has an internet gateway, which moto leaves out."""
+    """Return the `way_out` of a subnet; the default VPC has an internet gateway, which moto leaves out."""
     routes = [route for route in table.routes if route.destination_cidr_block == ANYWHERE] if table else []
     if not routes:
         return "igw" if memory.vpcs[subnet.vpc_id].is_default else ""
@@ -178,7 +178,7 @@ def default_route(memory: Any, subnet: Any, table: Any) -> str:
 
 
 def rules_of(rules: Iterable[Any]) -> tuple[Rule, ...]:
-    """Rules of moto's security groups."""
+    """Return rules of moto's security groups as `Rule`."""
     return tuple(
         Rule(
             protocol=str(rule.ip_protocol),

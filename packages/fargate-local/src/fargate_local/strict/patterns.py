@@ -46,35 +46,38 @@ def resolved(text: str, lookup: Lookup) -> str:
 
 
 def hide(text: str) -> str:
-    """Text whose characters mean nothing but themselves."""
+    """Return the text with its wildcards hidden, so that every character stands for itself."""
     return "".join(HIDDEN.get(character, character) for character in text)
 
 
 def shown(text: str) -> str:
-    """Return resolved text as plain characters."""
+    """Return resolved text with its hidden characters shown again."""
     return "".join(SHOWN.get(character, character) for character in text)
 
 
 @lru_cache(maxsize=8192)
 def compiled(pattern: str) -> re.Pattern[str]:
-    """`*` is any text, `?` one character."""
+    """Compile a pattern in which `*` is any text and `?` one character."""
     pieces = {"*": ".*", "?": "."}
     text = "".join(pieces.get(character) or re.escape(SHOWN.get(character, character)) for character in pattern)
     return re.compile(text, re.DOTALL)
 
 
 def matches(pattern: str, text: str) -> bool:
-    """Whether the text is what the (resolved) pattern describes."""
+    """Return whether a resolved pattern matches the whole text."""
     return compiled(pattern).fullmatch(text) is not None
 
 
 def action_matches(pattern: str, action: str) -> bool:
-    """As :func:`matches`; names of actions have no case."""
+    """Return whether a pattern matches the name of an action, whatever the case of either."""
     return matches(pattern.lower(), action.lower())
 
 
 def arn_matches(pattern: str, arn: str) -> bool:
-    """Part by part: no wildcard reaches over a colon, except in the last part. Missing parts are `*`."""
+    """Return whether a pattern matches an ARN, part by part.
+
+    No wildcard reaches over a colon, except in the last part. Missing parts are `*`.
+    """
     if pattern in ("*", arn):
         return True
     parts = arn.split(":", ARN_PARTS - 1)

@@ -20,7 +20,7 @@ Grant = Literal["direct", "role", "account"]
 
 
 def no_tags() -> dict[str, str]:
-    """Return a resource without tags."""
+    """Return no tags: the default of a need."""
     return {}
 
 
@@ -45,7 +45,7 @@ class Need:
     tags: Callable[[], dict[str, str]] = no_tags
 
     def lookup(self, principal: Principal) -> Callable[[str], tuple[str, ...] | None]:
-        """Return the values of condition keys, whose names have no case."""
+        """Return a function from a condition key, in any case, to its values in this request, or None."""
         known = {key.lower(): values for key, values in (principal.context | self.context).items()}
 
         def find(key: str) -> tuple[str, ...] | None:
@@ -83,7 +83,7 @@ class Statement:
         return self.sid or f"statement {self.number}"
 
     def applies(self, need: Need, lookup: Callable[[str], tuple[str, ...] | None]) -> bool:
-        """Whether the statement speaks of this action on this resource under these conditions."""
+        """Return whether the statement covers the action and the resource, and its conditions hold."""
         if self.not_actions:
             if any(action_matches(pattern, need.action) for pattern in self.not_actions):
                 return False
@@ -108,7 +108,7 @@ class Statement:
             return False
 
     def grants_to(self, principal: Principal) -> Grant | None:
-        """How a statement of a resource policy names the caller; None when it does not."""
+        """Return how the statement, of a resource policy, names the caller; None when it does not."""
         if self.not_principals:
             return None if any(names(*each, principal) for each in self.not_principals) else "direct"
         grants = [grant for each in self.principals if (grant := names(*each, principal))]
@@ -117,7 +117,7 @@ class Statement:
 
 
 def names(kind: str, value: str, principal: Principal) -> Grant | None:
-    """How one entry of a Principal element names the caller."""
+    """Return how one entry of a Principal element names the caller; None when it does not."""
     if kind == "*" or (kind == "AWS" and value == "*"):
         return "direct"
     if kind == "Service":
@@ -132,14 +132,14 @@ def names(kind: str, value: str, principal: Principal) -> Grant | None:
 
 
 def as_tuple(value: Any) -> tuple[str, ...]:
-    """Return a string, or a list of them, as a tuple."""
+    """Return a text, a list of texts or None as a tuple of texts."""
     if value is None:
         return ()
     return tuple(str(each) for each in value) if isinstance(value, list) else (str(value),)
 
 
 def parse_principals(element: Any) -> tuple[tuple[str, str], ...]:
-    """(kind, value) of a Principal element; `*` is a kind of its own."""
+    """Return the (kind, value) pairs of a Principal element; `*` is a kind of its own."""
     if element is None:
         return ()
     if not isinstance(element, dict):
@@ -149,7 +149,7 @@ def parse_principals(element: Any) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=2048)
 def parse_policy(name: str, document: str) -> tuple[Statement, ...]:
-    """Return the statements of a policy; none of a text that is no policy."""
+    """Parse a policy into its statements; none when the text is not a policy."""
     try:
         content = json.loads(document)
     except ValueError:
@@ -199,7 +199,7 @@ class Decision:
 
 
 def decide(principal: Principal, need: Need, policies: Policies) -> Decision:
-    """Whether the caller may. An explicit Deny wins, and what nobody allows is refused."""
+    """Decide whether the caller may: an explicit Deny wins, and what no policy allows is refused."""
     lookup = need.lookup(principal)
 
     def said(statements: Iterable[Statement] | None, *, allow: bool) -> Iterator[Statement]:
@@ -235,7 +235,7 @@ def nobody(kind: str, need: Need) -> str:
 
 
 def patterns_used(statement: Statement, need: Need, principal: Principal) -> tuple[list[str], list[str]]:
-    """Return the actions and the resources of an Allow statement that a granted need has made use of."""
+    """Return the patterns, of actions and of resources, of an Allow statement that a granted need made use of."""
     lookup = need.lookup(principal)
     actions = [pattern for pattern in statement.actions if action_matches(pattern, need.action)]
     resources = []

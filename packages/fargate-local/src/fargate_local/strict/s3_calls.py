@@ -65,7 +65,7 @@ QUERY_KEYS: Final = ("prefix", "delimiter", "max-keys")
 
 
 def s3(call: Call) -> Iterator[Need]:
-    """Buckets and objects; a copy also reads its source."""
+    """Yield the permissions that a call of S3 takes on buckets and objects."""
     request = call.request
     bucket, key = place(request)
     query = {name: values[0] for name, values in request.query.items()}
@@ -85,7 +85,7 @@ def s3(call: Call) -> Iterator[Need]:
 
 
 def place(request: CloudRequest) -> tuple[str, str]:
-    """(bucket, key) of a call, in either style of address; empty texts where it names none."""
+    """Return (bucket, key) of a call, in either style of address; empty texts where it names none."""
     host = request.headers.get("host", "localhost")
     path = unquote(request.path.lstrip("/"))
     if PATH_STYLE.fullmatch(host):
@@ -102,7 +102,7 @@ def condition_keys(request: CloudRequest, query: dict[str, str]) -> dict[str, An
 
 
 def bucket_action(method: str, query: dict[str, str]) -> str:
-    """Return the action on a bucket."""
+    """Return the action of a call on a bucket, without `s3:`."""
     part = next((name for name in query if name in OF_BUCKETS), None)
     if part:
         verb = "Get" if method == "GET" else "Delete" if method == "DELETE" and part in REALLY_DELETED else "Put"
@@ -115,7 +115,7 @@ def bucket_action(method: str, query: dict[str, str]) -> str:
 
 
 def of_object(call: Call, bucket: str, key: str, query: dict[str, str], keys: dict[str, Any]) -> Iterator[Need]:
-    """Return the action on an object, and on what a copy reads."""
+    """Yield the permissions on an object, and on the source that a copy reads."""
     headers = call.request.headers
     action = object_action(call.request.method, query)
     yield call.need(object_arn(bucket, key), keys, action=f"s3:{action}")
@@ -132,7 +132,7 @@ def of_object(call: Call, bucket: str, key: str, query: dict[str, str], keys: di
 
 
 def object_action(method: str, query: dict[str, str]) -> str:
-    """Return the action on an object."""
+    """Return the action of a call on an object, without `s3:`."""
     part = next((name for name in query if name in OF_OBJECTS), None)
     version = "Version" if "versionId" in query else ""
     if part:
@@ -155,7 +155,7 @@ def object_arn(bucket: str, key: str) -> str:
 
 
 def reads_one_object(request: CloudRequest) -> tuple[str, str] | None:
-    """(bucket, key) of a GetObject or HeadObject; None for other calls."""
+    """Return (bucket, key) of a GetObject or HeadObject of the current version; None for other calls."""
     bucket, key = place(request)
     query = request.query
     plain = not any(name in OF_OBJECTS or name in ("uploadId", "versionId") for name in query)

@@ -10,7 +10,7 @@ from fargate_local.strict.policy import Need
 
 
 def ecr(call: Call) -> Iterator[Need]:
-    """Repositories by name."""
+    """Yield the permissions on repositories, by name or ARN."""
     names = call.texts("repositoryNames") or [name for name in [call.text("repositoryName")] if name]
     if call.operation == "DescribeRepositories" and not names:
         names = ["*"]
@@ -25,7 +25,7 @@ TAGS_OF_LOGS: Final = frozenset({"TagResource", "UntagResource", "ListTagsForRes
 
 
 def logs(call: Call) -> Iterator[Need]:
-    """Streams, and groups as Logs names them in its refusals: `log-group:<name>:log-stream:`."""
+    """Yield the permissions on streams, and on groups as refusals name them: `log-group:<name>:log-stream:`."""
     if call.operation in TAGS_OF_LOGS:
         yield call.need(call.text("resourceArn"))
         return
@@ -40,7 +40,7 @@ def logs(call: Call) -> Iterator[Need]:
 
 
 def secretsmanager(call: Call) -> Iterator[Need]:
-    """Return the needs on a secret by its ARN; one that does not exist is named as the caller named it."""
+    """Yield the permissions on secrets by ARN; one that does not exist is named as the caller named it."""
     if call.operation == "CreateSecret":
         yield call.need(call.arn(f"secret:{call.text('Name')}"), {"secretsmanager:Name": call.text("Name")})
         return
@@ -58,7 +58,7 @@ def secretsmanager(call: Call) -> Iterator[Need]:
 
 
 def ssm(call: Call) -> Iterator[Need]:
-    """Parameters by name."""
+    """Yield the permissions on parameters, by name or ARN."""
     if "Parameter" not in call.operation or call.operation == "DescribeParameters":
         if call.text("ResourceType") == "Parameter":
             yield call.need(call.arn(f"parameter/{call.text('ResourceId').lstrip('/')}"))
@@ -70,7 +70,7 @@ def ssm(call: Call) -> Iterator[Need]:
 
 
 def sqs(call: Call) -> Iterator[Need]:
-    """Return the needs on a queue by its URL or name; SQS writes actions in small letters, policies ignore case."""
+    """Yield the permission on a queue, named by its URL or name; that of a move task by ARN."""
     if name := last_part(call.text("QueueUrl", "QueueName").rstrip("/")):
         yield call.need(call.arn(name))
     elif arn := call.text("SourceArn", "TaskHandle"):
@@ -78,7 +78,7 @@ def sqs(call: Call) -> Iterator[Need]:
 
 
 def sns(call: Call) -> Iterator[Need]:
-    """Return the needs on a topic by ARN, or by name where it is made."""
+    """Yield the permission on a topic by ARN, or by name when the call creates it."""
     arn = call.text("TopicArn", "TargetArn", "ResourceArn", "SubscriptionArn")
     if arn:
         yield call.need(":".join(arn.split(":")[:6]))
@@ -87,7 +87,7 @@ def sns(call: Call) -> Iterator[Need]:
 
 
 def events(call: Call) -> Iterator[Need]:
-    """Rules, and the buses that events are put on."""
+    """Yield the permissions on rules, buses and archives, and to pass the roles of targets."""
     if call.operation == "PutEvents":
         entries = [each for each in call.parameters.get("Entries", []) if isinstance(each, dict)]
         for entry in entries:
@@ -112,7 +112,7 @@ def events(call: Call) -> Iterator[Need]:
 
 
 def sts(call: Call) -> Iterator[Need]:
-    """Roles by ARN; who one is may be asked by everybody."""
+    """Yield the permission to assume a role, by ARN."""
     if call.operation in ("AssumeRole", "TagSession"):
         keys = {"sts:RoleSessionName": call.text("RoleSessionName")}
         if external := call.text("ExternalId"):
@@ -129,7 +129,7 @@ IAM_RESOURCES: Final = {
 
 
 def iam(call: Call) -> Iterator[Need]:
-    """Roles, users, groups and profiles by name, policies by ARN."""
+    """Yield the permission on a role, user, group or instance profile by name, or on a policy by ARN."""
     keys = {"iam:PolicyARN": call.text("PolicyArn")} if call.text("PolicyArn") else {}
     if limit := call.text("PermissionsBoundary"):
         keys["iam:PermissionsBoundary"] = limit
@@ -145,7 +145,7 @@ def iam(call: Call) -> Iterator[Need]:
 
 
 def iam_arn(kind: str, name: str, path: str) -> str:
-    """Return the ARN of what has this name, with its path; with the path of the request where it does not exist yet."""
+    """Return the ARN of an entity with its path; one that is not known gets the path of the request."""
     memory = account.backend("iam")
     entities = getattr(memory, {"role": "roles", "user": "users"}.get(kind, ""), {}) if memory else {}
     known = next((entity.arn for entity in list(entities.values()) if entity.name == name), None)
@@ -154,19 +154,19 @@ def iam_arn(kind: str, name: str, path: str) -> str:
 
 
 def kms(call: Call) -> Iterator[Need]:
-    """Keys by id, ARN or alias."""
+    """Yield the permission on a key, named by id, ARN or alias."""
     if identifier := call.text("KeyId", "TargetKeyId"):
         yield call.need(account.key_arn(call.region, identifier))
 
 
 def cloudformation(call: Call) -> Iterator[Need]:
-    """Stacks by name or id; the role that a stack works with is passed."""
+    """Yield the permissions on a stack, by name or id, and to pass the role that it works with."""
     if name := call.text("StackName"):
         yield call.need(name if name.startswith("arn:") else call.arn(f"stack/{name}/*"))
     yield from pass_role([role for role in [call.text("RoleARN")] if role], "cloudformation.amazonaws.com")
 
 
 def monitoring(call: Call) -> Iterator[Need]:
-    """Alarms by name."""
+    """Yield the permissions on alarms, by name."""
     for name in [call.text("AlarmName")] if call.text("AlarmName") else call.texts("AlarmNames"):
         yield call.need(f"arn:aws:cloudwatch:{call.region}:{ACCOUNT}:alarm:{name}")

@@ -22,7 +22,7 @@ class Ledger:
         self._resources: dict[str, set[Place]] = defaultdict(set)
 
     def note(self, principal: Principal, need: Need, decision: Decision) -> None:
-        """One permission that was asked for."""
+        """Count one permission that was asked for, and what granted it."""
         who = principal.identity
         with self._lock:
             self._calls[who][need.action, need.resource, decision.allowed] += 1
@@ -34,7 +34,7 @@ class Ledger:
                 self._resources[who] |= {(statement.policy, statement.number, pattern) for pattern in resources}
 
     def report(self) -> list[dict[str, Any]]:
-        """Of each role of the account: `used`, `refused`, `unused`."""
+        """Return what each role of the account `used`, was `refused`, and was granted but left `unused`."""
         iam = account.backend("iam")
         roles = sorted(iam.roles.values(), key=lambda role: str(role.name)) if iam else []
         with self._lock:
@@ -67,7 +67,7 @@ class Ledger:
 
 
 def listed(calls: Counter[tuple[str, str, bool]], *, allowed: bool) -> list[dict[str, Any]]:
-    """Actions with the resources they were asked for on, the most frequent first."""
+    """Return actions with their resources and how often they were asked for, the most frequent first."""
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for (action, resource, was_allowed), count in calls.items():
         if was_allowed is allowed:
