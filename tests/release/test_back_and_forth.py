@@ -180,7 +180,7 @@ def test_a_rollback_brings_back_image_and_result_and_leaves_the_other_pipeline(p
 
 
 def test_the_page_in_airflow_shows_it_and_goes_back_by_a_click(platform: Platform, tmp_path: Path) -> None:
-    """Both themes, two widths, no violation that axe finds; the pictures stay where DATAVISION_SCREENSHOTS says."""
+    """Both themes, two widths, no violation that axe finds; the pictures are kept in the folder SCREENSHOTS."""
     now, before = (entry["version"] for entry in json.loads(platform.call("history", RFM, "--json"))[:2])
     with open_page(platform) as (browser, url, token):
         for width, theme in itertools.product((1280, 390), ("light", "dark")):
@@ -233,6 +233,6 @@ def look(page: Page, url: str, name: str, folder: Path) -> None:
     page.goto(url)
     page.locator(".dv-page h1").first.wait_for()
     page.locator(".dv-page [role=status]").first.wait_for(state="detached")
-    page.screenshot(path=Path(os.environ.get("DATAVISION_SCREENSHOTS", folder)) / f"{name}.png")
+    page.screenshot(path=Path(os.environ.get("SCREENSHOTS", folder)) / f"{name}.png")
     found = Axe().run(page, context=".dv-page")
     assert found.violations_count == 0, f"{name}: {found.generate_report()}"
