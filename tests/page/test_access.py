@@ -21,8 +21,10 @@ PASSWORDS = {"viewer": "viewer-secret", "op": "op-secret"}
 ASK = """
 import json, sys
 from airflow.api_fastapi.app import create_app
+from airflow.utils.db import initdb
 from fastapi.testclient import TestClient
 
+initdb()
 client = TestClient(create_app(apps="core"), raise_server_exceptions=False)
 passwords, requests = json.loads(sys.argv[1])
 tokens = {"nobody": None}
@@ -97,4 +99,4 @@ def test_nobody_a_viewer_and_an_operator_are_told_apart_by_airflow_itself(tmp_pa
     assert {request for request, code in found.items() if request.startswith("op ") and code in (401, 403)} == {
         "op POST /datavision/rollback/pipeline_x https://elsewhere.example"
     }
-    assert found["viewer GET /datavision/static/page.mjs"] == 200
+    assert found["viewer GET /datavision/static/page.mjs"] == found["op GET /datavision/pipelines"] == 200
