@@ -181,6 +181,8 @@ def test_a_rollback_brings_back_image_and_result_and_leaves_the_other_pipeline(p
 
 def test_the_page_in_airflow_shows_it_and_goes_back_by_a_click(platform: Platform, tmp_path: Path) -> None:
     """Both themes, two widths, no violation that axe finds; the pictures are kept in the folder SCREENSHOTS."""
+    if "DATAVISION_IMAGES__ENGINE" in platform.env:
+        pytest.skip("the page is the same whatever builds the images")
     now, before = (entry["version"] for entry in json.loads(platform.call("history", RFM, "--json"))[:2])
     with open_page(platform) as (browser, url, token):
         for width, theme in itertools.product((1280, 390), ("light", "dark")):
