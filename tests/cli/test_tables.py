@@ -13,6 +13,7 @@ from rich.cells import cell_len
 
 from datavision.cli.app import _COMMANDS
 from datavision.cli.tables import Digest, tab_separated
+from fargate_local.cli.output import say_table
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 COLUMNS = ("environment", "pipeline", "version", "images", "since", "commit", "digest", "drift")
@@ -91,3 +92,8 @@ def test_the_help_imports_no_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_pipe_gets_a_line_per_record_from_fargate_local_too(capsys: pytest.CaptureFixture[str]) -> None:
+    say_table(("task", "reason"), [["1", "two\nlines\tand a tab"]])
+    assert capsys.readouterr().out == "task\treason\n1\ttwo lines and a tab\n"
