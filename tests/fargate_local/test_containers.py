@@ -243,6 +243,12 @@ def test_a_volume_is_shared_and_gone_afterwards(ecs: Ecs) -> None:
     assert podman("volume", "ls", "--quiet") == ""
 
 
+def test_a_line_of_standard_error_is_not_broken_by_one_of_standard_output(ecs: Ecs) -> None:
+    script = "for i in 1 2 3 4 5; do printf half >&2; sleep 0.1; echo whole; sleep 0.1; echo -other >&2; done"
+    lines = ecs.logs(ecs.finish(ecs.define(container(script)))["taskArn"])
+    assert sorted(lines) == ["half-other"] * 5 + ["whole"] * 5
+
+
 def test_limits_and_capabilities_are_the_definitions(ecs: Ecs) -> None:
     script = "ulimit -Sn; while read name value; do case $name in CapBnd:) echo $value;; esac; done < /proc/self/status"
     settings = {

@@ -269,7 +269,7 @@ class TaskLife:
         probe = self._around.runtime.probe(life.ident, spawn, check.argv, life.environment)
         output = os.open(os.devnull, os.O_WRONLY)
         try:
-            await supervisor.start(ident, self.plan.arn, probe, output)
+            await supervisor.start(ident, self.plan.arn, probe, (output, output))
             end = await asyncio.wait_for(supervisor.exit(ident), check.timeout)
         except CannotStartError:
             return False
@@ -294,15 +294,16 @@ class TaskLife:
         if image is None:
             return None
         spawn = self._around.runtime.spawn(self.plan, life.plan, image, life.environment)
-        output = self._open_logs(life)
+        outputs = self._open_logs(life)
         life.settled.clear()
         try:
-            pid, ticks = await self._around.supervisor.start(life.ident, self.plan.arn, spawn, output)
+            pid, ticks = await self._around.supervisor.start(life.ident, self.plan.arn, spawn, outputs)
         except CannotStartError as error:
             reason = self._around.runtime.cannot_start(spawn, error.errno or errno.EIO, str(error))
             raise StartError(reason, life.plan.name) from error
         finally:
-            os.close(output)
+            for output in outputs:
+                os.close(output)
             life.settled.set()
         life.running = True
         life.started.set()
@@ -315,16 +316,16 @@ class TaskLife:
             self.task.changed()
         return spawn
 
-    def _open_logs(self, life: ContainerLife) -> int:
+    def _open_logs(self, life: ContainerLife) -> tuple[int, int]:
         drained = life.drained = asyncio.Event()
         if life.plan.logs is None:
             drained.set()
-            return os.open(os.devnull, os.O_WRONLY)
+            return os.open(os.devnull, os.O_WRONLY), os.open(os.devnull, os.O_WRONLY)
 
         def delivered() -> None:
             self._loop.call_soon_threadsafe(drained.set)
 
-        return self._around.logs.open(life.plan.logs, delivered)
+        return self._around.logs.open(life.plan.logs, delivered, in_order=self._around.runtime.writes_in_order)
 
     async def _judged(self, life: ContainerLife) -> Ending:
         """Wait for the container to end and return how the runtime interprets it."""

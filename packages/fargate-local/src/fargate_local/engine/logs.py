@@ -13,7 +13,8 @@ import selectors
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from fargate_local.cloud.moto_gate import MotoGate
@@ -33,35 +34,50 @@ BUFFERED_BYTES = 4 * BATCH_BYTES
 FLUSH_SECONDS = 0.1
 
 
-class Stream:
-    """One container's output on its way to CloudWatch Logs."""
+@dataclass(eq=False)
+class Pipe:
+    """One of a container's outputs, and the line that is not complete yet."""
 
-    def __init__(self, target: LogTarget, descriptor: int, on_end: Callable[[], None]) -> None:
+    descriptor: int
+    partial: bytearray = field(default_factory=bytearray)
+    ended: bool = False
+
+
+class Stream:
+    """One container's output on its way to CloudWatch Logs.
+
+    Each of its pipes is split into lines for itself, so that a line of one never breaks a line of another.
+    """
+
+    def __init__(self, target: LogTarget, descriptors: Iterable[int], on_end: Callable[[], None]) -> None:
         self.target = target
-        self.descriptor = descriptor
+        self.pipes = [Pipe(descriptor) for descriptor in descriptors]
         self.on_end = on_end
-        self.partial = bytearray()
         self.events: deque[tuple[int, str, int]] = deque()
         self.bytes = 0
         self.paused = False
-        self.ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return all(pipe.ended for pipe in self.pipes)
 
     @property
     def full(self) -> bool:
         """Whether the container must wait."""
         return self.bytes > BUFFERED_BYTES or len(self.events) > BUFFERED_EVENTS
 
-    def take_lines(self, data: bytes, now: int) -> None:
-        """Queue the complete lines of what was read, and keep the rest."""
-        self.partial += data
-        *lines, rest = self.partial.split(b"\n")
-        self.partial = bytearray(rest)
+    def take_lines(self, pipe: Pipe, data: bytes, now: int) -> None:
+        """Queue the complete lines of what was read from a pipe, and keep the rest."""
+        pipe.partial += data
+        *lines, rest = pipe.partial.split(b"\n")
+        pipe.partial = bytearray(rest)
         for line in lines:
             self.add(line, now)
-        while len(self.partial) > EVENT_BYTES:
-            cut = character_boundary(self.partial, EVENT_BYTES)
-            self.add(self.partial[:cut], now)
-            del self.partial[:cut]
+        while len(pipe.partial) > EVENT_BYTES:
+            cut = character_boundary(pipe.partial, EVENT_BYTES)
+            self.add(pipe.partial[:cut], now)
+            del pipe.partial[:cut]
 
     def add(self, line: bytes | bytearray, now: int) -> None:
         """Queue a line; CloudWatch has no empty events."""
@@ -74,6 +90,11 @@ class Stream:
             size = len(line) + EVENT_OVERHEAD
             self.events.append((now, line.decode("utf-8", "replace"), size))
             self.bytes += size
+
+    def close(self) -> None:
+        """Read no more."""
+        for pipe in self.pipes:
+            os.close(pipe.descriptor)
 
     def batch(self) -> list[dict[str, Any]]:
         """Return the next events for one PutLogEvents."""
@@ -106,17 +127,23 @@ class LogPump:
         for thread in self._threads:
             thread.start()
 
-    def open(self, target: LogTarget, on_end: Callable[[], None]) -> int:
-        """Return the descriptor to give to a container; `on_end` is called once all it wrote has been delivered."""
-        read_end, write_end = os.pipe()
-        os.set_blocking(read_end, False)
-        enlarge(read_end)
-        stream = Stream(target, read_end, on_end)
+    def open(self, target: LogTarget, on_end: Callable[[], None], *, in_order: bool) -> tuple[int, int]:
+        """Return the descriptors for a container's standard output and error.
+
+        With `in_order` both are one pipe, and lines come in the order written; without it each has its own, and no
+        line of one is broken by the other. `on_end` is called once all that was written has been delivered.
+        """
+        output, output_end = os.pipe()
+        error, error_end = (output, os.dup(output_end)) if in_order else os.pipe()
+        for read_end in {output, error}:
+            os.set_blocking(read_end, False)
+            enlarge(read_end)
+        stream = Stream(target, {output, error}, on_end)
         with self._changed:
             self._streams.add(stream)
-            self._selector.register(read_end, selectors.EVENT_READ, stream)
+            self._watch(stream)
         self._wake()
-        return write_end
+        return output_end, error_end
 
     def close(self) -> None:
         """Deliver what is queued and stop."""
@@ -127,7 +154,7 @@ class LogPump:
         for thread in self._threads:
             thread.join()
         for stream in self._streams:
-            os.close(stream.descriptor)
+            stream.close()
         self._selector.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -141,24 +168,38 @@ class LogPump:
                 if key.data is None:
                     os.read(self._wake_read, 4096)
                 else:
-                    self._read(key.data)
+                    self._read(*key.data)
 
-    def _read(self, stream: Stream) -> None:
-        try:
-            data = os.read(stream.descriptor, READ_BYTES)
-        except BlockingIOError:
-            return
-        now = int(time.time() * 1000)
+    def _read(self, stream: Stream, pipe: Pipe) -> None:
         with self._changed:
+            if stream.paused:
+                return
+            try:
+                data = os.read(pipe.descriptor, READ_BYTES)
+            except BlockingIOError:
+                return
+            now = int(time.time() * 1000)
             if data:
-                stream.take_lines(data, now)
+                stream.take_lines(pipe, data, now)
             else:
-                stream.add(stream.partial, now)
-                stream.ended = True
-            if stream.ended or stream.full:
-                stream.paused = True
-                self._selector.unregister(stream.descriptor)
+                stream.add(pipe.partial, now)
+                pipe.ended = True
+                self._selector.unregister(pipe.descriptor)
+            if stream.full:
+                self._pause(stream)
             self._changed.notify_all()
+
+    def _watch(self, stream: Stream) -> None:
+        stream.paused = False
+        for pipe in stream.pipes:
+            if not pipe.ended:
+                self._selector.register(pipe.descriptor, selectors.EVENT_READ, (stream, pipe))
+
+    def _pause(self, stream: Stream) -> None:
+        stream.paused = True
+        for pipe in stream.pipes:
+            if not pipe.ended:
+                self._selector.unregister(pipe.descriptor)
 
     def _deliver_forever(self) -> None:
         while True:
@@ -180,13 +221,12 @@ class LogPump:
         with self._changed:
             if stream.ended and not stream.events:
                 self._streams.discard(stream)
-                os.close(stream.descriptor)
+                stream.close()
                 finished = True
             else:
                 finished = False
-                if stream.paused and not stream.ended and not stream.full:
-                    stream.paused = False
-                    self._selector.register(stream.descriptor, selectors.EVENT_READ, stream)
+                if stream.paused and not stream.full:
+                    self._watch(stream)
         if finished:
             stream.on_end()
         else:

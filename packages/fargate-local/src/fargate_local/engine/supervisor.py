@@ -46,8 +46,10 @@ class Supervisor:
         self._channel = ours
         loop.add_reader(ours.fileno(), self._receive)
 
-    async def start(self, ident: str, group: str, spawn: Spawn, output: int) -> tuple[int, int]:
+    async def start(self, ident: str, group: str, spawn: Spawn, outputs: tuple[int, int]) -> tuple[int, int]:
         """Start a container and return its (pid, start time in clock ticks).
+
+        `outputs` are descriptors for its standard output and error.
 
         Raises:
             CannotStartError: The command could not be executed.
@@ -66,7 +68,7 @@ class Supervisor:
             "ulimits": {"nofile": self._nofile, **spawn.ulimits},
             "probe": spawn.probe,
         }
-        self._send(message, [output])
+        self._send(message, [*outputs])
         try:
             process: tuple[int, int] = await started
         except CannotStartError:

@@ -4,8 +4,8 @@ It is a separate process for three reasons: forking it is cheap (it holds a few 
 what tasks leave behind (it is the subreaper of all of them), and it outlives the server just long enough to kill
 everything when the server dies. It is started by file name and imports only the standard library.
 
-Protocol: one JSON object per line over a Unix socket. From the server: `spawn` (with one descriptor, the container's
-output) and `signal`. To the server: `started`, `failed` and `exited`.
+Protocol: one JSON object per line over a Unix socket. From the server: `spawn` (with two descriptors, the
+container's standard output and error) and `signal`. To the server: `started`, `failed` and `exited`.
 """
 
 from __future__ import annotations
@@ -142,19 +142,19 @@ class Warden:
 
     def spawn(self, message: dict[str, Any]) -> None:
         """Start a container."""
-        output = self.descriptors.popleft()
+        outputs = self.descriptors.popleft(), self.descriptors.popleft()
         failure_read, failure_write = os.pipe()
         try:
             pid = os.fork()
         except OSError as error:
-            for descriptor in (output, failure_read, failure_write):
+            for descriptor in (*outputs, failure_read, failure_write):
                 os.close(descriptor)
             self.send(ev="failed", id=message["id"], errno=error.errno, error=error.strerror)
             return
         if pid == 0:
-            self.become(message, output, failure_write)
-        os.close(output)
-        os.close(failure_write)
+            self.become(message, outputs, failure_write)
+        for descriptor in (*outputs, failure_write):
+            os.close(descriptor)
         failure = read_all(failure_read)
         os.close(failure_read)
         if failure:
@@ -166,7 +166,7 @@ class Warden:
         self.containers[pid] = self.by_ident[container.ident] = container
         self.send(ev="started", id=container.ident, pid=pid, ticks=start_ticks(pid))
 
-    def become(self, message: dict[str, Any], output: int, failure: int) -> NoReturn:
+    def become(self, message: dict[str, Any], outputs: tuple[int, int], failure: int) -> NoReturn:
         """Turn the forked child into the command."""
         parent = os.getppid()
         try:
@@ -179,7 +179,7 @@ class Warden:
                 if os.getppid() != parent:
                     os._exit(137)
             null = os.open(os.devnull, os.O_RDONLY)
-            for source, target in ((null, 0), (output, 1), (output, 2)):
+            for source, target in ((null, 0), (outputs[0], 1), (outputs[1], 2)):
                 os.dup2(source, target)
             for name, (soft, hard) in message["ulimits"].items():
                 limit_resource(name, soft, hard)

@@ -58,6 +58,8 @@ class Runtime(Protocol):
     """Runs containers. `pull`, `release`, and `judge` where `judges_slowly`, may block; the others must not."""
 
     judges_slowly: bool
+    writes_in_order: bool
+    """Whether the foreground command writes to standard output and error in the order that the container does."""
 
     def pull(self, region: str, reference: str) -> Image:
         """Pull an image.

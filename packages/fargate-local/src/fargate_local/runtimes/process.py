@@ -32,6 +32,7 @@ class ProcessRuntime:
     """Containers as process groups, with this machine's file system and the user that started the server."""
 
     judges_slowly = False
+    writes_in_order = True
 
     def __init__(self, catalog: Catalog, store: ImageStore | None, process: ProcessEnvironment) -> None:
         self._catalog = catalog
