@@ -1,4 +1,7 @@
-"""Airflow's stock ECS operators, sensor and executor, unchanged."""
+"""Airflow's stock ECS operators, sensor and executor, unchanged.
+
+Each test imports what it tries: Airflow takes 5 seconds, which the tests of all other files would wait for.
+"""
 
 import asyncio
 import sys
@@ -7,12 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.amazon.aws.exceptions import EcsTaskFailToStart
-from airflow.providers.amazon.aws.executors.ecs.ecs_executor import AwsEcsExecutor
-from airflow.providers.amazon.aws.operators.ecs import EcsRegisterTaskDefinitionOperator, EcsRunTaskOperator
-from airflow.providers.amazon.aws.sensors.ecs import EcsTaskStateSensor
-from airflow.sdk.exceptions import AirflowException, TaskDeferred
-from airflow.triggers.base import TriggerEvent
 from tests.support.cloud import Ecs
 
 
@@ -39,6 +36,8 @@ def context() -> dict[str, Any]:
 
 
 def operator(ecs: Ecs, family: str, **settings: Any) -> Any:
+    from airflow.providers.amazon.aws.operators.ecs import EcsRunTaskOperator
+
     defaults = {
         "task_id": "t",
         "cluster": ecs.cluster,
@@ -68,12 +67,16 @@ def test_the_operator_runs_a_task_and_returns_its_last_line(ecs: Ecs, context: A
 
 @pytest.mark.usefixtures("at_the_cloud")
 def test_the_operator_fails_with_the_task(ecs: Ecs, context: Any) -> None:
+    from airflow.sdk.exceptions import AirflowException
+
     with pytest.raises(AirflowException, match="This task is not in success state"):
         operator(ecs, ecs.define_shell("exit 3"), awslogs_group=None).execute(context)
 
 
 @pytest.mark.usefixtures("at_the_cloud")
 def test_the_operator_tells_a_failed_start(ecs: Ecs, context: Any) -> None:
+    from airflow.providers.amazon.aws.exceptions import EcsTaskFailToStart
+
     task = operator(ecs, ecs.define({"command": ["no-such-program"]}), awslogs_group=None)
     with pytest.raises(EcsTaskFailToStart, match="CannotStartContainerError"):
         task.execute(context)
@@ -81,6 +84,9 @@ def test_the_operator_tells_a_failed_start(ecs: Ecs, context: Any) -> None:
 
 @pytest.mark.usefixtures("at_the_cloud")
 def test_the_operator_defers_and_completes_from_the_triggers_event(ecs: Ecs, context: Any) -> None:
+    from airflow.sdk.exceptions import TaskDeferred
+    from airflow.triggers.base import TriggerEvent
+
     family = ecs.define_shell("sleep 0.5; echo last")
     task = operator(ecs, family, deferrable=True, container_name="app", awslogs_stream_prefix="t")
     with pytest.raises(TaskDeferred) as deferred:
@@ -116,6 +122,8 @@ def test_killing_the_operator_stops_the_task(ecs: Ecs, context: Any) -> None:
 
 @pytest.mark.usefixtures("at_the_cloud")
 def test_the_sensor_sees_a_state(ecs: Ecs, context: Any) -> None:
+    from airflow.providers.amazon.aws.sensors.ecs import EcsTaskStateSensor
+
     arn = ecs.shell("sleep 60")
     sensor = EcsTaskStateSensor(
         task_id="s", cluster=ecs.cluster, task=arn, aws_conn_id=None, region_name="us-east-1", poke_interval=0.2
@@ -127,6 +135,8 @@ def test_the_sensor_sees_a_state(ecs: Ecs, context: Any) -> None:
 
 @pytest.mark.usefixtures("at_the_cloud")
 def test_the_registering_operator_makes_a_definition_that_runs(ecs: Ecs, context: Any) -> None:
+    from airflow.providers.amazon.aws.operators.ecs import EcsRegisterTaskDefinitionOperator
+
     task = EcsRegisterTaskDefinitionOperator(
         task_id="r",
         family="registered-by-airflow",
@@ -146,6 +156,8 @@ def test_the_registering_operator_makes_a_definition_that_runs(ecs: Ecs, context
 
 @pytest.mark.usefixtures("at_the_cloud")
 def test_the_executor_runs_commands_and_learns_how_they_ended(ecs: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.amazon.aws.executors.ecs.ecs_executor import AwsEcsExecutor
+
     family = ecs.define({"name": "worker", "command": ["true"]})
     settings = {
         "CLUSTER": ecs.cluster,

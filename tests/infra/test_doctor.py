@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from cfnlint.decode import decode
+from tests.support.templates import read_template
 
 from datavision import doctor
 from datavision.config import Config, load
@@ -71,7 +71,7 @@ def test_the_quota_of_a_new_account_is_too_small(
 
 
 def test_airflows_share_of_the_quota_is_what_its_template_asks_for(repository: Path) -> None:
-    resources = decode(str(repository / "infra" / "airflow.yaml"))[0]["Resources"]
+    resources = read_template(repository / "infra" / "airflow.yaml")["Resources"]
     units = sum(
         int(resources[service]["Properties"]["DesiredCount"])
         * int(resources[f"{service}Definition"]["Properties"]["Cpu"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode
+from tests.support.templates import read_template
 
 from fargate_local.ecs.definition import check_definition
 
@@ -15,7 +15,7 @@ PUBLIC = {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
 
 @pytest.fixture(scope="module")
 def templates(repository: Path) -> dict[str, dict[str, Any]]:
-    return {path.stem: json.loads(json.dumps(decode(str(path))[0])) for path in (repository / "infra").glob("*.yaml")}
+    return {path.stem: read_template(path) for path in (repository / "infra").glob("*.yaml")}
 
 
 def of_type(templates: dict[str, dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -1,13 +1,12 @@
 """The roles of `infra/ci-roles.yaml` and what `release`, `promote` and `rollback` call, held against each other."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from cfnlint.decode import decode
+from tests.support.templates import read_template
 
 from datavision import aws, infra
 from datavision.config import load
@@ -82,8 +81,7 @@ def called(project: Any, calls: Calls, in_order: Path, monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="module")
 def template(repository: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(json.dumps(decode(str(repository / "infra" / "ci-roles.yaml"))[0]))
-    return loaded
+    return read_template(repository / "infra" / "ci-roles.yaml")
 
 
 def granted(template: dict[str, Any], role: str) -> set[str]:

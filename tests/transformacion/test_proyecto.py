@@ -3,22 +3,24 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import sqlfmt.api
-from dbt.cli.main import dbtRunner
-from dbt.contracts.graph.manifest import Manifest
-from dbt.contracts.graph.nodes import GenericTestNode
-from dbt_common.events.base_types import EventLevel
 
 from transformacion.runner import run_dbt
 from transformacion.workspace import PROJECT, workspace
 
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
 
 @pytest.fixture(scope="module")
-def parsed(lake: Any) -> Iterator[tuple[Manifest, list[str]]]:
+def parsed(lake: Any) -> Iterator[tuple["Manifest", list[str]]]:
     """The project as dbt sees it after a full parse, and every warning it had."""
+    from dbt.cli.main import dbtRunner  # 4 seconds, which the tests of all other files would wait for
+    from dbt_common.events.base_types import EventLevel
+
     warnings: list[str] = []
 
     def listen(event: Any) -> None:
@@ -27,21 +29,20 @@ def parsed(lake: Any) -> Iterator[tuple[Manifest, list[str]]]:
 
     with workspace() as space:
         answer = dbtRunner(callbacks=[listen]).invoke(["parse", "--no-partial-parse", *space.arguments()])
-        assert isinstance(answer.result, Manifest)
-        yield answer.result, warnings
+        yield cast("Manifest", answer.result), warnings
 
 
-def ours(manifest: Manifest) -> list[Any]:
+def ours(manifest: "Manifest") -> list[Any]:
     nodes = [node for node in manifest.nodes.values() if node.resource_type in ("model", "seed", "snapshot")]
     return [*nodes, *manifest.sources.values()]
 
 
-def test_dbt_has_nothing_to_warn_about(parsed: tuple[Manifest, list[str]]) -> None:
+def test_dbt_has_nothing_to_warn_about(parsed: tuple["Manifest", list[str]]) -> None:
     assert parsed[1] == []
 
 
 def test_every_model_snapshot_and_source_and_each_of_its_columns_is_described(
-    parsed: tuple[Manifest, list[str]],
+    parsed: tuple["Manifest", list[str]],
 ) -> None:
     undescribed = [node.name for node in ours(parsed[0]) if not node.description.strip()]
     undescribed += [
@@ -54,7 +55,7 @@ def test_every_model_snapshot_and_source_and_each_of_its_columns_is_described(
 
 
 def test_the_described_columns_are_the_columns_that_exist(
-    lake: Any, parsed: tuple[Manifest, list[str]], random_business: Any
+    lake: Any, parsed: tuple["Manifest", list[str]], random_business: Any
 ) -> None:
     lake.load(random_business(3, 50))
     lake.dbt("build", "--exclude-resource-type", "test", "unit_test")
@@ -77,7 +78,7 @@ def test_the_units_tests_of_the_models_pass(lake: Any) -> None:
     assert len(steps) >= 26
 
 
-def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple[Manifest, list[str]]) -> None:
+def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple["Manifest", list[str]]) -> None:
     marts = [node for node in ours(parsed[0]) if node.resource_type == "model" and node.schema == "marts"]
     marts = [node for node in marts if node.config.materialized != "ephemeral"]
     assert {node.name for node in marts} == {
@@ -86,11 +87,9 @@ def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple[Manif
         "frescura_fuentes",
     }  # fmt: skip
     assert [node.name for node in marts if not node.config.contract.enforced] == []
-    tested = {
-        (node.attached_node, node.test_metadata.name)
-        for node in parsed[0].nodes.values()
-        if isinstance(node, GenericTestNode) and node.test_metadata
-    }
+    nodes: list[Any] = list(parsed[0].nodes.values())
+    generic_tests = [node for node in nodes if getattr(node, "test_metadata", None)]
+    tested = {(node.attached_node, node.test_metadata.name) for node in generic_tests}
     for node in ours(parsed[0]):
         if getattr(node.config, "materialized", "") != "ephemeral" and node.resource_type != "source":
             assert {(node.unique_id, "unique"), (node.unique_id, "clave_unica")} & tested, node.name
