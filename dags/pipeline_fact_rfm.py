@@ -5,8 +5,8 @@ reporte. Varias fechas conviven; correr una fecha otra vez la reemplaza.
 
 **Cuándo.** A pedido, con formulario; `pipeline_completo` la corre el 1 de enero y el 1 de julio.
 
-**Formulario.** `fecha_rfm` (vacía: el día de la ejecución), `modelos` (selección de dbt), `reconstruir` (recalcula
-todas las fechas) y `release` (vacío: la versión fijada).
+**Formulario.** `fecha_rfm` (vacía: el día de la ejecución), `modelos` (de la lista, u otra selección de dbt),
+`reconstruir` (recalcula todas las fechas) y `release` (vacío: la versión fijada).
 
 **Qué escribe.** `marts.segmentos_rfm`, `marts.fact_rfm`, `marts.dim_cuentas` y el reporte.
 
@@ -27,7 +27,7 @@ from datavision.dags import dag_defaults, day_field, models_field, run_day, tabl
 DEFAULTS = dag_defaults()
 FORM = {
     "fecha_rfm": day_field("Fecha RFM", "Fecha de la segmentación, como 2026-07-01; vacía: el día de la ejecución."),
-    "modelos": models_field("fact_rfm+"),
+    "modelos": models_field("fact_rfm+", "fact_rfm", "fact_rfm dim_cuentas", "dim_cuentas"),
     "reconstruir": Param(
         default=False, type="boolean", title="Reconstruir", description="Recalcula desde cero todas las fechas."
     ),

@@ -80,15 +80,20 @@ def day_field(title: str, description: str) -> Param:
     )
 
 
-def models_field(default: str) -> Param:
-    """Return the form field for a dbt selection, which reaches dbt as selectors and never as options."""
+def models_field(*choices: str) -> Param:
+    """Return the form field for a dbt selection, which reaches dbt as selectors and never as options.
+
+    Args:
+        choices: What the form offers, the default first; any other selection can be written.
+    """
     return Param(
-        default=default,
+        default=choices[0],
+        examples=list(choices),
         type="string",
         pattern=SELECTION,
         maxLength=1000,
         title="Modelos",
-        description="Selección de dbt, separada por espacios (fact_rfm+, tag:rfm, path:models/marts); sin opciones.",
+        description="De la lista, u otra selección de dbt, separada por espacios (path:models/rfm); sin opciones.",
     )
 
 

@@ -21,8 +21,10 @@ from datavision.fargate.waiting.log_follower import Follower
 from datavision.fargate.waiting.poll_loop import poll_loop
 from datavision.fargate.waiting.watch import Watch
 
-KILL_SECONDS = 22.0
+STOP_SECONDS = 22.0
 """For ECS to report STOPPED; Airflow allows on_kill 30 s in total."""
+STOP_AND_LOG_SECONDS = 26.0
+"""For that and for showing the end of the log; the audit record has the rest."""
 
 
 class FargateTrigger(BaseTrigger):
@@ -109,12 +111,14 @@ class FargateTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Stop the container, and wait for ECS to confirm it for as long as Airflow allows."""
         cloud, arn = Cloud(**self.cloud), self.watch["arn"]
-        async with asyncio.timeout(KILL_SECONDS), async_client(cloud, "ecs") as ecs:
+        clock = asyncio.get_running_loop().time
+        log_until = clock() + STOP_AND_LOG_SECONDS
+        async with asyncio.timeout(STOP_SECONDS), async_client(cloud, "ecs") as ecs:
             await stop_async(ecs, self.cluster, arn, StopReason.KILLED)
             self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
             task = await self._stopped(ecs, arn)
         self.log.info("%s has stopped", arn)
-        await self._follower(cloud, Watch.of(self.watch)).finish()
+        await self._follower(cloud, Watch.of(self.watch)).finish(log_until - clock())
         if task:
             await self._close_audit(cloud, task)
 

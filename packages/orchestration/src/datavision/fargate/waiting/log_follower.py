@@ -19,7 +19,6 @@ from datavision.fargate.waiting.watch import Watch
 
 CALLS_PER_SECOND = 10.0
 """GetLogEvents allows 25/s per account and region (CloudWatch Logs quotas, November 2026)."""
-FINAL_READ_SECONDS = 4.0
 
 
 @dataclass
@@ -93,10 +92,10 @@ class Follower:
                 finally:
                     await self._save(s3)
 
-    async def finish(self) -> None:
-        """Forward what is left, from where the last follower stopped, for at most FINAL_READ_SECONDS."""
+    async def finish(self, seconds: float) -> None:
+        """Forward what is left, from where the last follower stopped, for at most `seconds`."""
         with self._best_effort("read the end of the container's log"):
-            async with asyncio.timeout(FINAL_READ_SECONDS), log_hub(self.cloud).clients() as (logs, s3):
+            async with asyncio.timeout(seconds), log_hub(self.cloud).clients() as (logs, s3):
                 await self._load(s3)
                 while await self._read(logs):
                     pass
