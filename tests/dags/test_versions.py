@@ -53,6 +53,7 @@ def first(dags_folder: Path, repository: Path, home: Path) -> Mapping[str, str]:
     return hashes(dags_folder, repository, home, 1)
 
 
+@pytest.mark.slow
 def test_two_parses_in_two_processes_serialise_identically(
     first: Mapping[str, str], dags_folder: Path, repository: Path, home: Path
 ) -> None:

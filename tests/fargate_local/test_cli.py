@@ -144,6 +144,20 @@ def test_serve_prints_its_address_and_ends_on_a_signal(number: int) -> None:
         assert process.wait(60) == 0
 
 
+def test_serve_ends_on_a_signal_though_nobody_reads_what_it_says() -> None:
+    with serve() as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        process.stderr.close()
+        process.terminate()
+        try:
+            process.wait(30)
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -283,6 +283,7 @@ def test_a_rule_that_makes_no_sense_is_explained(tmp_path: Path, text: str, mess
         load_rules(file)
 
 
+@pytest.mark.slow
 def test_a_server_starts_with_rules_of_a_file_and_a_shorter_life_of_records(
     make_cloud: MakeCloud, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def test_an_execution_role_has_the_policy_of_the_developer_guide(ecs: Ecs) -> No
     assert "AmazonECSTaskExecutionRolePolicy" in names
 
 
+@pytest.mark.slow
 def test_what_was_attached_is_attached_after_a_restart(make_cloud: MakeCloud, tmp_path: Path) -> None:
     ecs = make_cloud(state_dir=tmp_path)
     iam = ecs.client("iam")

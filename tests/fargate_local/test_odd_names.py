@@ -47,6 +47,7 @@ def attempts(*calls: Any) -> None:
                 continue
 
 
+@pytest.mark.slow
 def test_names_of_resources_are_no_paths(boxed: Any) -> None:
     s3, logs, ecr, iam = (boxed.client(service) for service in ("s3", "logs", "ecr", "iam"))
     ssm, manager, sqs = (boxed.client(service) for service in ("ssm", "secretsmanager", "sqs"))
@@ -107,6 +108,7 @@ def test_names_in_a_task_are_no_paths(boxed: Any) -> Any:
         boxed.stopped(arn)
 
 
+@pytest.mark.slow
 def test_a_volume_of_a_template_is_no_path(boxed: Any) -> None:
     """Definitions of a template are not checked when they are made."""
     container = {

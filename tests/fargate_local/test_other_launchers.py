@@ -90,6 +90,7 @@ def test_an_event_runs_the_rules_task_and_still_reaches_the_other_targets(ecs: E
     assert json.loads(message["Body"])["source"] == "mixed"
 
 
+@pytest.mark.slow
 def test_a_rule_with_a_task_loses_none_of_a_tasks_events(make_cloud: MakeCloud) -> None:
     """Every change of a task goes to a queue and, at its end, to a task that watches; nothing is lost on the way."""
     ecs = make_cloud()
@@ -200,6 +201,7 @@ def test_a_rule_with_a_schedule_matches_no_event(ecs: Ecs) -> None:
     assert tasks_of(ecs, "events-rule/clock") == []
 
 
+@pytest.mark.slow
 def test_a_restart_runs_no_task_again(make_cloud: MakeCloud, tmp_path: Path) -> None:
     ecs = make_cloud(state_dir=tmp_path)
     events = rule(ecs, "once", target(ecs, ecs.define_shell("exit 0")))

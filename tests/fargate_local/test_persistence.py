@@ -125,6 +125,7 @@ def used(before: Any) -> Any:
     return story
 
 
+@pytest.mark.slow
 def test_everything_moto_held_is_there_again_with_the_same_identifiers(survival: Any) -> None:
     story, ecs = survival
     assert held(ecs) == story["held"]
@@ -171,6 +172,7 @@ def test_a_second_server_is_kept_out_of_a_state_folder(tmp_path: Path, capfd: py
     assert f"another fargate-local is using {tmp_path}" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_tasks_end_when_the_program_that_started_the_server_dies(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     arn = ecs.shell("echo $$; exec sleep 600")
@@ -179,6 +181,7 @@ def test_tasks_end_when_the_program_that_started_the_server_dies(make_cloud: Mak
     assert process_gone(pid)
 
 
+@pytest.mark.slow
 def test_the_next_start_ends_what_outlived_server_and_warden(tmp_path: Path) -> None:
     with FargateLocal(state_dir=tmp_path) as cloud:
         ecs = Ecs(cloud)
@@ -298,6 +301,7 @@ def test_the_oldest_log_streams_beyond_the_limit_are_forgotten() -> None:
     assert kept(*streams) == list(range(3, 5_003))
 
 
+@pytest.mark.slow
 def test_hundreds_of_calls_are_replayed_in_seconds(tmp_path: Path) -> None:
     with FargateLocal(state_dir=tmp_path) as cloud:
         parameters = boto3.client("ssm", **cloud.client_args)

@@ -73,6 +73,7 @@ class Calls(RuleBasedStateMachine):
             self.ecs.stopped(arn)
 
 
+@pytest.mark.slow
 def test_any_sequence_of_calls_keeps_order_and_leaks_nothing(ecs: Ecs) -> None:
     Calls.ecs = ecs
     Calls.families = [ecs.define({"command": ["sh", "-c", script], "stopTimeout": 2}) for script in SCRIPTS]

@@ -49,6 +49,7 @@ def test_a_cloud_outside_its_block_says_what_to_do() -> None:
         _ = FargateLocal().pid
 
 
+@pytest.mark.slow
 def test_the_plugins_fixtures_serve_other_projects(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(USER_TEST)
     result = pytester.runpytest_subprocess("-p", "no:xdist", "-p", "no:cacheprovider", "--import-mode=importlib")

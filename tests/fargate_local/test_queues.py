@@ -38,7 +38,14 @@ def waiting_by_form(sqs: Any, url: str) -> Any:
     return {"Messages": [{"Body": found.split("<Body>")[1].split("</Body>")[0]}]} if "<Body>" in found else {}
 
 
-@pytest.mark.parametrize("wait", [waiting_by_wish, waiting_by_attribute, waiting_by_form])
+@pytest.mark.parametrize(
+    "wait",
+    [
+        waiting_by_wish,
+        pytest.param(waiting_by_attribute, marks=pytest.mark.slow),
+        pytest.param(waiting_by_form, marks=pytest.mark.slow),
+    ],
+)
 def test_a_wait_for_messages_holds_up_nobody_and_ends_with_the_first_message(make_cloud: MakeCloud, wait: Any) -> None:
     ecs = make_cloud()
     url = queue(ecs, "slow", ReceiveMessageWaitTimeSeconds="20")
@@ -71,6 +78,7 @@ def test_a_wait_ends_after_its_time(make_cloud: MakeCloud) -> None:
     assert time.monotonic() - began < 1
 
 
+@pytest.mark.slow
 def test_a_wait_that_sqs_refuses_is_refused(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     sqs = ecs.client("sqs")
@@ -80,6 +88,7 @@ def test_a_wait_that_sqs_refuses_is_refused(make_cloud: MakeCloud) -> None:
         sqs.receive_message(QueueUrl=f"{ecs.cloud.url}/123456789012/none", WaitTimeSeconds=20)
 
 
+@pytest.mark.slow
 def test_polls_that_found_nothing_are_forgotten_and_those_that_did_are_kept(
     make_cloud: MakeCloud, tmp_path: Path
 ) -> None:
@@ -104,6 +113,7 @@ def test_polls_that_found_nothing_are_forgotten_and_those_that_did_are_kept(
     sqs.delete_message(QueueUrl=url, ReceiptHandle=taken["ReceiptHandle"])
 
 
+@pytest.mark.slow
 def test_a_message_read_too_often_is_in_the_dead_letter_queue_after_a_restart(
     make_cloud: MakeCloud, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ def readme(request: pytest.FixtureRequest) -> Any:
     return (request.config.rootpath / "packages/fargate-local/README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (BIN / "aws").exists(), reason="needs the AWS CLI: uv sync --group dev")
 def test_the_thirty_second_example_does_what_it_says(readme: str, tmp_path: Path) -> None:
     section = readme.split("## Thirty seconds with the AWS CLI")[1]

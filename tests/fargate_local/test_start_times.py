@@ -41,6 +41,7 @@ def test_a_task_waits_for_its_address_and_then_for_its_image_by_size(slow: Any, 
     assert pulled.total_seconds() >= SCALE * PULL_SECONDS_PER_BYTE * megabytes * 1e6
 
 
+@pytest.mark.slow
 def test_a_task_that_is_stopped_meanwhile_does_not_wait(make_cloud: MakeCloud) -> None:
     ecs = make_cloud(options=("--start-times", "100"))
     arn = ecs.shell("true")

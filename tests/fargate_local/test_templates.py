@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from tests.support.cloud import MakeCloud
 
 TEMPLATE = {
@@ -57,6 +58,7 @@ def test_a_template_loses_nothing_and_its_task_runs_on_spot(make_cloud: MakeClou
     assert answer["tasks"][0]["cpu"] == "256"
 
 
+@pytest.mark.slow
 def test_an_update_of_the_template_is_a_new_revision_with_all_of_it(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     cloudformation = ecs.client("cloudformation")

@@ -35,6 +35,7 @@ def test_a_trigger_travels_through_its_arguments(airflow: Make) -> None:
     assert FargateTrigger(**arguments).serialize() == (path, arguments)
 
 
+@pytest.mark.slow
 async def test_many_tasks_are_one_poll_loop_that_asks_for_all_in_one_call(
     airflow: Make, platform: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

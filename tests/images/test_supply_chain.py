@@ -202,6 +202,7 @@ def test_an_exception_that_has_expired_fails_the_audit(project: Path, database: 
         audit_lock(project, database)
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_answer_is_no_clean_lock(project: Path) -> None:
     with pytest.raises(GateError, match="could not audit the lock"):
         audit_lock(project, "http://127.0.0.1:9")

@@ -15,6 +15,8 @@ from datavision import infra
 from datavision.config import Config, load
 from fargate_local import FargateLocal, ImageStore
 
+pytestmark = pytest.mark.slow
+
 SHOW_KEYS = (
     "import os, sys, time, urllib.request as u\n"
     "print(u.urlopen(os.environ['AWS_CONTAINER_CREDENTIALS_FULL_URI']).read().decode(), flush=True)\n"

@@ -29,7 +29,7 @@ def _seconds_of_a_load(place: Place) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["first load", "later load"])
+@pytest.mark.parametrize("first", [pytest.param(True, marks=pytest.mark.slow), False], ids=["first load", "later load"])
 def test_a_load_killed_at_any_moment_and_run_again_ends_like_an_undisturbed_one(place: Place, first: bool) -> None:
     if not first:
         usual = _seconds_of_a_load(place)
@@ -102,6 +102,7 @@ def test_landing_files_of_a_dead_load_are_removed_by_the_next_one(place: Place) 
     assert [folder.name for folder in place.landing.iterdir()] == [finished.load.id]
 
 
+@pytest.mark.slow
 def test_two_loads_at_once_take_turns(loaded: Place) -> None:
     source.advance(loaded.source_url, 1)
     children = [

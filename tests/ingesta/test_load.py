@@ -156,6 +156,7 @@ def test_a_row_that_changed_without_its_cursor_is_loaded_and_no_other_row_is_rea
     assert loaded.load().as_json()["rows"] == 0
 
 
+@pytest.mark.slow
 def test_without_hashes_only_a_full_refresh_finds_what_no_cursor_shows(loaded: Place) -> None:
     loaded.more = {"DATAVISION_INGESTA__ROW_HASH": "never"}
     _change_without_trace(loaded, "sin rastro")
@@ -169,6 +170,7 @@ def test_without_hashes_only_a_full_refresh_finds_what_no_cursor_shows(loaded: P
     assert loaded.differences() == {}, "hashes from before they were switched off do no harm"
 
 
+@pytest.mark.slow
 def test_hashes_on_a_schedule_find_it_the_day_after(loaded: Place) -> None:
     loaded.more = {"DATAVISION_INGESTA__ROW_HASH": "daily"}
     _change_without_trace(loaded, "sin rastro")
@@ -197,6 +199,7 @@ def test_a_schedule_counts_days_not_hours(schedule: Any, hours: int, due: bool) 
     assert hash_due(schedule, None, last) is (schedule != "never")
 
 
+@pytest.mark.slow
 def test_a_lakehouse_of_version_0_1_gets_its_hashes_and_keeps_its_load_ids(loaded: Place) -> None:
     with connect(loaded.settings.lakehouse) as connection:
         for table in ("accounts", "accounts_subscription", "contents", "content_attributes"):
@@ -213,7 +216,14 @@ def test_a_lakehouse_of_version_0_1_gets_its_hashes_and_keeps_its_load_ids(loade
     assert loaded.load().as_json()["rows"] == 0
 
 
-@pytest.mark.parametrize("moment", ["200000-01-01", "9999-12-31", "0044-03-15 BC"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "200000-01-01",
+        pytest.param("9999-12-31", marks=pytest.mark.slow),
+        pytest.param("0044-03-15 BC", marks=pytest.mark.slow),
+    ],
+)
 def test_a_cursor_far_from_now_is_loaded_and_read_again_when_it_is_corrected(loaded: Place, moment: str) -> None:
     loaded.change(f"UPDATE contents SET title = 'lejos', updated_at = '{moment}' WHERE content_id = 1")
     for _ in range(2):
@@ -226,7 +236,7 @@ def test_a_cursor_far_from_now_is_loaded_and_read_again_when_it_is_corrected(loa
     assert loaded.sql("SELECT title FROM raw_datavision.contents WHERE content_id = 1") == [("corregida",)]
 
 
-@pytest.mark.parametrize("value", ["infinity", "-infinity"])
+@pytest.mark.parametrize("value", ["infinity", pytest.param("-infinity", marks=pytest.mark.slow)])
 def test_a_cursor_without_end_is_refused_by_name_or_loaded_as_null(loaded: Place, value: str) -> None:
     loaded.change(f"UPDATE contents SET updated_at = '{value}' WHERE content_id = 1")
     done = loaded.command("--env", "local")
@@ -241,6 +251,7 @@ def test_a_cursor_without_end_is_refused_by_name_or_loaded_as_null(loaded: Place
     assert loaded.sql("SELECT title FROM raw_datavision.contents WHERE content_id = 1") == [("otra",)]
 
 
+@pytest.mark.slow
 def test_a_row_whose_cursor_is_null_is_read_whenever_it_changes(loaded: Place) -> None:
     loaded.change(
         "ALTER TABLE contents ALTER updated_at DROP NOT NULL",

@@ -8,6 +8,7 @@ from ingesta.tables import ForeignKey, Table
 Place = Any
 
 
+@pytest.mark.slow
 def test_a_ninth_table_is_one_entry(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.change(
         "CREATE TABLE invoices (invoice_id bigint PRIMARY KEY, payment_id bigint REFERENCES subscription_payments, "

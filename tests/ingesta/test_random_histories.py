@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -77,6 +78,7 @@ def begin(place: Place) -> None:
         connection.execute("DROP SCHEMA IF EXISTS raw_datavision CASCADE")
 
 
+@pytest.mark.slow
 @settings(
     max_examples=5,
     deadline=None,

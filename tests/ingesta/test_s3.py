@@ -19,6 +19,7 @@ def bucket(s3_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str
     return name
 
 
+@pytest.mark.slow
 def test_landing_and_lakehouse_work_the_same_on_s3(place: Place, bucket: str) -> None:
     place.more = {
         "DATAVISION_LANDING__PATH": f"s3://{bucket}/landing/",

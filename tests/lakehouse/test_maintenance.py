@@ -55,6 +55,7 @@ def _parquet(settings: LakehouseSettings) -> set[Path]:
     return set(Path(settings.data_path).rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_every_kept_load_reads_the_same_before_and_after_housekeeping(
     make_settings: Callable[..., LakehouseSettings],
 ) -> None:

@@ -52,6 +52,7 @@ def _misplaced(settings: LakehouseSettings, schemas: list[str]) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 def test_processes_that_write_at_the_same_time_keep_the_catalog_sound(settings: LakehouseSettings) -> None:
     connect(settings).close()
     schemas = ["staging", "snapshots", "marts"]

@@ -48,6 +48,7 @@ def test_a_second_promotion_writes_nothing(project: Any) -> None:
     assert (second.pins, second.commit) == ({}, first.commit)
 
 
+@pytest.mark.slow
 def test_each_pipeline_is_promoted_as_it_is_pinned(project: Any) -> None:
     first = release(project.config)
     project.change_ingesta("promoted one by one")
@@ -105,6 +106,7 @@ def test_a_promotion_to_another_account_reads_the_first_one_with_the_credentials
         assert re.search("--src-creds AWS:.* --dest-creds AWS:", line)
 
 
+@pytest.mark.slow
 def test_nothing_pinned_and_dirty_trees_are_refused(project: Any) -> None:
     with pytest.raises(ReleaseError, match="datavision release --env dev"):
         promote(project.config, load("prod"))
@@ -114,6 +116,7 @@ def test_nothing_pinned_and_dirty_trees_are_refused(project: Any) -> None:
         promote(project.config, load("prod"))
 
 
+@pytest.mark.slow
 def test_a_prune_names_what_may_go_and_deletes_it_only_when_told(
     project: Any, monkeypatch: pytest.MonkeyPatch, state: Any
 ) -> None:
@@ -139,6 +142,7 @@ def test_a_prune_names_what_may_go_and_deletes_it_only_when_told(
     assert not (state / "images" / oldest.replace(":", "-")).exists()
 
 
+@pytest.mark.slow
 def test_a_run_in_flight_needs_the_pins_of_the_commit_it_began_at_and_the_release_it_asked_for(project: Any) -> None:
     first = release(project.config)
     project.change_ingesta("after the run began")

@@ -119,6 +119,7 @@ def test_a_dry_run_changes_nothing(project: Any) -> None:
     assert image is None
 
 
+@pytest.mark.slow
 def test_a_finding_above_the_gate_stops_the_release_before_the_pins(project: Any, cloud: Any) -> None:
     head = project.repo.head()
     project.change_ingesta("scan gate")
@@ -144,6 +145,7 @@ def test_a_finding_above_the_gate_stops_the_release_before_the_pins(project: Any
     assert project.git("rev-parse", "HEAD~1") == head
 
 
+@pytest.mark.slow
 def test_a_canary_that_fails_shows_its_log_and_pins_nothing(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATAVISION_IMAGES__CANARY", "true")
     project.change_ingesta("canary")
@@ -165,6 +167,7 @@ def test_the_second_of_two_releases_says_who_holds_the_environment(project: Any)
     assert release(project.config).pinned == PIPELINES
 
 
+@pytest.mark.slow
 def test_the_claim_of_a_dead_process_is_taken_over(project: Any) -> None:
     script = "import os, datavision.config as c; from datavision.release.pins.lock import locked\n"
     script += "with locked(c.load('dev'), 'A release'): os._exit(9)"
@@ -172,6 +175,7 @@ def test_the_claim_of_a_dead_process_is_taken_over(project: Any) -> None:
     assert release(project.config).pinned == PIPELINES
 
 
+@pytest.mark.slow
 def test_tags_that_a_dead_release_left_on_other_images_are_not_reused(project: Any) -> None:
     found = plan(project.config)
     release(project.config)
@@ -185,7 +189,12 @@ def test_tags_that_a_dead_release_left_on_other_images_are_not_reused(project: A
 
 @pytest.mark.parametrize(
     "line",
-    ["building ingesta", "pushed datavision/ingesta", "task definition", "pinned"],
+    [
+        pytest.param("building ingesta", marks=pytest.mark.slow),
+        pytest.param("pushed datavision/ingesta", marks=pytest.mark.slow),
+        pytest.param("task definition", marks=pytest.mark.slow),
+        "pinned",
+    ],
     ids=lambda line: line.split()[0],
 )
 def test_a_release_killed_after_a_step_is_finished_by_running_it_again(project: Any, line: str, tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_a_deregistered_revision_is_drift_and_is_registered_again(
     assert drift(project, RFM) == ()
 
 
+@pytest.mark.slow
 def test_an_image_deleted_from_the_registry_is_drift_and_refused(project: Any) -> None:
     project.change_ingesta("an image to delete")
     first = release(project.config)
@@ -122,6 +123,7 @@ def test_an_image_deleted_from_the_registry_is_drift_and_refused(project: Any) -
     assert drift(project, RFM) == ()
 
 
+@pytest.mark.slow
 def test_a_deleted_image_that_is_pinned_is_built_and_pinned_anew_by_a_release(project: Any) -> None:
     project.change_ingesta("a pinned image to delete")
     first = release(project.config)
@@ -133,6 +135,7 @@ def test_a_deleted_image_that_is_pinned_is_built_and_pinned_anew_by_a_release(pr
     assert drift(project, RFM) == ()
 
 
+@pytest.mark.slow
 def test_a_tag_moved_behind_our_back_is_drift_and_runs_go_on_by_digest(project: Any, cloud: Any) -> None:
     project.change_ingesta("a tag to move")
     first = release(project.config)
@@ -145,6 +148,7 @@ def test_a_tag_moved_behind_our_back_is_drift_and_runs_go_on_by_digest(project: 
     assert drift(project, RFM) == (f"ingesta: tag {old.tag} was moved to {new.digest[:19]}",)
 
 
+@pytest.mark.slow
 def test_a_moved_tag_does_not_stand_in_the_way_of_a_release(project: Any, cloud: Any) -> None:
     project.change_ingesta("an old image")
     first = release(project.config)

@@ -133,7 +133,11 @@ def test_a_folder_in_the_place_of_the_result_is_a_usage_error_too() -> None:
         ("s3://results/x.json", {"AWS_ENDPOINT_URL": "nonsense"}),
         ("s3://results/x.json", {"AWS_DEFAULT_REGION": "no region!"}),
         ("s3://results/x.json", {"AWS_PROFILE": "nobody"}),
-        ("s3://results/x.json", {"AWS_CA_BUNDLE": "/nonexistent", "AWS_ENDPOINT_URL": "https://127.0.0.1:9"}),
+        pytest.param(
+            "s3://results/x.json",
+            {"AWS_CA_BUNDLE": "/nonexistent", "AWS_ENDPOINT_URL": "https://127.0.0.1:9"},
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_destination_of_no_use_is_one_sentence(aws: dict[str, str], uri: str, variables: dict[str, str]) -> None:

@@ -26,6 +26,7 @@ def _run(repository: Path, state: Path, *arguments: str, **environment: str) -> 
     )
 
 
+@pytest.mark.slow
 def test_load_and_advance_work_on_the_source_that_the_variable_names(
     repository: Path, tmp_path: Path, url: str
 ) -> None:

@@ -40,6 +40,7 @@ def account(server: EmbeddedPostgres, cloud: FargateLocal, repository: Path) -> 
         yield signed_in
 
 
+@pytest.mark.slow
 def test_the_lakehouse_of_an_environment_is_read_with_its_secret(state: State, account: dict[str, str]) -> None:
     query = "select count(*) as filas, min(monto) as monto from marts.ventas"
     done = state.run("sql", query, "--env", "dev", "--format", "csv", more=account)

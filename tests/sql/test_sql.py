@@ -149,6 +149,7 @@ def test_a_query_error_during_fetching_is_a_query_error(settings: LakehouseSetti
         list(reader.ask("select case when range > 50000 then error('tarde') end from range(100000)").rows())
 
 
+@pytest.mark.slow
 def test_a_long_query_leaves_stdout_to_its_result(state: State) -> None:
     query = "select count(*) as n from range(20000) a, range(20000) b where (a.range * b.range) % 7 = 3"
     done = state.run("sql", query, "--format", "csv")

@@ -95,20 +95,13 @@ def loaded(lake: Any, random_business: Callable[[int, int], Any]) -> Any:
     return lake
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "absent"),
     [
         (["build", "--select", "fact_rfm+"], r"error: fact_rfm: staging\.stg_\w+ does not exist yet\."),
-        pytest.param(
-            ["snapshot"],
-            r"error: snp_suscripciones: staging\.stg_subscriptions does not exist yet\.",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            ["test", "--select", "dim_cuentas"],
-            r"error: \w+: marts\.dim_cuentas\w* does not exist yet\.",
-            marks=pytest.mark.slow,
-        ),
+        (["snapshot"], r"error: snp_suscripciones: staging\.stg_subscriptions does not exist yet\."),
+        (["test", "--select", "dim_cuentas"], r"error: \w+: marts\.dim_cuentas\w* does not exist yet\."),
     ],
     ids=["build", "snapshot", "test"],
 )
@@ -121,6 +114,7 @@ def test_a_step_out_of_turn_names_what_is_missing_and_is_not_tried_again(
     assert done[-1] == "Build what is missing first: run pipeline_suscripciones."
 
 
+@pytest.mark.slow
 def test_the_log_of_a_failed_build_ends_with_the_failure_and_skipped_steps_are_only_counted(
     loaded: Any, log: Callable[..., Log]
 ) -> None:

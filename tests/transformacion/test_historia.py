@@ -150,6 +150,7 @@ def test_running_again_without_a_change_adds_nothing(changed: Any) -> None:
     assert state() == before
 
 
+@pytest.mark.slow
 def test_a_deleted_account_that_comes_back_opens_one_version_under_a_key_of_its_own(changed: Any) -> None:
     moment = "timestamp '2025-01-10 09:00'"
     changed.execute(
@@ -176,6 +177,7 @@ UNUSABLE = ("null", "timestamp '200000-01-01'", "timestamp '9999-12-31'", "times
 """Dates that ingesta lets through and that say nothing about when a row changed."""
 
 
+@pytest.mark.slow
 def test_a_date_that_says_nothing_leaves_intervals_whole_and_is_replaced_by_when_it_was_seen(changed: Any) -> None:
     accounts = "lake.raw_datavision.accounts"
     moment = "timestamp '2025-01-10 09:00'"

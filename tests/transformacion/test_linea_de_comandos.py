@@ -69,6 +69,7 @@ def undone(lake: Any) -> Iterator[Callable[[str, str], None]]:
     lake.execute(*repairs)
 
 
+@pytest.mark.slow
 def test_a_build_that_succeeds_exits_0_and_says_what_it_made(command: Any, lake: Any) -> None:
     code, output, result = command("build", "--select", "+dim_cuentas_base", "--env", "local")
     assert code == 0, output
@@ -79,6 +80,7 @@ def test_a_build_that_succeeds_exits_0_and_says_what_it_made(command: Any, lake:
     assert result["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_a_process_leaves_no_secret_and_no_file_behind(business: None, lake: Any, tmp_path: Path) -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("transformacion"), "build", "--select", "stg_accounts"],

@@ -32,6 +32,14 @@ def parsed(lake: Any) -> Iterator[tuple["Manifest", list[str]]]:
         yield cast("Manifest", answer.result), warnings
 
 
+@pytest.fixture(scope="module")
+def built(lake: Any, random_business: Any) -> Any:
+    """A lake with every model in it."""
+    lake.load(random_business(3, 50))
+    lake.dbt("build", "--exclude-resource-type", "test", "unit_test")
+    return lake
+
+
 def ours(manifest: "Manifest") -> list[Any]:
     nodes = [node for node in manifest.nodes.values() if node.resource_type in ("model", "seed", "snapshot")]
     return [*nodes, *manifest.sources.values()]
@@ -54,15 +62,12 @@ def test_every_model_snapshot_and_source_and_each_of_its_columns_is_described(
     assert undescribed == []
 
 
-def test_the_described_columns_are_the_columns_that_exist(
-    lake: Any, parsed: tuple["Manifest", list[str]], random_business: Any
-) -> None:
-    lake.load(random_business(3, 50))
-    lake.dbt("build", "--exclude-resource-type", "test", "unit_test")
-    lake.dbt("test", "--exclude-resource-type", "unit_test")
+@pytest.mark.slow
+def test_the_described_columns_are_the_columns_that_exist(built: Any, parsed: tuple["Manifest", list[str]]) -> None:
+    built.dbt("test", "--exclude-resource-type", "unit_test")
     existing = {
         (schema, table): set(columns)
-        for schema, table, columns in lake.rows(
+        for schema, table, columns in built.rows(
             "select schema_name, table_name, list(column_name) from duckdb_columns() where database_name = 'lake' "
             "group by all"
         )
@@ -72,7 +77,8 @@ def test_the_described_columns_are_the_columns_that_exist(
             assert set(node.columns) == existing[node.schema, node.identifier], node.name
 
 
-def test_the_units_tests_of_the_models_pass(lake: Any) -> None:
+@pytest.mark.slow
+def test_the_units_tests_of_the_models_pass(built: Any) -> None:
     steps = run_dbt(["test", "--resource-type", "unit_test"]).steps
     assert [step for step in steps if step.status != "ok"] == []
     assert len(steps) >= 26

@@ -77,6 +77,7 @@ def test_an_empty_lakehouse_is_refused_with_the_next_step(
             page(empty)
 
 
+@pytest.mark.slow
 def test_the_segments_on_the_page_are_those_of_fact_rfm(marts: Any, with_rfm: str) -> None:
     bars, marks = figures(with_rfm)["segmentos"]["data"]
 

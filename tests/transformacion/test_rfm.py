@@ -202,6 +202,7 @@ def test_the_keys_of_fact_rfm_are_versions_valid_on_its_date(
     ) == [(0,)]
 
 
+@pytest.mark.slow
 def test_a_corrected_and_a_deleted_payment_change_the_date_that_is_run_again_and_full_refresh_changes_all(
     lake: Any, business: dict[str, pd.DataFrame], three_dates: dict[date, dict[int, dict[str, Any]]]
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_date_for_which_nobody_qualifies_any_more_loses_its_rows(
     assert stored_rfm(lake, DATES[1]) != {}
 
 
+@pytest.mark.slow
 def test_sums_of_money_may_be_larger_than_any_single_payment_in_a_table_of_the_version_before_too(
     lake: Any, business: dict[str, pd.DataFrame], three_dates: dict[date, dict[int, dict[str, Any]]]
 ) -> None:

@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -64,15 +65,22 @@ def sources(repository: Path, member: str) -> list[Path]:
     return sorted((repository / "packages" / member / "src").rglob("*.py"))
 
 
-def imports(path: Path, *, at_import_time: bool = False) -> Iterator[str]:
+@cache
+def imports(path: Path, *, at_import_time: bool = False) -> list[str]:
     """Top-level names that a file imports; optionally only those it imports when it is itself imported."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if at_import_time else ast.walk(tree)
-    for node in nodes:
+    names = []
+    for node in tree.body if at_import_time else ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module
+            names.append(node.module)
+    return names
+
+
+@cache
+def distributions_of_packages() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def declared(repository: Path, member: str) -> set[str]:
@@ -112,7 +120,7 @@ def test_outside_its_local_part_orchestration_imports_nothing_of_the_laptop_when
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_member_lists_every_distribution_it_imports(member: str, repository: Path) -> None:
-    distributions = packages_distributions()
+    distributions = distributions_of_packages()
     listed = declared(repository, member) | {canonicalize_name(member), canonicalize_name(f"datavision-{member}")}
     missing = set()
     for path in sources(repository, member):
@@ -129,7 +137,7 @@ def test_a_member_lists_every_distribution_it_imports(member: str, repository: P
 
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_member_lists_nothing_it_does_not_import(member: str, repository: Path) -> None:
-    distributions = packages_distributions()
+    distributions = distributions_of_packages()
     used = {
         canonicalize_name(distribution)
         for path in sources(repository, member)

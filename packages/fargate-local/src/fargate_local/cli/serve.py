@@ -19,6 +19,7 @@ from fargate_local.runtimes.names import RuntimeName
 if TYPE_CHECKING:
     from fargate_local.server import Server
 
+SIGNAL_SECONDS = 1.0
 EXAMPLE = "Example: fargate-local serve --port 5555 --state-dir .fargate-local"
 
 
@@ -120,12 +121,16 @@ def serve(
         if not until_stdin_closes:
             share(server.key)
         say(announced(server, as_json))
-        ended.wait()
+        # A signal that comes between Python's last look and the wait is handled at the next look, and wakes no wait.
+        while not ended.wait(SIGNAL_SECONDS):
+            pass
     finally:
-        if not until_stdin_closes:
-            forget_shared_key(server.address)
-        complain("fargate-local: stopping every task")
-        server.close()
+        try:
+            if not until_stdin_closes:
+                forget_shared_key(server.address)
+            complain("fargate-local: stopping every task")
+        finally:
+            server.close()  # also when nobody reads what is said
 
 
 def share(key: ServerKey) -> None:
