@@ -250,6 +250,9 @@ def test_airflow_launches_follows_and_stops_tasks_and_keeps_records_with_nothing
     s3.get_object(Bucket=results, Key="audit/a.json")
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(Bucket=results, Key="results/none.json")
+    # The page compares pins with what is there.
+    assert ecs.describe_task_definition(taskDefinition="datavision-dev-ingesta", include=["TAGS"])["taskDefinition"]
+    assert client("ecr").describe_images(repositoryName="datavision/ingesta")["imageDetails"]
     assert unused(dev, "datavision-dev-airflow") == []
 
 
