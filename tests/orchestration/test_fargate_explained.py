@@ -8,13 +8,15 @@ import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 from tests.support.cloud_in_process import cloud_in_process
 
-from datavision.config import Price
+from datavision.config import Price, load
+from datavision.environment import Environment
 from datavision.errors import ConfigError
 from datavision.fargate.attempt.accounting import failed_checks
 from datavision.fargate.attempt.job import Job
+from datavision.fargate.edge.logs import LogStream
 from datavision.fargate.identity import TaskKey
 from datavision.fargate.operator.assets import rows_of
-from datavision.fargate.operator.links import ecs_task_url, log_stream_url
+from datavision.fargate.operator.links import console_links, ecs_task_url, log_stream_url
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.outcome import errors
 from datavision.fargate.outcome.classify import Ending, Outcome
@@ -207,6 +209,18 @@ def test_the_configured_price_comes_before_the_table_and_a_region_in_neither_is_
             ConfigError, match=r"no Fargate price for ARM64 in mars-1 .known: us-east-1.. Set .ecs.price"
         ):
             price_in("mars-1", table)
+
+
+def test_there_are_links_to_the_console_where_there_is_one(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(repository / "config"))
+    config, stream = load("dev"), LogStream("/datavision/dev", "ingesta/ingesta/0123")
+    arn = "arn:aws:ecs:us-east-1:123456789012:task/datavision-dev/0123"
+    links = console_links(config, stream, arn)
+    assert links == {
+        "_link_log_stream": log_stream_url(config.aws.region, stream.group, stream.name),
+        "_link_ecs_task": ecs_task_url(config.aws.region, config.ecs.cluster, arn),
+    }
+    assert console_links(Environment(config).at("http://127.0.0.1:9"), stream, arn) == {}
 
 
 def test_links_lead_to_the_consoles_pages() -> None:

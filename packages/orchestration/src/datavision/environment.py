@@ -29,6 +29,11 @@ class Environment:
         return self.config.aws.endpoint_url
 
     @property
+    def has_console(self) -> bool:
+        """Whether AWS's web console shows what runs here."""
+        return self.embedded_url is None
+
+    @property
     def pins_in_bundle(self) -> bool:
         """Whether pins are kept in the bare repository that Airflow follows; otherwise in the project's own history."""
         return self.runs_here

@@ -6,6 +6,20 @@ from urllib.parse import quote
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.types import TaskInstanceKey
 
+from datavision.config import Config
+from datavision.environment import Environment
+from datavision.fargate.edge.logs import LogStream
+
+
+def console_links(config: Config, stream: LogStream, arn: str) -> dict[str, str]:
+    """Return what the buttons of a launched task lead to, by XCom key; nothing where there is no console."""
+    if not Environment(config).has_console:
+        return {}
+    return {
+        LogStreamLink().xcom_key: log_stream_url(config.aws.region, stream.group, stream.name),
+        EcsTaskLink().xcom_key: ecs_task_url(config.aws.region, config.ecs.cluster, arn),
+    }
+
 
 def log_stream_url(region: str, group: str, stream: str) -> str:
     """Return the address of a log stream in the CloudWatch console."""
@@ -27,7 +41,7 @@ class _StoredLink(BaseOperatorLink):
     """A link that the operator stored at launch."""
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the stored address; empty before the first launch."""
+        """Return the stored address; empty before the first launch and on the embedded cloud."""
         from airflow.sdk.execution_time.xcom import XCom
 
         value = XCom.get_value(ti_key=ti_key, key=self.xcom_key)

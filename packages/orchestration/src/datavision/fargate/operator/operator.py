@@ -25,7 +25,7 @@ from datavision.fargate.edge import logs
 from datavision.fargate.identity import TaskKey
 from datavision.fargate.launching.release_record import released_image
 from datavision.fargate.operator.assets import event_extra
-from datavision.fargate.operator.links import EcsTaskLink, LogStreamLink, ecs_task_url, log_stream_url
+from datavision.fargate.operator.links import EcsTaskLink, LogStreamLink, console_links
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.operator.task_state import TaskState
 from datavision.fargate.operator.trigger import FargateTrigger, PauseTrigger
@@ -247,9 +247,8 @@ class FargateOperator(BaseOperator):
     def _show(self, context: Context, lifecycle: Lifecycle, step: Waiting) -> None:
         """Show in the UI what was launched, and where to look."""
         self.command = list(step.launch.command)
-        region, push = lifecycle.host.cloud.region, context["ti"].xcom_push
-        push(LogStreamLink().xcom_key, log_stream_url(region, step.stream.group, step.stream.name))
-        push(EcsTaskLink().xcom_key, ecs_task_url(region, lifecycle.host.config.ecs.cluster, step.watch.arn))
+        for key, url in console_links(lifecycle.host.config, step.stream, step.watch.arn).items():
+            context["ti"].xcom_push(key, url)
 
     def _update_assets(self, context: Context, done: Finished) -> None:
         """Record on every asset that this task wrote what produced it."""
