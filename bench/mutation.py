@@ -3,8 +3,8 @@
     nice -n 10 python bench/mutation.py [TARGET …]
 
 Cosmic Ray makes the mutants of a target's sources; those of SQL, which it cannot mutate, are written down here. Each is
-put into a clone of HEAD (commit first) and tried with the target's fast tests that reach its line. A mutant that no
-test notices survives and is printed. Rates go to `bench/results/mutation.json`, one entry per target.
+put into a clone of HEAD (commit first) and tried with the target's tests that reach its line, slow ones too. A mutant
+that no test notices survives and is printed. Rates go to `bench/results/mutation.json`, one entry per target.
 
 Left out: mutants of annotations, of the texts of exceptions and of `frozen`, and, of operators that break a line in the
 same way (one sum as difference, product, power …), all but one: any test would find them. More than 150 mutants are
@@ -42,6 +42,7 @@ AT_MOST = 150
 SEED = 2026
 LOADED = "ignore::pytest.PytestAssertRewriteWarning"
 """Plugins of pytest are loaded before it asks, like all libraries."""
+OPTIONS = ("-q", "-x", "-p", "no:cacheprovider", "-W", LOADED, "-m", "not containers")
 COMPARISONS = ("Eq_NotEq", "NotEq_Eq", "Lt_LtE", "Lt_Gt", "LtE_Lt", "LtE_Gt", "Gt_GtE", "Gt_Lt", "GtE_Gt", "GtE_Lt")
 OPERATORS = (
     *(f"ReplaceComparisonOperator_{pair}" for pair in (*COMPARISONS, "Is_IsNot", "IsNot_Is")),
@@ -284,7 +285,7 @@ class Baseline:
 
 
 def run_tests(tests: Iterable[str], plugins: Sequence[object] = ()) -> int:
-    return int(pytest.main(["-q", "-x", "-p", "no:cacheprovider", "-W", LOADED, *tests], [*plugins]))
+    return int(pytest.main([*OPTIONS, *tests], [*plugins]))
 
 
 def in_child(act: Callable[[], object], seconds: float | None, log: Path) -> object | None:
