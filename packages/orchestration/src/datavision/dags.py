@@ -80,15 +80,16 @@ def day_field(title: str, description: str) -> Param:
     )
 
 
-def models_field(*choices: str) -> Param:
+def models_field(default: str, *others: str) -> Param:
     """Return the form field for a dbt selection, which reaches dbt as selectors and never as options.
 
     Args:
-        choices: What the form offers, the default first; any other selection can be written.
+        default: The selection that is there when the form opens.
+        others: What the form offers beside it; any other selection can be written.
     """
     return Param(
-        default=choices[0],
-        examples=list(choices),
+        default=default,
+        examples=[default, *others],
         type="string",
         pattern=SELECTION,
         maxLength=1000,
