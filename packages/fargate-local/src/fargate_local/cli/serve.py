@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fargate_local.server import Server
 
 SIGNAL_SECONDS = 1.0
+"""A signal that comes between Python's last look for signals and a wait does not end that wait, but the next one."""
 EXAMPLE = "Example: fargate-local serve --port 5555 --state-dir .fargate-local"
 
 
@@ -113,24 +115,21 @@ def serve(
     except OSError as error:
         message = f"cannot listen on {host}:{port}: {error.strerror or error}; give another --port, or 0 for a free one"
         raise UserError(message) from error
-    # The key file of a server on this port that was killed would mislead.
-    forget_shared_key(server.address)
-    try:
-        if open_to_all:
-            complain("fargate-local: --open: every program that reaches this address can run programs as you")
-        if not until_stdin_closes:
-            share(server.key)
-        say(announced(server, as_json))
-        # A signal that comes between Python's last look and the wait is handled at the next look, and wakes no wait.
-        while not ended.wait(SIGNAL_SECONDS):
-            pass
-    finally:
+    with closing(server):  # whatever fails: also saying something to nobody
+        # The key file of a server on this port that was killed would mislead.
+        forget_shared_key(server.address)
         try:
+            if open_to_all:
+                complain("fargate-local: --open: every program that reaches this address can run programs as you")
+            if not until_stdin_closes:
+                share(server.key)
+            say(announced(server, as_json))
+            while not ended.wait(SIGNAL_SECONDS):
+                pass
+        finally:
             if not until_stdin_closes:
                 forget_shared_key(server.address)
             complain("fargate-local: stopping every task")
-        finally:
-            server.close()  # also when nobody reads what is said
 
 
 def share(key: ServerKey) -> None:

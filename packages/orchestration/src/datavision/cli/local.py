@@ -25,7 +25,7 @@ def up() -> None:
             )
             step("running; Ctrl-C stops everything")
             while True:
-                time.sleep(3600)
+                time.sleep(1)  # a signal that comes just before a sleep ends only the next one
     except KeyboardInterrupt:
         step("stopped")
 
