@@ -10,6 +10,8 @@ import logging
 import signal
 import subprocess
 import threading
+import time
+from typing import Any
 
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.process_environment import ProcessEnvironment
@@ -23,8 +25,22 @@ from fargate_local.runtimes.references import Reference, parse_reference
 log = logging.getLogger(__name__)
 
 LABEL = "fargate-local.server"
-PULL_SECONDS = 600.0
+ANSWER_SECONDS = 600.0
+"""How long the engine may take: its storage has one lock, which a build or another pull can hold for minutes."""
 KILL_SECONDS = 30.0
+PULL_TRIES = 5
+PULL_PAUSE = 0.25
+"""Seconds before the second try, twice as many before each further one; ECS's agent counts its tries in its text."""
+LASTING = (
+    "not found",
+    "manifest unknown",
+    "name unknown",
+    "unauthorized",
+    "denied",
+    "invalid reference",
+    "not installed",
+)
+"""What is said where another try changes nothing."""
 ENGINE_FAILED = 125
 NEVER_RAN = (ENGINE_FAILED, 126, 127)
 """Exit codes of `podman run` and `docker run` about a command that did not start (podman-run(1), "Exit Status")."""
@@ -76,12 +92,34 @@ class ContainerRuntime:
         with self._lock:
             one_at_a_time = self._pulls.setdefault(name, threading.Lock())
         with one_at_a_time:
-            if self._run("image", "inspect", name).returncode != 0:
-                pulled = self._run("pull", "--quiet", name, timeout=PULL_SECONDS)
-                if pulled.returncode != 0:
-                    raise StartError(reasons.pull_failed(reference, last_line(pulled.stderr)))
-        config = json.loads(self._run("image", "inspect", "--format", "{{json .Config}}", name).stdout)
+            config = self._config(name)
+            if config is None:
+                self._fetch(reference, name)
+                config = self._config(name)
+        if config is None:
+            raise StartError(reasons.pull_failed(reference, f"{self._engine} does not know the image it pulled"))
         return Image(digest, name, config)
+
+    def _config(self, name: str) -> dict[str, Any] | None:
+        """Return what the image says of itself, or None if it is not here."""
+        inspected = self._run("image", "inspect", "--format", "{{json .Config}}", name)
+        config: dict[str, Any] | None = json.loads(inspected.stdout) if inspected.returncode == 0 else None
+        return config
+
+    def _fetch(self, reference: str, name: str) -> None:
+        """Pull, and again where the registry or the engine may answer better the next time.
+
+        Raises:
+            StartError: It cannot be had; the text is ECS's.
+        """
+        for tried in range(1, PULL_TRIES + 1):
+            pulled = self._run("pull", "--quiet", name)
+            if pulled.returncode == 0:
+                return
+            said = last_line(pulled.stderr)
+            if tried == PULL_TRIES or any(word in said.lower() for word in LASTING):
+                raise StartError(reasons.pull_failed(reference, said, retried=tried))
+            time.sleep(PULL_PAUSE * 2 ** (tried - 1))
 
     def _source(self, parsed: Reference, digest: str | None) -> str:
         """Return where the engine really pulls from."""
@@ -160,13 +198,13 @@ class ContainerRuntime:
         inspected = self._run("container", "inspect", "--format", "{{json .State}}", name)
         state = json.loads(inspected.stdout) if inspected.returncode == 0 else {}
         self._run("rm", "--force", name, timeout=KILL_SECONDS)
-        # Where the engine does not answer (a busy machine), its foreground command has said with its exit code.
-        started = state.get("StartedAt", NEVER if end.code in NEVER_RAN else "")
-        if str(started).startswith(NEVER):
+        # What its foreground command exits with is the container's own code, save for the three that may mean either;
+        # where the engine does not answer, they mean that it never ran.
+        if end.code in NEVER_RAN and str(state.get("StartedAt", NEVER)).startswith(NEVER):
             program = (container.entry_point or container.command or ("the image's command",))[0]
             said = state.get("Error") or f'{self._engine} could not run "{program}"; the container\'s log says why'
             return Ending(end.code, never_ran=f"{reasons.START_PREFIX} {said}")
-        code = int(state.get("ExitCode", end.code))
+        code = int(state.get("ExitCode", end.code)) if end.code in NEVER_RAN else end.code
         # Podman never fills in OOMKilled, and an unrequested 137 is almost always the kernel's doing.
         return Ending(code, bool(state.get("OOMKilled")) or (code == KILLED and not asked_to_stop))
 
@@ -179,7 +217,7 @@ class ContainerRuntime:
         if volumes.returncode == 0 and volumes.stdout.split():
             self._run("volume", "rm", "--force", *volumes.stdout.split(), timeout=KILL_SECONDS)
 
-    def _run(self, *words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
+    def _run(self, *words: str, timeout: float = ANSWER_SECONDS) -> "subprocess.CompletedProcess[str]":
         try:
             return subprocess.run(
                 [self._engine, *words],

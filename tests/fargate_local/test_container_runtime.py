@@ -1,0 +1,92 @@
+"""How a container started and ended, from what the engine says of it, or from its exit code alone."""
+
+import subprocess
+from typing import cast
+
+import pytest
+
+from fargate_local.cloud.catalog import Catalog
+from fargate_local.process_environment import ProcessEnvironment
+from fargate_local.protocol.errors import StartError
+from fargate_local.protocol.plan import ContainerPlan
+from fargate_local.runtimes.base import Ending, Exit
+from fargate_local.runtimes.containers import ContainerRuntime
+
+CONTAINER = ContainerPlan("app", "image", command=("ingesta", "doctor"))
+NEVER_STARTED = '{"StartedAt": "0001-01-01T00:00:00Z", "ExitCode": 0, "Error": "no such file"}'
+
+
+def ending(patch: pytest.MonkeyPatch, inspected: str | None, code: int) -> Ending:
+    """The ending of a container, which the engine describes so, or does not answer about."""
+    runtime = ContainerRuntime("podman", cast("Catalog", None), {}, "test", ProcessEnvironment.current())
+
+    def run(*words: str, timeout: float = 60.0) -> "subprocess.CompletedProcess[str]":
+        answered = words[0] == "container" and inspected is not None
+        return subprocess.CompletedProcess(words, 0 if answered else 125, inspected if answered else "", "")
+
+    patch.setattr(runtime, "_run", run)
+    return runtime.judge("id", CONTAINER, Exit(code, out_of_memory=False), asked_to_stop=False)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_container_that_the_engine_forgot_ended_as_its_command_did(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    assert ending(monkeypatch, None, code) == Ending(code)
+
+
+@pytest.mark.parametrize("code", [125, 126, 127])
+def test_a_command_that_the_engine_could_not_start_never_ran(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    assert 'podman could not run "ingesta"' in str(ending(monkeypatch, None, code).never_ran)
+
+
+def test_the_engines_own_word_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert str(ending(monkeypatch, NEVER_STARTED, 127).never_ran).endswith("no such file")
+    started = '{"StartedAt": "2026-11-26T02:00:00Z", "ExitCode": 127, "OOMKilled": false}'
+    assert ending(monkeypatch, started, 127) == Ending(127)
+    lost = '{"StartedAt": "2026-11-26T02:00:00Z", "ExitCode": 3, "OOMKilled": false}'
+    assert ending(monkeypatch, lost, 125) == Ending(3)
+    killed = '{"StartedAt": "2026-11-26T02:00:00Z", "ExitCode": 137, "OOMKilled": false}'
+    assert ending(monkeypatch, killed, 137) == Ending(137, out_of_memory=True)
+
+
+def test_a_command_that_succeeded_ran_whatever_the_engine_says_of_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ending(monkeypatch, NEVER_STARTED, 0) == Ending(0)
+
+
+def pulled(patch: pytest.MonkeyPatch, *answers: str) -> tuple[list[float], str | None]:
+    """(pauses, reason why the task did not start) of a pull that the engine answers so; an empty answer succeeds."""
+    runtime = ContainerRuntime("podman", cast("Catalog", None), {}, "test", ProcessEnvironment.current())
+    said, pauses = iter(answers), list[float]()
+    here = False
+
+    def run(*words: str, timeout: float = 0.0) -> "subprocess.CompletedProcess[str]":
+        nonlocal here
+        if words[0] == "pull":
+            error = next(said)
+            here = not error
+            return subprocess.CompletedProcess(words, 125 if error else 0, "", error)
+        return subprocess.CompletedProcess(words, 0 if here else 125, "{}" if here else "", "no such image")
+
+    patch.setattr(runtime, "_run", run)
+    patch.setattr("fargate_local.runtimes.containers.time.sleep", pauses.append)
+    try:
+        runtime.pull("us-east-1", "public.ecr.aws/module:1.0.0")
+    except StartError as failure:
+        return pauses, failure.reason
+    return pauses, None
+
+
+def test_a_pull_that_fails_is_tried_again_as_the_agent_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = "Error: database is locked"
+    assert pulled(monkeypatch, busy, busy, "") == ([0.25, 0.5], None)
+    pauses, reason = pulled(monkeypatch, *[busy] * 5)
+    assert pauses == [0.25, 0.5, 1, 2]
+    assert str(reason).startswith("CannotPullContainerError: pull image manifest has been retried 5 time(s): ")
+    assert str(reason).endswith("database is locked")
+
+
+def test_an_image_that_no_registry_has_is_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses, reason = pulled(monkeypatch, "Error: reading manifest 1.0.0: manifest unknown")
+    assert pauses == []
+    assert "has been retried 1 time(s)" in str(reason)
