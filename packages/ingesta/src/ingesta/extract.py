@@ -15,16 +15,8 @@ from ingesta.settings import IngestaSettings, RowHash
 from ingesta.source import Source
 from ingesta.structure import LOAD_ID, ROW_HASH, Column, added_columns, quoted, row_hash, same_structure
 from ingesta.tables import Table
+from ingesta.target import SCHEMA, Target, Targets
 
-SCHEMA: Final = "raw_datavision"
-
-LOADS: Final = "_cargas"
-"""One row per load and table: what changed."""
-HASHED: Final = "huella"
-"""Column of `_cargas`: whether every row was compared by its hash, or read."""
-
-_CLOCKS_DIFFER: Final = timedelta(days=1)
-"""A source may write local time, or have a clock that is fast."""
 _FEW_ROWS: Final = 10_000
 
 Reading = Literal["whole", "changes"]
@@ -36,19 +28,6 @@ class Load:
 
     id: str
     at: datetime
-
-
-@dataclass(frozen=True)
-class Target:
-    """The table in the lakehouse before the load; no columns means that it does not exist yet."""
-
-    columns: tuple[Column, ...]
-    rows: int
-    newest: datetime | None
-    """Newest value of the cursor column that is a moment and not in the future, or None; without a zone."""
-    has_hashes: bool
-    hashed_at: datetime | None
-    """When the rows of the source were last compared by their hashes."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +81,7 @@ class Extractor:
         self._source = source
         self._landing = landing
         self._load = load
-        self._now = load.at
+        self._targets = Targets(connection, load.at)
         self._settings = settings
         self._full_refresh = full_refresh
 
@@ -121,7 +100,7 @@ class Extractor:
         """
         started = time.monotonic()
         columns = self._source.columns(table)
-        target = read_target(self._connection, table, self._now)
+        target = self._targets.of(table)
         rebuild = not target.columns or (self._full_refresh and not same_structure(columns, target.columns))
         added = () if rebuild else tuple(added_columns(table.name, columns, target.columns))
         readable = self._source.representable(table, columns, lambda name: self._settings.policy(table.name, name))
@@ -129,7 +108,7 @@ class Extractor:
         keys = None
         compared = hashed
         if target.newest and self._read_changes(table, target, rebuild=rebuild or bool(added)):
-            compared = hashed and hash_due(self._settings.row_hash, target.hashed_at, self._now)
+            compared = hashed and hash_due(self._settings.row_hash, target.hashed_at, self._load.at)
             files, keys = self._changes(table, readable, target, hashed=hashed, compared=compared)
         else:
             files = (self._land(f"{table.name}.parquet", f"FROM {self._rows(table, readable, hashed=hashed)}"),)
@@ -231,58 +210,6 @@ def hash_due(schedule: RowHash, last: datetime | None, now: datetime) -> bool:
     if schedule == "always" or last is None:
         return True
     return (now.astimezone(UTC).date() - last.astimezone(UTC).date()).days >= (1 if schedule == "daily" else 7)
-
-
-def read_target(connection: duckdb.DuckDBPyConnection, table: Table, now: datetime) -> Target:
-    """Return the lakehouse's side of a table.
-
-    Args:
-        connection: The lakehouse.
-        table: The table.
-        now: The moment of the load: a cursor more than a day after it does not count as the newest one.
-
-    Returns:
-        Its columns, rows, newest cursor, and when its rows were last compared by hash.
-    """
-    columns = _lake_columns(connection, table.name)
-    if not columns:
-        return Target((), 0, None, has_hashes=False, hashed_at=None)
-    names = {column.name for column in columns}
-    newest = "NULL"
-    if table.cursor in names:
-        moment = f"CAST({quoted(table.cursor or '')} AS TIMESTAMP)"
-        last = (now.astimezone(UTC) + _CLOCKS_DIFFER).replace(tzinfo=None).isoformat(sep=" ")
-        newest = f"max(epoch_us({moment})) FILTER ({moment} BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '{last}')"
-    rows, micros = connection.execute(f"SELECT count(*), {newest} FROM {SCHEMA}.{quoted(table.name)}").fetchone() or (
-        0,
-        None,
-    )
-    return Target(
-        columns,
-        rows,
-        None if micros is None else datetime(1970, 1, 1) + timedelta(microseconds=micros),
-        has_hashes=ROW_HASH in names,
-        hashed_at=_hashed_at(connection, table),
-    )
-
-
-def _lake_columns(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[Column, ...]:
-    return tuple(
-        Column(column, kind)
-        for column, kind in connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-            f"AND (schema_name, table_name) = ({sql_text(SCHEMA)}, {sql_text(name)}) ORDER BY column_index"
-        ).fetchall()
-    )
-
-
-def _hashed_at(connection: duckdb.DuckDBPyConnection, table: Table) -> datetime | None:
-    if HASHED not in {column.name for column in _lake_columns(connection, LOADS)}:
-        return None
-    row = connection.execute(
-        f"SELECT epoch_us(max(cargado_en)) FROM {SCHEMA}.{LOADS} WHERE tabla = {sql_text(table.name)} AND {HASHED}"
-    ).fetchone()
-    return datetime.fromtimestamp(row[0] / 1_000_000, UTC) if row and row[0] is not None else None
 
 
 def _hashed(table: Table, settings: IngestaSettings) -> bool:

@@ -9,9 +9,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from datavision_lakehouse.history import mark_load
 from datavision_lakehouse.postgres import sql_text
-from ingesta.extract import HASHED, LOADS, SCHEMA, Extract, Load
+from ingesta.extract import Extract, Load
 from ingesta.landing import Landing
 from ingesta.structure import KNOWN, LOAD_ID, LOADED_AT, ROW_HASH, quoted
+from ingesta.target import HASHED, LOADS, SCHEMA
 
 _REPLACE_SHARE: Final = 0.5
 """Above this share of changed rows, rewriting a table is cheaper than marking its rows deleted."""

@@ -7,10 +7,10 @@ from typing import Any, Final, Literal
 
 import duckdb
 
-from ingesta.extract import SCHEMA
 from ingesta.settings import IngestaSettings
 from ingesta.structure import quoted
 from ingesta.tables import TABLES, ForeignKey, Table
+from ingesta.target import SCHEMA
 
 _SAMPLE: Final = 5
 

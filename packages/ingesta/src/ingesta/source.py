@@ -5,7 +5,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Final
+from functools import cached_property
+from typing import Final, NamedTuple
 
 import duckdb
 
@@ -28,6 +29,13 @@ _BINARY: Final = (
     "AND (e.oid IS NULL OR e.typtype IN ('b', 'e') AND e.typsend <> 0))"
 )
 """Whether record_send can write a column's type: composites and domains may hold one that it cannot."""
+
+
+class _Type(NamedTuple):
+    """A column's type as PostgreSQL writes it, and whether record_send can write its values."""
+
+    name: str
+    binary: bool
 
 
 class Source:
@@ -85,18 +93,8 @@ class Source:
         Raises:
             UsageError: The source has no such table, or the table lacks a column of its declaration.
         """
-        where = f"{sql_text(self._schema)}, {sql_text(table.name)}"
-        found = self._ask(
-            f"SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, {_BINARY} AS binary "
-            "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' "
-            f"WHERE (n.nspname, c.relname) = ({where}) AND a.attnum > 0 AND NOT a.attisdropped"
-        )
-        types, binary = {row[0]: row[1] for row in found}, {row[0] for row in found if row[2]}
-        seen = self._connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() "
-            f"WHERE (database_name, schema_name, table_name) = ({sql_text(SOURCE)}, {where}) ORDER BY column_index"
-        ).fetchall()
+        types = self._types.get(table.name, {})
+        seen = self._seen.get(table.name, ())
         if not seen:
             raise UsageError(
                 f"The source {self._address} has no table {self._schema}.{table.name}. "
@@ -104,7 +102,9 @@ class Source:
             )
         check_names(table.name, list(types))
         columns = tuple(
-            replace(lake_column(name, kind, types[name]), binary=name in binary) for name, kind in seen if name in types
+            replace(lake_column(name, kind, types[name].name), binary=types[name].binary)
+            for name, kind in seen
+            if name in types
         )
         declared = (
             *table.key,
@@ -119,10 +119,35 @@ class Source:
         cursor = next((column for column in columns if column.name == table.cursor), None)
         if cursor and not cursor.type.startswith(("TIMESTAMP", "DATE")):
             raise UsageError(
-                f"Column {cursor.name!r} of table {table.name!r} is a {types[cursor.name]}, not a date or timestamp, "
-                "so it cannot be the cursor that ingesta/tables.py declares it to be. Correct the declaration."
+                f"Column {cursor.name!r} of table {table.name!r} is a {types[cursor.name].name}, not a date or "
+                "timestamp, so it cannot be the cursor that ingesta/tables.py declares it to be. "
+                "Correct the declaration."
             )
         return columns
+
+    @cached_property
+    def _types(self) -> dict[str, dict[str, _Type]]:
+        """PostgreSQL's type of each column of every table of the schema."""
+        found: dict[str, dict[str, _Type]] = {}
+        for table, column, kind, binary in self._ask(
+            f"SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS type, {_BINARY} AS binary "
+            "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A' "
+            f"WHERE n.nspname = {sql_text(self._schema)} AND a.attnum > 0 AND NOT a.attisdropped"
+        ):
+            found.setdefault(table, {})[column] = _Type(kind, bool(binary))
+        return found
+
+    @cached_property
+    def _seen(self) -> dict[str, list[tuple[str, str]]]:
+        """Name and DuckDB's type of the columns of every table of the schema, in their order."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for table, name, kind in self._connection.execute(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE (database_name, schema_name) = "
+            f"({sql_text(SOURCE)}, {sql_text(self._schema)}) ORDER BY column_index"
+        ).fetchall():
+            found.setdefault(table, []).append((name, kind))
+        return found
 
     def representable(
         self, table: Table, columns: tuple[Column, ...], policy: Callable[[str], Policy]
