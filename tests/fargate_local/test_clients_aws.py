@@ -1,7 +1,6 @@
 """The AWS CLI, boto3 and aiobotocore, unchanged."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 import aiobotocore.session
 import pytest
+from tests.support.children import bare_environment
 from tests.support.cloud import Ecs
 
 AWS = Path(sys.executable).with_name("aws")
@@ -17,7 +17,7 @@ AWS = Path(sys.executable).with_name("aws")
 @pytest.fixture(scope="module")
 def aws(ecs: Ecs) -> Any:
     """Runs the AWS CLI; returns what it printed."""
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_PAGER": "", **ecs.cloud.environment}
+    environment = bare_environment(AWS_PAGER="", **ecs.cloud.environment)
 
     def run(*words: str) -> Any:
         done = subprocess.run([AWS, *words], env=environment, capture_output=True, text=True, check=False, timeout=120)

@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from tests.support.children import bare_environment
 
 from datavision.local import source
 from datavision.local.postgres import EmbeddedPostgres
@@ -77,7 +77,7 @@ class Place:
         return [sys.executable, str(script), *arguments]
 
     def child_environment(self, more: Mapping[str, str] = {}) -> dict[str, str]:
-        return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.environment, **more}
+        return bare_environment(**{**self.environment, **more})
 
     def sql(self, query: str) -> list[tuple[Any, ...]]:
         """Ask the lakehouse."""

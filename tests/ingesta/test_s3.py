@@ -1,11 +1,16 @@
+import json
 import uuid
 from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
 
 from datavision.local import source
 from datavision_lakehouse import connect
+from ingesta.errors import LoadError, UsageError
+from ingesta.landings import landing_at
 
 Place = Any
 
@@ -43,6 +48,57 @@ def test_landing_and_lakehouse_work_the_same_on_s3(place: Place, bucket: str) ->
     assert not list(place.folder.iterdir()), "nothing goes to the disk"
     with connect(place.settings.lakehouse, at=first.load.id) as connection:
         assert connection.execute("SELECT max(_id_carga) FROM raw_datavision.contents").fetchall() == [(first.load.id,)]
+
+
+def test_a_load_that_died_is_removed_and_a_sealed_one_stays(bucket: str) -> None:
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=bucket, Key="elsewhere/accounts.parquet", Body=b"not a load")
+    landing = landing_at(f"s3://{bucket}/landing")
+    for load_id in ("dead", "sealed"):
+        landing.open(load_id)
+        key = landing.file(load_id, "accounts.parquet").removeprefix(f"s3://{bucket}/")
+        s3.put_object(Bucket=bucket, Key=key, Body=b"rows")
+    landing.close("sealed", {"load": "sealed", "texto": "ñ"})
+    assert landing.discard_unfinished() == 1
+    kept = {item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]}
+    sealed = {f"landing/sealed/{name}" for name in ("accounts.parquet", "manifest.json")}
+    assert kept == {*sealed, "elsewhere/accounts.parquet"}
+    manifest = s3.get_object(Bucket=bucket, Key="landing/sealed/manifest.json")["Body"].read()
+    assert json.loads(manifest) == {"load": "sealed", "texto": "ñ"}
+    assert landing.discard_unfinished() == 0
+
+
+def test_more_dead_files_than_one_request_takes_are_all_removed(bucket: str) -> None:
+    s3 = boto3.client("s3")
+    for number in range(1001):
+        s3.put_object(Bucket=bucket, Key=f"dead/{number}.parquet", Body=b"")
+    assert landing_at(f"s3://{bucket}").discard_unfinished() == 1
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+def test_what_s3_refuses_is_a_setting_to_correct_and_its_silence_a_reason_to_try_again(
+    bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"'nowhere' does not exist\. Deploy the storage stack, or correct MINE"):
+        landing_at("s3://nowhere/landing", "MINE").open("load")
+    with pytest.raises(UsageError, match="'nowhere' does not exist"):
+        landing_at("s3://nowhere/landing").discard_unfinished()
+    with pytest.raises(UsageError, match="'nowhere' does not exist"):
+        landing_at("s3://nowhere/landing").close("load", {})
+    refused = ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, "HeadBucket")
+    landing = landing_at(f"s3://{bucket}/landing")
+    with monkeypatch.context() as patch:
+        patch.setattr(BaseClient, "_make_api_call", lambda *_: throw(refused))
+        with pytest.raises(UsageError, match=f"'{bucket}' refuses this task's role"):
+            landing.check()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(LoadError, match=r"does not answer: .*then run again"):
+        landing_at(f"s3://{bucket}/landing").check()
+
+
+def throw(error: Exception) -> None:
+    raise error
 
 
 def test_a_bucket_that_is_not_there_names_its_setting(place: Place, s3_variables: dict[str, str]) -> None:

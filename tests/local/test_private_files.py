@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.children import bare_environment
 
 from datavision.local.airflow import AirflowSettings, airflow_environment, password_of
 from datavision.local.private import write_private
@@ -69,8 +70,7 @@ def test_a_file_that_everybody_could_read_is_its_owners_alone_once_it_is_written
 
 @pytest.mark.slow
 def test_airflow_answers_nobody_without_the_password(tmp_path: Path) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    environment |= airflow_environment(settings(tmp_path), port=8080)
+    environment = bare_environment(HOME=str(tmp_path), **airflow_environment(settings(tmp_path), port=8080))
     asked = subprocess.run(
         [sys.executable, "-c", ASK, password_of(tmp_path)],
         env=environment,

@@ -1,7 +1,6 @@
 """Who may call the page's routes: Airflow leaves the apps of plugins open to everybody."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from tests.support.children import bare_environment
 
 from datavision.local.airflow import AirflowSettings, airflow_environment
 from datavision.page.access import CHECKS, OPERATOR, SAME_ORIGIN
@@ -61,10 +61,9 @@ def test_there_is_no_other_way_in() -> None:
     assert len(ROUTES) > 10
 
 
-@pytest.mark.slow
 def test_nobody_a_viewer_and_an_operator_are_told_apart_by_airflow_itself(tmp_path: Path, repository: Path) -> None:
     settings = AirflowSettings(tmp_path, f"sqlite:///{tmp_path}/airflow.db", tmp_path / "bundle", scheduled=False)
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **airflow_environment(settings, port=8080)}
+    environment = bare_environment(HOME=str(tmp_path), **airflow_environment(settings, port=8080))
     environment |= {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "viewer:viewer,op:op",
         "DATAVISION_CONFIG_DIR": str(repository / "config"),

@@ -1,10 +1,10 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.support.children import bare_environment
 
 from datavision.local import source
 
@@ -12,13 +12,12 @@ from datavision.local import source
 def _run(repository: Path, state: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-c", "from datavision.cli.app import main; main()", "source", *arguments],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(state),
-            "DATAVISION_STATE_DIR": str(state),
-            "DATAVISION_CONFIG_DIR": str(repository / "config"),
+        env=bare_environment(
+            HOME=str(state),
+            DATAVISION_STATE_DIR=str(state),
+            DATAVISION_CONFIG_DIR=str(repository / "config"),
             **environment,
-        },
+        ),
         capture_output=True,
         text=True,
         check=False,

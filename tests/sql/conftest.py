@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 import sys
@@ -6,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from tests.support.children import bare_environment
 
 from datavision.local.postgres import EmbeddedPostgres
 from datavision_lakehouse import LakehouseSettings, connect
@@ -20,12 +20,11 @@ class State:
         self.repository = repository
 
     def environment(self) -> dict[str, str]:
-        return {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
-            "DATAVISION_STATE_DIR": str(self.folder),
-            "DATAVISION_CONFIG_DIR": str(self.repository / "config"),
-        }
+        return bare_environment(
+            HOME=str(self.folder),
+            DATAVISION_STATE_DIR=str(self.folder),
+            DATAVISION_CONFIG_DIR=str(self.repository / "config"),
+        )
 
     def run(
         self, *arguments: str, given: str = "", more: Mapping[str, str] | None = None

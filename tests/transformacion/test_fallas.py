@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.children import bare_environment
 
 from datavision.fargate.outcome.errors import LAST_LINES
 from datavision.local.postgres import EmbeddedPostgres
@@ -48,10 +49,10 @@ def log(tmp_path: Path) -> Callable[..., Log]:
 
     def run(lake: Any, *arguments: str, at_line: int = 0, then: Callable[[], None] = lambda: None) -> Log:
         lines, started = Log(), time.monotonic()
-        env = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TMPDIR": str(tmp_path), **lake.variables}
+        env = bare_environment(TMPDIR=str(tmp_path), PYTHONUNBUFFERED="1", **lake.variables)
         with subprocess.Popen(
             [Path(sys.executable).with_name("transformacion"), *arguments],
-            env={**env, "PYTHONUNBUFFERED": "1"},
+            env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,7 +1,6 @@
 """The command line as the image runs it: exit codes, the result, and what it leaves behind."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.children import bare_environment
 
 from datavision_lakehouse import connect
 from transformacion.cli import app
@@ -53,7 +53,7 @@ def command(
 
 
 def environment(lake: Any, temporary: Path, **more: str) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "TMPDIR": str(temporary), **lake.variables, **more}
+    return bare_environment(**{"TMPDIR": str(temporary), **lake.variables, **more})
 
 
 @pytest.fixture
