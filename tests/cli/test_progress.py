@@ -1,5 +1,6 @@
 """What a terminal shows of a run, and what a log gets of it."""
 
+import time
 from collections.abc import Callable, Iterator
 from io import StringIO
 
@@ -46,7 +47,7 @@ def test_each_state_that_ends_a_task_is_told_once(screen: Screen) -> None:
 
 def test_a_run_that_waits_for_another_says_so_once(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((100.0, 100.0, 111.0, 112.0))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     with RunProgress("pipeline") as shown:
         shown.update("run-1", "queued", [])
         assert "waiting" not in screen()

@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 import typer
 from rich.cells import cell_len
+from tests.support.audits import audit as launched
 
 from datavision.airflow_api import TaskState
-from datavision.cli import doctor, image, infra, pins, progress, reap, release, rollback, source, sql
+from datavision.cli import audit, doctor, image, infra, pins, progress, reap, release, rollback, source, sql
 from datavision.doctor import Finding
 from datavision.infra.changes import Change
 from datavision.infra.drift import Drift
@@ -37,6 +38,7 @@ from datavision.release.diff import Diff
 from datavision.release.pins.drift import PinState
 from datavision.release.pins.history import PinnedVersion
 from datavision.run import RunOutcome, TaskOutcome
+from datavision.spending import By
 from fargate_local.cli import faults, iam, tasks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -74,6 +76,23 @@ TASK: dict[str, Any] = {
     "containers": [{"exitCode": 137}],
     "stoppedReason": "OutOfMemoryError: Container killed due to memory usage",
 }
+LAUNCH = launched(
+    PIPELINE,
+    RUN_ID,
+    date(2026, 11, 23),
+    datetime(2026, 11, 23, 10, tzinfo=UTC).timestamp(),
+    task_id="fact_rfm",
+    map_index=117,
+    try_number=3,
+    launch=2,
+    outcome="spot-interruption",
+    triggered_by="ana.maria.fernandez",
+    release="1.10.0",
+    cpu=16384,
+    memory=122880,
+    seconds=1234.5,
+    cost_usd=0.0123,
+)
 RULE = {"id": 1, "matched": 3, "injected": 2, "fault": "spot-interruption", "family": "datavision-local-transformacion"}
 
 STACK = "datavision-prod-observability"
@@ -193,6 +212,16 @@ CASES = {
         },
         lambda: reap.reap("prod", dry_run=True),
         (f"{PIPELINE}.fact_rfm", RUN_ID, ID),
+    ),
+    "audit": Case(
+        {"datavision.cli.audit.environment": ENVIRONMENT, "datavision.cli.audit._records": gives([LAUNCH])},
+        lambda: audit.audit("prod"),
+        (f"{PIPELINE}.fact_rfm[117]", RUN_ID, "ana.maria.fernandez", "2026-11-23T10:00:00+00:00", "spot-interruption"),
+    ),
+    "cost": Case(
+        {"datavision.cli.audit.environment": ENVIRONMENT, "datavision.cli.audit._records": gives([LAUNCH])},
+        lambda: audit.cost("prod", by=By.RUN),
+        (PIPELINE, RUN_ID, "0.0123"),
     ),
     "release": Case(
         {
@@ -357,7 +386,22 @@ def test_a_command_s_table_fits_80_columns_whole_and_is_a_record_a_line_in_a_pip
 def test_every_place_that_shows_a_table_is_tried() -> None:
     tried = {
         getattr(module, "__name__", "")
-        for module in (doctor, image, infra, pins, progress, reap, release, rollback, source, sql, faults, iam, tasks)
+        for module in (
+            audit,
+            doctor,
+            image,
+            infra,
+            pins,
+            progress,
+            reap,
+            release,
+            rollback,
+            source,
+            sql,
+            faults,
+            iam,
+            tasks,
+        )
     }
     showing = set()
     for path in REPOSITORY.glob("packages/*/src/**/*.py"):

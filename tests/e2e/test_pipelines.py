@@ -100,6 +100,25 @@ def test_every_container_ran_the_pinned_image_and_was_measured(days: dict[str, A
         assert task["measured"]["peak_memory_bytes"] > 1 << 20
 
 
+def test_what_ran_for_whom_and_what_it_cost_is_asked_for_by_command(days: dict[str, Any], platform: Platform) -> None:
+    tasks = days["third"]["outcome"]["tasks"]
+    asked = ("audit", "--env", "local", "--run", days["third"]["outcome"]["run_id"], "--json")
+    launches = json.loads(platform.call(*asked).stdout)
+    assert [launch["task_arn"] for launch in launches] == [
+        launch["task_arn"] for task in sorted(tasks, key=launched) for launch in task["launches"]
+    ]
+    assert {(launch["run_type"], launch["triggered_by"]) for launch in launches} == {("manual", "admin")}
+    sums = json.loads(platform.call("cost", "--env", "local", "--by", "run", "--json").stdout)
+    (spent,) = [item for item in sums if item["name"].endswith(days["third"]["outcome"]["run_id"])]
+    assert (spent["launches"], spent["failed"], spent["unknown"]) == (len(launches), 0, 0)
+    assert spent["cost_usd"] == pytest.approx(sum(launch["cost_usd"] for launch in launches), abs=1e-6)
+
+
+def launched(task: dict[str, Any]) -> float:
+    when: float = task["launches"][0]["launched_at"]
+    return when
+
+
 def test_the_report_is_one_html_file_that_opens_offline(days: dict[str, Any], platform: Platform) -> None:
     reports = sorted((platform.state / "reports").rglob("*.html"))
     assert reports

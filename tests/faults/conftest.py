@@ -20,6 +20,7 @@ from typing import Any
 
 import boto3
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.triggers.base import BaseTrigger
@@ -225,7 +226,12 @@ class Airflow:
             max_tries=self.job.generation,
             xcom_push=lambda key, value: None,
         )
-        run = SimpleNamespace(run_after=datetime(2026, 11, 23, 12, tzinfo=UTC))
+        run = SimpleNamespace(
+            run_after=datetime(2026, 11, 23, 12, tzinfo=UTC),
+            run_type=DagRunType.MANUAL,
+            triggering_user_name="ana",
+            conf={"fecha_rfm": "2026-06-30"},
+        )
         return {"ti": instance, "dag_run": run, "params": {}, "task_state_store": self.store, "outlet_events": {}}
 
     def run(self) -> Done:

@@ -1,16 +1,25 @@
 """What stays of a launch: audit records, remembered sizes; and what a run may ask for: another release."""
 
+import csv
+import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import date
+from functools import partial
+from io import StringIO
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from datavision.aws import client
+from datavision.cli.app import app
 from datavision.errors import ConfigError, PinError
 from datavision.fargate.edge.json_objects import write_json
 from datavision.fargate.launching.network import network
 from datavision.fargate.launching.release_record import ReleaseRecord, released_image, write_record
 from datavision.fargate.outcome.audit import list_runs, read_audits
+from datavision.fargate.outcome.errors import FargateError
 from datavision.fargate.sizing.memory import recall
 
 Make = Callable[..., Any]
@@ -31,7 +40,62 @@ def test_an_audit_record_says_when_how_and_what_ran_and_what_it_cost(airflow: Ma
     assert record.launched_at <= (record.started_at or 0) <= (record.stopped_at or 0)
     assert record.cost_usd is not None
     assert record.cost_usd > 0
+    assert record.peak_mib == round(record.measured["peak_memory_bytes"] / 2**20)
+    assert (record.run_type, record.triggered_by, record.params) == ("manual", "ana", {"fecha_rfm": "2026-06-30"})
     assert (date(2026, 11, 23), run_id) in list_runs(platform.cloud, bucket, "local", "pipeline_suscripciones")
+
+
+def command(platform: Any, patch: pytest.MonkeyPatch, *words: str) -> Result:
+    """What `datavision` prints for a command of this environment."""
+    patch.setattr("datavision.cli.audit.environment", lambda _: nullcontext(platform.config))
+    return CliRunner().invoke(app, [*words, "--env", "local", "--since", "2026-11-23", "--until", "2026-11-23"])
+
+
+def test_the_audit_and_the_cost_of_a_run_are_asked_for_by_command(
+    airflow: Make, platform: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = airflow(WRITE), airflow("exit 3")
+    good.run()
+    with pytest.raises(FargateError):
+        bad.run()
+    ask = partial(command, platform, monkeypatch)
+    run_id = good.job.key.run_id
+    (launch,) = json.loads(ask("audit", "pipeline_suscripciones", "--run", run_id, "--json").stdout)
+    assert (launch["triggered_by"], launch["outcome"], launch["result"]) == ("ana", "success", {"rows": 7})
+    (row,) = csv.DictReader(StringIO(ask("audit", "--run", run_id, "--csv").stdout))
+    assert (row["task_arn"], row["rows"], row["params"]) == (launch["task_arn"], "", '{"fecha_rfm": "2026-06-30"}')
+    assert float(row["cost_usd"]) == launch["cost_usd"]
+    runs = [item["run_id"] for item in json.loads(ask("audit", "--outcome", "data quality gate", "--json").stdout)]
+    assert bad.job.key.run_id in runs
+    assert run_id not in runs
+
+    sums = {item["name"]: item for item in json.loads(ask("cost", "--by", "run", "--json").stdout)}
+    spent_on = sums[f"pipeline_suscripciones {run_id}"]
+    assert (spent_on["launches"], spent_on["failed"], spent_on["cost_usd"]) == (1, 0, round(launch["cost_usd"], 6))
+    assert sums[f"pipeline_suscripciones {bad.job.key.run_id}"]["wasted_usd"] > 0
+    whole = csv.DictReader(StringIO(ask("cost", "--by", "month", "--csv").stdout))
+    assert [item["name"] for item in whole] == ["2026-11"]
+
+
+def test_a_container_without_a_record_is_found(airflow: Make, platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = airflow(WRITE)
+    task.run()
+    (record,) = task.audits()
+    ask = partial(command, platform, monkeypatch)
+    assert f"{record.task_arn} has no record" not in ask("audit", "--check").output
+    client(platform.cloud, "s3").delete_object(Bucket=platform.config.storage.results_bucket, Key=record.object_key)
+    checked = ask("audit", "--check")
+    assert checked.exit_code == 1
+    assert f"{record.task_arn} has no record" in " ".join(checked.output.split())
+
+
+def test_what_cannot_be_asked_for_is_refused_with_what_can(platform: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datavision.cli.audit.environment", lambda _: nullcontext(platform.config))
+    for words, sentence in (
+        (("cost", "--since", "2026-02-01", "--until", "2026-01-31"), "--since 2026-02-01 is after --until 2026-01-31"),
+        (("audit", "--outcome", "oom"), "No launch ends as 'oom'. Ask for one of: running, success, "),
+    ):
+        assert sentence in str(CliRunner().invoke(app, [*words, "--env", "local"]).exception)
 
 
 def test_a_launch_under_way_has_its_record_already(airflow: Make, platform: Any) -> None:

@@ -4,15 +4,15 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.support.audits import audit
 from tests.support.cloud_in_process import cloud_in_process
 
 from datavision.aws import Cloud, client
 from datavision.config import Config
 from datavision.fargate.identity import TaskKey
-from datavision.fargate.outcome.audit import AuditRecord, list_runs, read_audits, write_audit
+from datavision.fargate.outcome.audit import list_runs, read_audits, read_days, write_audit
 from datavision.fargate.outcome.results import MAX_RESULT_BYTES, BadDelivery, Delivery, fetch
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
@@ -33,20 +33,6 @@ def config(repository: Path) -> Iterator[Config]:
         yield found
 
 
-def audit(pipeline: str, run_id: str, day: date, launched_at: float, **changes: Any) -> AuditRecord:
-    return AuditRecord.model_validate(
-        {
-            "env": "dev", "pipeline": pipeline, "run_id": run_id, "run_date": day, "task_id": "ingesta",
-            "map_index": -1, "try_number": 1, "launch": 1, "module": "ingesta", "command": ["x"], "release": "1",
-            "image": "i", "tag": "1", "digest": "sha256:a", "reported_digest": None, "task_definition": "t:1",
-            "task_arn": None, "cpu": 256, "memory": 512, "why_size": "declared", "capacity": "spot", "subnet": "s",
-            "outcome": "success", "stop_code": "", "reason": "", "exit_code": 0, "launched_at": launched_at,
-            "started_at": None, "stopped_at": None, "seconds": None, "cost_usd": None, "measured": None,
-            "result": None, **changes,
-        }
-    )  # fmt: skip
-
-
 def put(config: Config, key: str, body: bytes) -> None:
     bucket = config.storage.results_bucket
     client(Cloud.of(config), "s3").put_object(Bucket=bucket, Key=key, Body=body)
@@ -63,6 +49,9 @@ def test_audit_records_are_found_by_pipeline_day_and_run_in_order_of_launch(conf
     assert read_audits(cloud, bucket, "dev", "p", run_id="a") == [early, late]
     assert list_runs(cloud, bucket, "dev", "p") == [(MONDAY, "a"), (MONDAY, "b"), (TUESDAY, "c")]
     assert list_runs(cloud, bucket, "dev", "p", on=TUESDAY) == [(TUESDAY, "c")]
+    assert read_days(cloud, bucket, "dev", MONDAY, MONDAY, "p") == [early, late, other]
+    assert read_days(cloud, bucket, "dev", TUESDAY, date(2027, 1, 1)) == [next_day]
+    assert [record.pipeline for record in read_days(cloud, bucket, "dev", MONDAY, TUESDAY)] == ["q", "p", "p", "p", "p"]
 
 
 def test_objects_that_are_no_audit_records_are_passed_over(config: Config) -> None:
@@ -74,6 +63,7 @@ def test_objects_that_are_no_audit_records_are_passed_over(config: Config) -> No
     put(config, "audit/dev/noise/2026-11-23/run/c/d.json", b"{}")
     put(config, "audit/dev/noise/e.json", b"{}")
     assert read_audits(cloud, bucket, "dev", "noise") == [record]
+    assert read_days(cloud, bucket, "dev", MONDAY, MONDAY, "noise") == [record]
     assert list_runs(cloud, bucket, "dev", "noise") == [(MONDAY, "run")]
 
 

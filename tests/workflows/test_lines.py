@@ -98,9 +98,9 @@ def pin(runner: Runner, env: str, pipeline: str) -> str:
     return (runner.origin_tree() / f"dags/pins/{env}/{pipeline}.toml").read_text()
 
 
-def test_ci_lints_and_runs_the_fast_tests(runner: Runner) -> None:
-    """The other two jobs would run this test again."""
-    runner.run("ci", jobs=("lint", "fast"))
+def test_ci_runs_the_fast_tests(runner: Runner) -> None:
+    """Lint would say here what it says of the same tree anyway, and the other jobs would run this test again."""
+    runner.run("ci", jobs=("fast",))
 
 
 def test_a_release_reaches_dev_and_then_prod_and_a_form_takes_one_pipeline_back(runner: Runner) -> None:

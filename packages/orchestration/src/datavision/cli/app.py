@@ -21,6 +21,8 @@ _COMMANDS = {
     "history": ("rollback:history", "Show what a pipeline was pinned to"),
     "diff": ("rollback:diff", "Show what changed between two versions"),
     "pins": ("pins:pins", "Show what is pinned where, and detect pins that no longer match"),
+    "audit": ("audit:audit", "Show what was launched, for whom, and how it ended"),
+    "cost": ("audit:cost", "Show what containers cost"),
     "reap": ("reap:reap", "Stop containers whose Airflow task is no longer alive"),
     "image": ("image:app", "Module images: build, run, prune"),
     "infra": ("infra:app", "The CloudFormation stacks of an environment, and its secrets"),

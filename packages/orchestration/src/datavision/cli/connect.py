@@ -35,7 +35,6 @@ def images_in_flight(config: Config) -> Mapping[str, str]:
 
     Raises:
         AirflowError: An Airflow is known but does not answer.
-        AirflowError: There is one, but it does not answer.
     """
     with ExitStack() as stack:
         if Environment(config).runs_here:

@@ -104,30 +104,18 @@ def run_summary(records: Sequence[AuditRecord]) -> Document:
         "tests": sum(checks(record.result)["passed"] for record in last.values()) + len(failed),
         "failed": failed[:_SHOWN],
         "loaded_at": next((r.result["loaded_at"] for r in last.values() if r.result and "loaded_at" in r.result), None),
-        "rows": {name: count for record in last.values() for name, count in rows(record.result).items()},
+        "rows": {name: count for record in last.values() for name, count in record.rows.items()},
         "tasks": {
             record.task_id: {
                 "seconds": record.seconds,
                 "cost": record.cost_usd,
-                "peak": _peak(record),
+                "peak": record.peak_mib,
                 "memory": record.memory,
                 "cpu": record.cpu,
             }
             for record in last.values()
         },
     }
-
-
-def rows(result: Mapping[str, Any] | None) -> dict[str, int]:
-    """Return rows written per table: of ingesta's `tables`, or of dbt's `rows`."""
-    if not result:
-        return {}
-    tables = result.get("tables")
-    if isinstance(tables, Mapping):
-        changed = ("inserted", "updated", "deleted")
-        return {name: sum(int(table.get(what) or 0) for what in changed) for name, table in sorted(tables.items())}
-    counts = result.get("rows")
-    return {name: n for name, n in sorted(counts.items()) if isinstance(n, int)} if isinstance(counts, Mapping) else {}
 
 
 def checks(result: Mapping[str, Any] | None) -> Document:
@@ -181,8 +169,8 @@ def launch(record: AuditRecord, waited: Task | None = None) -> Document:
         "phases": phases(record, waited.queued if waited else None),
         "seconds": record.seconds,
         "cost": record.cost_usd,
-        "peak": _peak(record),
-        "rows": rows(record.result),
+        "peak": record.peak_mib,
+        "rows": record.rows,
         "checks": checks(record.result),
         "report": bool(record.result and record.result.get("report")),
     }
@@ -243,11 +231,6 @@ def advice(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Document]:
         if better is not None and better.memory != size.memory:
             found[name] = {"cpu": size.cpu, "memory": size.memory, "peak": max(peaks), "better": better.memory}
     return found
-
-
-def _peak(record: AuditRecord) -> int | None:
-    peak = (record.measured or {}).get("peak_memory_bytes")
-    return round(peak / MIB) if isinstance(peak, int | float) else None
 
 
 def _iso(moment: datetime | None) -> str | None:

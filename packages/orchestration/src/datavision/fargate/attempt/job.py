@@ -1,13 +1,26 @@
 """What a task instance runs, and in which try."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from datavision.config import Capacity
 from datavision.fargate.identity import TaskKey
 from datavision.fargate.sizing.sizes import FargateSize
 from datavision.pins import PinnedImage
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a run came to be."""
+
+    run_type: str = ""
+    """Airflow's word: scheduled, manual, backfill or asset_triggered."""
+    user: str | None = None
+    """The user of Airflow who triggered it; None: its schedule did."""
+    conf: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters it was given."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +42,7 @@ class Job:
     max_memory: int
     capacity: Capacity
     execution_timeout: float | None = None
+    asked: Asked = Asked()
 
     @property
     def name(self) -> str:

@@ -18,7 +18,7 @@ from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
 from datavision.fargate.attempt.failure import log_stream
 from datavision.fargate.attempt.host import PATIENCE_SECONDS, Host
-from datavision.fargate.attempt.job import Job
+from datavision.fargate.attempt.job import Asked, Job
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge import logs
@@ -223,6 +223,7 @@ class FargateOperator(BaseOperator):
             max_memory=self.max_memory or module.max_memory,
             capacity=self.capacity or module.capacity or config.ecs.capacity,
             execution_timeout=self.execution_timeout.total_seconds() if self.execution_timeout else None,
+            asked=Asked(dag_run.run_type.value, dag_run.triggering_user_name, dag_run.conf or {}),
         )
 
     def _choose_release(self, context: Context, config: Config, cloud: Cloud) -> None:

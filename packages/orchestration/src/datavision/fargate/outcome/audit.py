@@ -4,6 +4,8 @@ One JSON object per launch in the results bucket, at
 `audit/<env>/<pipeline>/<business day of the run>/<run id>/<task>[-<map index>]-<try>-<launch>.json`.
 """
 
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -15,6 +17,8 @@ from datavision.fargate.edge.json_objects import list_keys, read_json, write_jso
 from datavision.fargate.identity import TaskKey
 
 _MAX_BYTES = 256 * 1024
+_READERS = 16
+_MIB = 2**20
 
 
 class AuditRecord(BaseModel):
@@ -26,6 +30,12 @@ class AuditRecord(BaseModel):
     pipeline: str
     run_id: str
     run_date: date
+    run_type: str = ""
+    """Airflow's word: scheduled, manual, backfill, asset_triggered; empty in records of version 0.1."""
+    triggered_by: str | None = None
+    """The user of Airflow who asked for the run; None: its schedule did."""
+    params: dict[str, Any] = {}
+    """What the run was asked for with."""
     task_id: str
     map_index: int
     try_number: int
@@ -68,6 +78,23 @@ class AuditRecord(BaseModel):
         return TaskKey(self.env, self.pipeline, self.run_id, self.task_id, self.map_index)
 
     @property
+    def rows(self) -> dict[str, int]:
+        """Rows that it wrote, by table: of ingesta's `tables`, or of dbt's `rows`."""
+        result = self.result or {}
+        if isinstance(tables := result.get("tables"), Mapping):
+            changed = ("inserted", "updated", "deleted")
+            return {name: sum(int(table.get(what) or 0) for what in changed) for name, table in sorted(tables.items())}
+        counts = result.get("rows")
+        known = counts.items() if isinstance(counts, Mapping) else ()
+        return {name: count for name, count in sorted(known) if isinstance(count, int)}
+
+    @property
+    def peak_mib(self) -> int | None:
+        """The most memory that it used, in MiB; None: it was not measured."""
+        peak = (self.measured or {}).get("peak_memory_bytes")
+        return round(peak / _MIB) if isinstance(peak, int | float) else None
+
+    @property
     def object_key(self) -> str:
         """The record's key in the results bucket."""
         folder = f"audit/{self.env}/{self.pipeline}/{self.run_date.isoformat()}/{self.run_id}"
@@ -95,14 +122,32 @@ def read_audits(
     """
     folder = f"{run_id}/" if on and run_id else ""
     keys = list_keys(cloud, bucket, _prefix(env, pipeline, on) + folder)
-    keys = [key for key in keys if run_id is None or f"/{run_id}/" in key]
-    records = []
-    for key in keys:
-        try:
-            records.append(AuditRecord.model_validate(read_json(cloud, bucket, key, _MAX_BYTES)))
-        except (ValidationError, ValueError):
-            continue
-    return sorted(records, key=lambda record: record.launched_at)
+    return _in_order(_read(cloud, bucket, key) for key in keys if run_id is None or f"/{run_id}/" in key)
+
+
+def read_days(
+    cloud: Cloud, bucket: str, env: str, first: date, last: date, pipeline: str | None = None
+) -> list[AuditRecord]:
+    """Return the records of runs of these business days, both included, in order of launch; of all pipelines or one.
+
+    Objects that are not audit records are skipped.
+    """
+    days = (first.isoformat(), last.isoformat())
+    listed = list_keys(cloud, bucket, f"audit/{env}/{pipeline}/" if pipeline else f"audit/{env}/")
+    keys = [key for key in listed if key.count("/") == 5 and days[0] <= key.split("/")[3] <= days[1]]
+    with ThreadPoolExecutor(_READERS) as pool:
+        return _in_order(pool.map(lambda key: _read(cloud, bucket, key), keys))
+
+
+def _read(cloud: Cloud, bucket: str, key: str) -> AuditRecord | None:
+    try:
+        return AuditRecord.model_validate(read_json(cloud, bucket, key, _MAX_BYTES))
+    except (ValidationError, ValueError):
+        return None
+
+
+def _in_order(found: Iterable[AuditRecord | None]) -> list[AuditRecord]:
+    return sorted((record for record in found if record), key=lambda record: record.launched_at)
 
 
 def _prefix(env: str, pipeline: str, on: date | None) -> str:
