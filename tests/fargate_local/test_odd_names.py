@@ -32,7 +32,8 @@ def boxed(make_cloud: MakeCloud, tmp_path: Path) -> Iterator[Any]:
     ecs.cloud.stop()
     here = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     here = {path for path in here if not re.fullmatch(r"a/b/state/cloud/bodies/\d+\.body", path)}
-    known = {"key.json", "lock", "tasks.sqlite", "tasks.sqlite-wal", "tasks.sqlite-shm", "cloud", "cloud/journal.jsonl"}
+    databases = {f"{name}.sqlite{of}" for name in ("tasks", "services") for of in ("", "-wal", "-shm")}
+    known = {"key.json", "lock", "cloud", "cloud/journal.jsonl", *databases}
     known |= {"cloud/journal.new", "cloud/bodies"}
     assert here <= {"a", "a/b", "a/b/state", "a/b/store", *(f"a/b/state/{name}" for name in known)}
 

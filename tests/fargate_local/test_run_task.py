@@ -415,6 +415,7 @@ def test_a_service_needs_no_security_groups(ecs: Ecs, family: str) -> None:
         serviceName="plain",
         taskDefinition=family,
         desiredCount=0,
+        launchType="FARGATE",
         networkConfiguration=ecs.network,
     )
     subnets = answer["service"]["networkConfiguration"]["awsvpcConfiguration"]["subnets"]

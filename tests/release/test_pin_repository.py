@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.audits import audit as launched
 from tests.support.cloud_in_process import cloud_in_process
 
 from datavision.aws import Cloud, client
 from datavision.config import Config
-from datavision.fargate.outcome.audit import AuditRecord, write_audit
+from datavision.fargate.outcome.audit import write_audit
 from datavision.images.registry import RegisteredImage
 from datavision.pins import Pin, PinnedImage
 from datavision.release.errors import LockedError, ReleaseError, UnknownRelease
@@ -360,16 +361,8 @@ def test_the_state_of_a_pin_tells_edits_and_commits_that_were_no_release(
 
 
 def audit(config: Config, run_id: str, day: int, module: str, release: str, digest: str | None, at: float) -> None:
-    record = AuditRecord.model_validate(
-        dict.fromkeys(AuditRecord.model_fields, "")
-        | {
-            "env": "dev", "pipeline": "pipeline_u", "run_id": run_id, "run_date": date(2026, 11, day),
-            "task_id": module, "map_index": -1, "try_number": 1, "launch": 1, "module": module, "command": [],
-            "release": release, "reported_digest": digest, "cpu": 1, "memory": 1, "exit_code": 0, "launched_at": at,
-            "started_at": None, "stopped_at": None, "seconds": None, "price": None, "cost_usd": None,
-            "measured": None, "result": None,
-        }
-    )  # fmt: skip
+    about = {"task_id": module, "module": module, "release": release, "reported_digest": digest}
+    record = launched("pipeline_u", run_id, date(2026, 11, day), at, **about)
     write_audit(Cloud.of(config), config.storage.results_bucket, record)
 
 

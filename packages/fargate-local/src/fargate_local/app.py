@@ -1,15 +1,14 @@
-"""The WSGI application: ECS's four task actions here, everything else moto's."""
+"""The WSGI application: ECS's actions on tasks and services here, everything else moto's."""
 
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fargate_local.admin import Admin
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedRequestError
-from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.launchers import check_launcher
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
@@ -32,7 +31,7 @@ class Application:
     def __init__(
         self,
         gate: MotoGate,
-        actions: Actions,
+        actions: Mapping[str, Callable[[str, bytes], bytes]],
         neighbours: Neighbours,
         faults: ApiFaults,
         endpoints: TaskEndpoints,
@@ -91,7 +90,7 @@ class Application:
 
     def _ecs(self, request: CloudRequest) -> CloudResponse:
         self._faults.before(request)
-        action = self._actions.by_name.get(request.action)
+        action = self._actions.get(request.action)
         answer = action(request.region, request.body) if action else self._neighbours.answer(request)
         self._faults.after(request)
         return succeeded(answer) if isinstance(answer, bytes) else answer

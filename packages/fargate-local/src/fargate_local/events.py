@@ -1,4 +1,4 @@
-"""`ECS Task State Change` events on moto's event bus."""
+"""What ECS tells EventBridge of tasks and services, on moto's event bus."""
 
 import json
 import logging
@@ -45,6 +45,12 @@ class EventPublisher:
         if self._gate.has_event_rules:
             self._queue.put(state_change(body))
 
+    def service_changed(self, arn: str, kind: str, detail: dict[str, Any], now: float) -> None:
+        """Publish something about a service: `kind` is the event's detail type."""
+        if self._gate.has_event_rules:
+            told = {**detail, "createdAt": timestamp(now)}
+            self._queue.put({"Source": "aws.ecs", "DetailType": kind, "Resources": [arn], "Detail": json.dumps(told)})
+
     def close(self) -> None:
         """Publish what is queued and stop."""
         self._queue.put(None)
@@ -66,7 +72,7 @@ class EventPublisher:
             try:
                 self._clients.get("events", region).put_events(Entries=list(ours))
             except Exception:
-                log.exception("could not put task state change events")
+                log.exception("could not put events of ECS")
 
 
 def state_change(body: dict[str, Any]) -> dict[str, Any]:

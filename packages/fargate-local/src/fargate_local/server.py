@@ -13,9 +13,11 @@ from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
+from fargate_local.ecs.services import Services
 from fargate_local.engine.engine import RECORD_LIFE, Engine, Parts
 from fargate_local.engine.pace import Pace
 from fargate_local.engine.records import Records
+from fargate_local.engine.service_records import ServiceRecords
 from fargate_local.engine.task import STATES
 from fargate_local.events import EventPublisher
 from fargate_local.faults.api import ApiFaults
@@ -31,6 +33,7 @@ from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
+from fargate_local.service_scheduler import Around, News, ServiceScheduler
 from fargate_local.state import StateLock
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
@@ -108,8 +111,14 @@ class Server:
             launches = Launches(authorizer, self._records, Network(), settings.vcpus)
         rules = FaultRules(settings.rules, settings.fault_seed)
 
+        clock = Clock()
+        self._service_records = ServiceRecords(state / "services.sqlite" if state else None)
+        news = News()
+        services = Services(catalog, self._service_records, clock, news.service_changed)
+
         def changed(body: dict[str, object]) -> None:
             self._events.task_changed(body)
+            news.task_changed(body)
             if body["lastStatus"] == STATES[-1]:
                 endpoints.forget(body)
                 self._interfaces.task_ended(body)
@@ -119,7 +128,7 @@ class Server:
                 gate=self._gate,
                 catalog=catalog,
                 records=self._records,
-                clock=Clock(),
+                clock=clock,
                 faults=rules,
                 runtime=make_runtime(settings, catalog),
                 environment=lambda *about: endpoints.environment(self.address, *about),
@@ -130,23 +139,30 @@ class Server:
             )
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle or settings.strict else None)
-        actions = Actions(self._engine, catalog, self._interfaces.task_made, launches)
+        actions = Actions(self._engine, catalog, self._interfaces.task_made, services.check, launches)
         self._targets = TargetRunner(self._gate, clients, catalog, actions.run_task)
-        neighbours = Neighbours(self._gate, self._records)
+        self._scheduler = ServiceScheduler(
+            Around(news, self._service_records, catalog, actions, self._engine, self._events, clock, services.settle)
+        )
+        self._gate.on_service_wish(services.wish)
+        neighbours = Neighbours(self._gate, self._records, services)
         guard = None if settings.open else Guard(self.key, task_keys)
         admin = Admin(rules, authorizer.ledger.report if authorizer else None)
-        application = Application(self._gate, actions, neighbours, faults, endpoints, admin, guard, authorizer)
+        by_name = actions.by_name | services.by_name
+        application = Application(self._gate, by_name, neighbours, faults, endpoints, admin, guard, authorizer)
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
         self._targets.close()
+        self._scheduler.close()
         self._engine.close()
         self._events.close()
         self._interfaces.close()
         self._http.close()
         self._gate.close()
         self._records.close()
+        self._service_records.close()
         if self._lock:
             self._lock.release()
 

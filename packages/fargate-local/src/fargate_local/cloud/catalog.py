@@ -17,7 +17,6 @@ from fargate_local.protocol.errors import (
     ClientError,
     ClusterNotFoundError,
     InvalidParameterError,
-    ServiceNotFoundError,
     StartError,
 )
 
@@ -61,21 +60,6 @@ class Catalog:
             raise ClusterNotFoundError
         return cluster
 
-    def check_service(self, region: str, cluster: str, identifier: str) -> None:
-        """Check that a cluster has a service.
-
-        Raises:
-            ServiceNotFoundError: It has no such service.
-        """
-        name = last_part(identifier)
-
-        def ask() -> bool:
-            found = self._clients.get("ecs", region).describe_services(cluster=cluster, services=[name])["services"]
-            return bool(found) and found[0]["status"] != "INACTIVE"
-
-        if not self._once(("service", region, cluster, name), ask):
-            raise ServiceNotFoundError
-
     def environment_file(self, arn: str) -> str:
         """Return the text of an S3 object.
 
@@ -91,17 +75,17 @@ class Catalog:
         text: str = content.decode("utf-8", "replace")
         return text
 
-    def task_definition(self, region: str, identifier: str) -> dict[str, Any]:
-        """Return an active task definition, with its `tags`, by family, `family:revision` or ARN.
+    def task_definition(self, region: str, identifier: str, *, inactive: bool = False) -> dict[str, Any]:
+        """Return a task definition, with its `tags`, by family, `family:revision` or ARN.
 
         Raises:
-            ClientError: There is no such definition, or it is inactive.
+            ClientError: There is no such definition, or it is inactive and those are not asked for.
         """
         definition = self._once(("definition", region, identifier), lambda: self._definition(region, identifier))
         if definition is None:
             message = "TaskDefinition not found."
             raise ClientError(message)
-        if definition["status"] != "ACTIVE":
+        if definition["status"] != "ACTIVE" and not inactive:
             message = "TaskDefinition is inactive"
             raise ClientError(message)
         return definition

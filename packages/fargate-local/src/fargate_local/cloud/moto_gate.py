@@ -19,7 +19,7 @@ from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
-from fargate_local.cloud.templates import hand_on_everything
+from fargate_local.cloud.templates import ServiceWish, hand_on_everything, hand_on_services
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,8 @@ class MotoGate:
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
         self._on_events: Callable[[], None] = no_targets
+        # What a template wanted of services before the last stop has happened already.
+        self._on_wish: Callable[[ServiceWish], None] = lambda _: None
         self._app = DomainDispatcherApplication(create_backend_app)
         self._journal = Journal(folder) if folder else None
         if self._journal:
@@ -89,6 +91,10 @@ class MotoGate:
             self._on_events = prepare
             if any(service in EVENT_SERVICES for service, _ in self._touched):
                 prepare()
+
+    def on_service_wish(self, hear: Callable[[ServiceWish], None]) -> None:
+        """Have `hear` told what templates want of services, from now on; it must not ask moto for anything."""
+        self._on_wish = hear
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -139,6 +145,7 @@ class MotoGate:
             self._app.get_application(request.environ())
             if request.service == "cloudformation":
                 hand_on_everything()
+                hand_on_services(lambda wish: self._on_wish(wish))
             if request.service in EVENT_SERVICES:
                 self._on_events()
         if names_aws_policy(request):

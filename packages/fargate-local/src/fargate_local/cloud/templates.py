@@ -1,10 +1,12 @@
-"""Passes on what moto drops from the clusters and task definitions of a CloudFormation template.
+"""Passes on what moto drops from the clusters, task definitions and services of a CloudFormation template.
 
 moto 5.2 takes a cluster's name and a task definition's family, containers, volumes and memory, and silently drops the
 rest: a template's tasks would run with other limits, or be rejected for lacking what the template did declare.
 """
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
 _CLUSTER = {
     "Tags": "tags",
@@ -33,6 +35,16 @@ _DEFINITION = {
     "EphemeralStorage": "ephemeral_storage",
 }
 """Properties of AWS::ECS::Cluster and AWS::ECS::TaskDefinition, and moto's names for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceWish:
+    """What a template wants of one service; `properties` are those of AWS::ECS::Service."""
+
+    region: str
+    action: Literal["create", "update", "delete"]
+    name: str
+    properties: dict[str, Any]
 
 
 def hand_on_everything() -> None:
@@ -85,3 +97,44 @@ def hand_on_everything() -> None:
     ):
         setattr(kind, "create_from_cloudformation_json", classmethod(make))  # noqa: B010 - mypy knows moto's methods
         setattr(kind, "update_from_cloudformation_json", classmethod(update))  # noqa: B010 - and does not let them change
+
+
+def hand_on_services(wish: Callable[[ServiceWish], None]) -> None:
+    """Have what templates want of services handed to `wish`; moto keeps no more than their names."""
+    from moto.ecs import models
+
+    def make_service(
+        cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **_: Any
+    ) -> Any:
+        properties = plain(cloudformation_json.get("Properties", {}))
+        wish(ServiceWish(region_name, "create", resource_name, properties))
+        cluster = str(properties.get("Cluster", "default")).rsplit("/", 1)[-1]
+        return models.ecs_backends[account_id][region_name].create_service(cluster, resource_name, 0)
+
+    def update_service(
+        cls: Any, /, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
+        region_name: str,
+    ) -> Any:  # fmt: skip
+        if original_resource.name != new_resource_name:
+            delete_service(cls, original_resource.arn, cloudformation_json, account_id, region_name)
+            return make_service(cls, new_resource_name, cloudformation_json, account_id, region_name)
+        wish(ServiceWish(region_name, "update", new_resource_name, plain(cloudformation_json.get("Properties", {}))))
+        return original_resource
+
+    def delete_service(cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region: str) -> None:
+        cluster, name = resource_name.split("/")[-2:]
+        models.ecs_backends[account_id][region].services.pop(f"{cluster}:{name}", None)
+        wish(ServiceWish(region, "delete", name, {"Cluster": cluster}))
+
+    setattr(models.Service, "create_from_cloudformation_json", classmethod(make_service))  # noqa: B010 - as above
+    setattr(models.Service, "update_from_cloudformation_json", classmethod(update_service))  # noqa: B010 - as above
+    setattr(models.Service, "delete_from_cloudformation_json", classmethod(delete_service))  # noqa: B010 - as above
+
+
+def plain(value: Any) -> Any:
+    """Return a template's value with the identifiers of resources where moto has put the resources themselves."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return getattr(value, "physical_resource_id", value)

@@ -45,8 +45,17 @@ class LaunchRules(Protocol):
 class Actions:
     """The answers, as JSON text. Every method raises EcsError for what ECS rejects."""
 
-    def __init__(self, engine: Engine, catalog: Catalog, on_made: OnMade, rules: LaunchRules | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: Catalog,
+        on_made: OnMade,
+        check_service: Callable[[str, str, str], None],
+        rules: LaunchRules | None = None,
+    ) -> None:
+        """Tell `on_made` of new tasks; `check_service` raises for a (region, cluster, service) that does not exist."""
         self._rules = rules
+        self._check_service = check_service
         self._engine = engine
         self._on_made = on_made
         self._records = engine.parts.records
@@ -89,6 +98,20 @@ class Actions:
         return self._described(arns, with_tags=True)
 
     def _run(self, launch: Launch, token: tuple[str, str] | None = None) -> Json:
+        with self._engine.lock:
+            arns, failures = self.start(launch, token)
+            return self._described(arns, with_tags=True, failures=failures)
+
+    def start(self, launch: Launch, token: tuple[str, str] | None = None) -> tuple[list[str], list[dict[str, str]]]:
+        """Start the tasks of a checked launch.
+
+        Args:
+            launch: What to start, `count` tasks of its request.
+            token: The key and the fingerprint by which the same request finds them again.
+
+        Returns:
+            The ARNs of the tasks, and a failure for each that could not be placed.
+        """
         if self._rules:
             self._rules.check(launch)
         launches = self._spread.over(launch, launch.request.get("count", 1))
@@ -112,7 +135,7 @@ class Actions:
             if token and made:
                 self._records.save_token(*token, arns, now)
             self._engine.launch(made)
-            return self._described(arns, with_tags=True, failures=failures)
+            return arns, failures
 
     def _placement_failure(self, launch: Launch) -> dict[str, str] | None:
         faults = self._engine.parts.faults
@@ -170,7 +193,7 @@ class Actions:
         after = page_start(request.get("nextToken"))
         check_filters(request)
         if service := request.get("serviceName"):
-            self._catalog.check_service(region, cluster["clusterName"], service)
+            self._check_service(region, cluster["clusterName"], service)
         if request.get("containerInstance"):
             message = "Container instance not found."
             raise InvalidParameterError(message)

@@ -11,8 +11,8 @@ from typing import Any
 
 from fargate_local.ecs.fargate_rules import check_fargate
 from fargate_local.ecs.ignored import ignored_fields
-from fargate_local.ecs.launch import check_tags
 from fargate_local.ecs.sizes import cpu_units, memory_mib
+from fargate_local.ecs.tags import check_tags
 from fargate_local.protocol.errors import ClientError
 
 log = logging.getLogger(__name__)

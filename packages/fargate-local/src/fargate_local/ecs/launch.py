@@ -12,6 +12,7 @@ from typing import Any
 from fargate_local.cloud.catalog import Catalog, Subnet
 from fargate_local.ecs import sizes
 from fargate_local.ecs.identifiers import check_identifier
+from fargate_local.ecs.tags import check_tags
 from fargate_local.protocol import reasons
 from fargate_local.protocol.arns import last_part
 from fargate_local.protocol.errors import ClientError, InvalidParameterError
@@ -74,8 +75,8 @@ class Launch:
         return replace(self, capacity=provider, capacity_provider=provider)
 
 
-def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> Launch:
-    """Return the launch that a RunTask request asks for.
+def check_run_task(catalog: Catalog, region: str, request: dict[str, Any], *, inactive: bool = False) -> Launch:
+    """Return the launch that a RunTask request asks for; of an `inactive` definition only where a service has it still.
 
     Raises:
         EcsError: ECS would reject it; the message is ECS's.
@@ -84,7 +85,7 @@ def check_run_task(catalog: Catalog, region: str, request: dict[str, Any]) -> La
     for name in ("cluster", "taskDefinition"):
         check_identifier(region, request.get(name))
     cluster = catalog.cluster(region, request.get("cluster"))
-    definition = catalog.task_definition(region, request.get("taskDefinition", ""))
+    definition = catalog.task_definition(region, request.get("taskDefinition", ""), inactive=inactive)
     strategy = choose_capacity(request, cluster, definition)
     check_placement(request)
     overrides = request.get("overrides", {})
@@ -144,29 +145,6 @@ def check_limits(request: dict[str, Any]) -> None:
         message = "Invalid value for propagateTags: SERVICE is not supported for RunTask."
         raise InvalidParameterError(message)
     check_tags(request.get("tags", []))
-
-
-def check_tags(tags: list[dict[str, str]]) -> None:
-    """Check tags by ECS's tagging rules.
-
-    Raises:
-        InvalidParameterError: One breaks a rule.
-    """
-    keys = [tag.get("key", "") for tag in tags]
-    if len(tags) > 50:
-        message = "Too many tags. The maximum number of tags per resource is 50."
-        raise InvalidParameterError(message)
-    if len(set(keys)) != len(keys):
-        message = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
-        raise InvalidParameterError(message)
-    for tag in tags:
-        key = tag.get("key", "")
-        if not 1 <= len(key) <= 128 or len(tag.get("value", "")) > 256:
-            message = "Tag keys must have 1 to 128 characters and tag values at most 256."
-            raise InvalidParameterError(message)
-        if key.lower().startswith("aws:"):
-            message = "Tag keys beginning with aws: are reserved for system use."
-            raise InvalidParameterError(message)
 
 
 def choose_capacity(request: dict[str, Any], cluster: dict[str, Any], definition: dict[str, Any]) -> tuple[Share, ...]:
@@ -406,6 +384,9 @@ def tags_of(request: dict[str, Any], definition: dict[str, Any]) -> list[dict[st
     tags = {}
     if request.get("enableECSManagedTags"):
         tags["aws:ecs:clusterName"] = last_part(request.get("cluster", "default"))
+        kind, _, service = request.get("group", "").partition(":")
+        if kind == "service":
+            tags["aws:ecs:serviceName"] = service
     if request.get("propagateTags") == "TASK_DEFINITION":
         tags |= {tag["key"]: tag.get("value", "") for tag in definition.get("tags", [])}
     tags |= {tag["key"]: tag.get("value", "") for tag in request.get("tags", [])}

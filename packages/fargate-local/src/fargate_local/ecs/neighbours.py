@@ -1,4 +1,4 @@
-"""Actions of moto's ECS that need to know about real tasks: their tags, and how many a cluster has."""
+"""Actions of moto's ECS that need to know about real tasks and services: their tags, and how many a cluster has."""
 
 import json
 import logging
@@ -8,7 +8,8 @@ from typing import Any
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.ecs.definition import check_definition
-from fargate_local.ecs.launch import check_tags
+from fargate_local.ecs.services import Services
+from fargate_local.ecs.tags import changed_tags
 from fargate_local.engine.records import Records
 from fargate_local.protocol.arns import ACCOUNT, Names, last_part
 from fargate_local.protocol.errors import ClientError, InvalidParameterError
@@ -48,6 +49,12 @@ class ClusterContainsTasksError(ClientError):
     code = "ClusterContainsTasksException"
 
 
+class ClusterContainsServicesError(ClientError):
+    """A cluster cannot be deleted while it has services."""
+
+    code = "ClusterContainsServicesException"
+
+
 class UnsupportedFeatureError(ClientError):
     """moto does not implement it."""
 
@@ -55,11 +62,12 @@ class UnsupportedFeatureError(ClientError):
 
 
 class Neighbours:
-    """Everything of ECS that is not one of the four real actions."""
+    """Everything of ECS that is not about tasks or services alone."""
 
-    def __init__(self, gate: MotoGate, records: Records) -> None:
+    def __init__(self, gate: MotoGate, records: Records, services: Services) -> None:
         self._gate = gate
         self._records = records
+        self._services = services
 
     def answer(self, request: CloudRequest) -> CloudResponse | bytes:
         """Return our answer, or moto's with corrections.
@@ -74,10 +82,10 @@ class Neighbours:
             case "TagResource" | "UntagResource" | "ListTagsForResource":
                 if ":task/" in parameters["resourceArn"]:
                     return self._tags(request.action, parameters)
+                if ":service/" in parameters["resourceArn"]:
+                    return self._services.tags(request.action, parameters)
             case "ListClusters":
                 return self._active_clusters(request)
-            case "CreateService" | "UpdateService":
-                return self._moto(with_security_groups(request, parameters))
             case "DescribeClusters":
                 return self._counted(self._moto(request), parameters.get("include", []))
             case "ListAccountSettings" if parameters.get("effectiveSettings"):
@@ -103,15 +111,10 @@ class Neighbours:
         if arn not in found:
             message = "The specified task is not found. Specify a valid task ARN and try again."
             raise InvalidParameterError(message)
-        tags = {tag["key"]: tag["value"] for tag in json.loads(found[arn][1])}
+        tags = json.loads(found[arn][1])
         if action == "ListTagsForResource":
-            return json.dumps({"tags": as_list(tags)}).encode()
-        if action == "TagResource":
-            check_tags(parameters.get("tags", []))
-            tags |= {tag["key"]: tag.get("value", "") for tag in parameters.get("tags", [])}
-        else:
-            tags = {key: value for key, value in tags.items() if key not in parameters.get("tagKeys", [])}
-        self._records.set_tags(arn, as_list(tags))
+            return json.dumps({"tags": tags}).encode()
+        self._records.set_tags(arn, changed_tags(tags, action, parameters))
         return b"{}"
 
     def _active_clusters(self, request: CloudRequest) -> CloudResponse | bytes:
@@ -138,12 +141,19 @@ class Neighbours:
             pending = sum(counts.get(state, 0) for state in ("PROVISIONING", "PENDING", "ACTIVATING"))
             cluster["runningTasksCount"] = counts.get("RUNNING", 0)
             cluster["pendingTasksCount"] = pending
+            services = self._services.active(cluster["clusterArn"])
+            cluster["activeServicesCount"] = services.count("ACTIVE")
             for name in ("tags", "capacityProviders", "defaultCapacityProviderStrategy", "statistics"):
                 cluster.setdefault(name, [])
             if "SETTINGS" not in include:
                 cluster["settings"] = []
             if "STATISTICS" in include:
-                fargate = {"runningFargateTasksCount": counts.get("RUNNING", 0), "pendingFargateTasksCount": pending}
+                fargate = {
+                    "runningFargateTasksCount": counts.get("RUNNING", 0),
+                    "pendingFargateTasksCount": pending,
+                    "activeFargateServiceCount": services.count("ACTIVE"),
+                    "drainingFargateServiceCount": services.count("DRAINING"),
+                }
                 cluster["statistics"] = [{"name": name, "value": str(fargate.get(name, 0))} for name in STATISTICS]
         return json.dumps(answer).encode()
 
@@ -165,24 +175,10 @@ class Neighbours:
         return json.dumps({"settings": settings}).encode()
 
     def _check_empty(self, region: str, cluster: str) -> None:
-        if self._records.counts(Names(region).cluster(last_part(cluster))):
+        arn = Names(region).cluster(last_part(cluster))
+        if self._services.active(arn):
+            message = "The Cluster cannot be deleted while Services are active."
+            raise ClusterContainsServicesError(message)
+        if self._records.counts(arn):
             message = "The Cluster cannot be deleted while Tasks are active."
             raise ClusterContainsTasksError(message)
-
-
-def with_security_groups(request: CloudRequest, parameters: dict[str, Any]) -> CloudRequest:
-    """Return the request with an empty list of security groups where it has none; moto reads the list regardless."""
-    network = parameters.get("networkConfiguration", {}).get("awsvpcConfiguration")
-    if network is None or "securityGroups" in network:
-        return request
-    return replace(
-        request,
-        body=json.dumps(
-            parameters | {"networkConfiguration": {"awsvpcConfiguration": network | {"securityGroups": []}}}
-        ).encode(),
-    )
-
-
-def as_list(tags: dict[str, str]) -> list[dict[str, str]]:
-    """Tags in the API's form."""
-    return [{"key": key, "value": value} for key, value in tags.items()]

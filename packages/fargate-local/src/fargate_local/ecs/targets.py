@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fargate_local.cloud.event_rules import Invocation
 from fargate_local.protocol.errors import InvalidParameterError
-from fargate_local.protocol.shapes import input_shape
+from fargate_local.protocol.shapes import fitted, input_shape
 
 UNIVERSAL: Final = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
 STARTED_BY_LENGTH: Final = 36
@@ -45,14 +45,3 @@ def from_text(text: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def fitted(value: Any, shape: Any) -> Any:
-    """Return the value with the names of ECS's API, whatever their case, and without what that API does not know."""
-    if shape.type_name == "structure" and isinstance(value, dict):
-        members = {name.lower(): name for name in shape.members}
-        known = {members[name.lower()]: item for name, item in value.items() if name.lower() in members}
-        return {name: fitted(item, shape.members[name]) for name, item in known.items() if item is not None}
-    if shape.type_name == "list" and isinstance(value, list):
-        return [fitted(item, shape.member) for item in value]
-    return value

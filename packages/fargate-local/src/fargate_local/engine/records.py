@@ -1,13 +1,12 @@
 """The records of tasks, as DescribeTasks shows them, in SQLite: in a file, or in memory when nothing has to be kept."""
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from fargate_local.state import StateError
+from fargate_local.engine.database import open_database
 
 SCHEMA = """
 create table if not exists tasks (
@@ -46,22 +45,7 @@ class Records:
 
     def __init__(self, path: Path | None = None) -> None:
         self._lock = threading.RLock()
-        if path:
-            # SQLite gives its other files the mode of this one.
-            path.touch(mode=0o600)
-            path.chmod(0o600)
-        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
-        try:
-            self._db.execute("pragma journal_mode = wal")
-            # A crash of this process loses nothing that was written; only a power cut could.
-            self._db.execute("pragma synchronous = off")
-            self._db.executescript(SCHEMA)
-        except sqlite3.DatabaseError as error:
-            message = (
-                f"cannot read the tasks in {path} ({error}): put back a copy of the folder, remove that file to go on"
-                " without its tasks, or give another --state-dir"
-            )
-            raise StateError(message) from error
+        self._db = open_database(path, SCHEMA, "tasks")
 
     def close(self) -> None:
         """Close the file."""

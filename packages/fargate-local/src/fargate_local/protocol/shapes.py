@@ -140,3 +140,21 @@ def mismatch(value: Any, shape: Shape) -> str:
     if value is False:
         found = "FALSE_VALUE"
     return f"{found} cannot be converted to {wanted}"
+
+
+def fitted(value: Any, shape: Any) -> Any:
+    """Return the value with the names of ECS's API, whatever their case, and without what that API does not know.
+
+    Numbers and truths that are written as text, as templates have them, become such.
+    """
+    if shape.type_name == "structure" and isinstance(value, dict):
+        members = {name.lower(): name for name in shape.members}
+        known = {members[name.lower()]: item for name, item in value.items() if name.lower() in members}
+        return {name: fitted(item, shape.members[name]) for name, item in known.items() if item is not None}
+    if shape.type_name == "list" and isinstance(value, list):
+        return [fitted(item, shape.member) for item in value]
+    if shape.type_name == "integer" and isinstance(value, str) and value.isdigit():
+        return int(value)
+    if shape.type_name == "boolean" and value in ("true", "false"):
+        return value == "true"
+    return value

@@ -1,0 +1,290 @@
+"""CreateService, UpdateService, DeleteService, DescribeServices, ListServices; the scheduler does what they ask for."""
+
+import json
+import logging
+import queue
+from collections.abc import Callable
+from typing import Any, Final
+
+from fargate_local.clock import Clock
+from fargate_local.cloud.catalog import Catalog
+from fargate_local.cloud.templates import ServiceWish
+from fargate_local.ecs.identifiers import check_identifier
+from fargate_local.ecs.launch import Launch, check_run_task
+from fargate_local.ecs.service_requests import (
+    DEPLOYED,
+    KEPT,
+    check_counts,
+    check_create,
+    deploy,
+    deployment_configuration,
+    deployment_of,
+    launch_request,
+    new_service,
+    service_arn,
+)
+from fargate_local.ecs.tags import changed_tags
+from fargate_local.engine.service_records import ServiceRecord, ServiceRecords
+from fargate_local.protocol.errors import ClientError, EcsError, InvalidParameterError, ServiceNotFoundError
+from fargate_local.protocol.shapes import fitted, input_shape, parse
+
+log = logging.getLogger(__name__)
+
+DESCRIBE_LIMIT: Final = 10
+LIST_LIMIT: Final = 100
+LIST_DEFAULT: Final = 10
+
+
+class ServiceNotActiveError(ClientError):
+    """The service is being deleted, or has been."""
+
+    code = "ServiceNotActiveException"
+
+
+class Services:
+    """The answers. Every method raises EcsError for what ECS rejects."""
+
+    def __init__(self, catalog: Catalog, records: ServiceRecords, clock: Clock, on_change: Callable[[], None]) -> None:
+        """Keep services in `records`, and have `on_change` called after each change."""
+        self._catalog = catalog
+        self._records = records
+        self._clock = clock
+        self._on_change = on_change
+        self._wishes: queue.SimpleQueue[ServiceWish] = queue.SimpleQueue()
+        self.by_name: dict[str, Callable[[str, bytes], bytes]] = {
+            "CreateService": lambda region, body: answer(self.create(region, parse("CreateService", body))),
+            "UpdateService": lambda region, body: answer(self.update(region, parse("UpdateService", body))),
+            "DeleteService": lambda region, body: answer(self.delete(region, parse("DeleteService", body))),
+            "DescribeServices": self.describe,
+            "ListServices": self.listed,
+        }
+
+    def wish(self, wish: ServiceWish) -> None:
+        """Take what a template wants, to be done before the next answer about services."""
+        self._wishes.put(wish)
+        self._on_change()
+
+    def settle(self) -> None:
+        """Do what templates want. What ECS would refuse is in the log: moto's stacks do not wait for their services."""
+        with self._records.lock:
+            while not self._wishes.empty():
+                wish = self._wishes.get()
+                try:
+                    self._do(wish)
+                except EcsError as error:
+                    log.warning("a template's service %s: %s: %s", wish.name, error.code, error.message)
+
+    def _do(self, wish: ServiceWish) -> None:
+        named = {**wish.properties, "ServiceName": wish.name, "Service": wish.name}
+        match wish.action:
+            case "create":
+                wanted = fitted({"DesiredCount": 1, **named}, input_shape("CreateService"))
+                self.create(wish.region, wanted)
+            case "update":
+                record = self.update(wish.region, fitted(named, input_shape("UpdateService")))
+                tags = fitted(named, input_shape("CreateService")).get("tags", [])
+                if tags != record.tags:
+                    record.tags = tags
+                    self._records.save(record)
+            case "delete":
+                self.delete(wish.region, {**fitted(named, input_shape("DeleteService")), "force": True})
+
+    def create(self, region: str, request: dict[str, Any]) -> ServiceRecord:
+        """Create a service, or find the one that the same request created before.
+
+        Raises:
+            InvalidParameterError: ECS would reject it, or there is another one of this name.
+        """
+        launch = check_create(self._catalog, region, request)
+        with self._records.lock:
+            known = self._records.find(service_arn(region, launch.cluster_name, request["serviceName"]))
+            if known and known.body["status"] == "DRAINING":
+                message = "Unable to Start a service that is still Draining."
+                raise InvalidParameterError(message)
+            if known and known.body["status"] == "ACTIVE":
+                if known.notes.get("request") == request:
+                    return known
+                message = "Creation of service was not idempotent."
+                raise InvalidParameterError(message)
+            body = new_service(region, request, launch, self._clock.now())
+            record = ServiceRecord(body, request.get("tags", []), {"request": request})
+            self._records.save(record)
+        self._on_change()
+        return record
+
+    def update(self, region: str, request: dict[str, Any]) -> ServiceRecord:
+        """Change a service; what its tasks run changes with a new deployment.
+
+        Raises:
+            ServiceNotFoundError: There is none of this name.
+            ServiceNotActiveError: It is being deleted.
+        """
+        with self._records.lock:
+            record = self._known(region, request.get("cluster"), request["service"])
+            if record.body["status"] != "ACTIVE":
+                message = "Service was not ACTIVE."
+                raise ServiceNotActiveError(message)
+            check_counts({**request, "deploymentConfiguration": self._configured(record, request)})
+            wanted = {name: request[name] for name in DEPLOYED if name in request}
+            launch = self._next_launch(region, record, wanted) if wanted or request.get("forceNewDeployment") else None
+            body = record.body
+            if launch and not request.get("forceNewDeployment") and not changes(body, launch, wanted):
+                launch = None
+            body |= {name: request[name] for name in KEPT if name in request}
+            body["deploymentConfiguration"] = self._configured(record, request)
+            if launch:
+                deploy(body, request, launch, self._clock.now())
+                record.notes |= {"failures": 0, "not_before": 0.0}
+            record.primary["desiredCount"] = body["desiredCount"]
+            record.notes |= {"request": None, "steady": False}
+            self._records.save(record)
+        self._on_change()
+        return record
+
+    def _next_launch(self, region: str, record: ServiceRecord, wanted: dict[str, Any]) -> Launch:
+        spec = {**record.primary, **wanted}
+        if wanted.get("launchType"):
+            spec.pop("capacityProviderStrategy", None)
+        elif wanted.get("capacityProviderStrategy"):
+            spec.pop("launchType", None)
+        return check_run_task(self._catalog, region, launch_request(record.body, spec))
+
+    @staticmethod
+    def _configured(record: ServiceRecord, request: dict[str, Any]) -> dict[str, Any]:
+        return deployment_configuration(
+            record.body["deploymentConfiguration"], request.get("deploymentConfiguration", {})
+        )
+
+    def delete(self, region: str, request: dict[str, Any]) -> ServiceRecord:
+        """Let a service drain: its tasks are stopped, then it is INACTIVE.
+
+        Raises:
+            ServiceNotFoundError: There is none of this name.
+            InvalidParameterError: It wants tasks, and `force` is not set.
+        """
+        with self._records.lock:
+            record = self._known(region, request.get("cluster"), request["service"])
+            if record.body["status"] == "INACTIVE":
+                raise ServiceNotFoundError
+            if record.body["desiredCount"] > 0 and not request.get("force"):
+                message = "The service cannot be stopped while it is scaled above 0."
+                raise InvalidParameterError(message)
+            record.body |= {"status": "DRAINING", "desiredCount": 0}
+            record.primary["desiredCount"] = 0
+            self._records.save(record)
+        self._on_change()
+        return record
+
+    def describe(self, region: str, body: bytes) -> bytes:
+        """Return up to ten services; unknown ones are MISSING.
+
+        Raises:
+            InvalidParameterError: The request names none, or more than ten.
+        """
+        request = parse("DescribeServices", body)
+        cluster = self._cluster(region, request.get("cluster"))
+        wanted = request.get("services", [])
+        if not wanted:
+            message = "Services cannot be empty."
+            raise InvalidParameterError(message)
+        if len(wanted) > DESCRIBE_LIMIT:
+            message = f"Services can have at most {DESCRIBE_LIMIT} items."
+            raise InvalidParameterError(message)
+        found, failures = [], []
+        for identifier in wanted:
+            check_identifier(region, identifier)
+            arn = service_arn(region, cluster, identifier)
+            record = self._records.find(arn)
+            if record is None:
+                failures.append({"arn": arn, "reason": "MISSING"})
+            else:
+                found.append(shown(record, with_tags="TAGS" in request.get("include", [])))
+        return dump({"services": found, "failures": failures})
+
+    def listed(self, region: str, body: bytes) -> bytes:
+        """Return the ARNs of a cluster's services, one page at a time.
+
+        Raises:
+            InvalidParameterError: `maxResults` is out of range, or the token is not one of ours.
+        """
+        request = parse("ListServices", body)
+        arn = self._catalog.cluster(region, request.get("cluster"))["clusterArn"]
+        limit = request.get("maxResults", LIST_DEFAULT)
+        if not 1 <= limit <= LIST_LIMIT:
+            message = f"maxResults must be between 1 and {LIST_LIMIT}."
+            raise InvalidParameterError(message)
+        arns = [
+            record.arn
+            for record in self._records.alive(arn)
+            if request.get("launchType") in (None, record.body.get("launchType"))
+            and request.get("schedulingStrategy") in (None, "REPLICA")
+        ]
+        after = request.get("nextToken", "")
+        rest = [each for each in arns if each > after]
+        more = {"nextToken": rest[limit - 1]} if len(rest) > limit else {}
+        return dump({"serviceArns": rest[:limit], **more})
+
+    def check(self, region: str, cluster: str, identifier: str) -> None:
+        """Check that a cluster has a service.
+
+        Raises:
+            ServiceNotFoundError: It has no such service.
+        """
+        record = self._records.find(service_arn(region, cluster, identifier))
+        if record is None or record.body["status"] == "INACTIVE":
+            raise ServiceNotFoundError
+
+    def active(self, cluster_arn: str) -> list[str]:
+        """Return the status of each service of a cluster that is not INACTIVE."""
+        return [record.body["status"] for record in self._records.alive(cluster_arn)]
+
+    def tags(self, action: str, parameters: dict[str, Any]) -> bytes:
+        """Answer TagResource, UntagResource or ListTagsForResource of a service.
+
+        Raises:
+            InvalidParameterError: There is no such service.
+        """
+        with self._records.lock:
+            record = self._records.find(parameters["resourceArn"])
+            if record is None:
+                message = "The specified service is not found. Specify a valid service ARN and try again."
+                raise InvalidParameterError(message)
+            if action == "ListTagsForResource":
+                return dump({"tags": record.tags})
+            record.tags = changed_tags(record.tags, action, parameters)
+            self._records.save(record)
+        return b"{}"
+
+    def _cluster(self, region: str, identifier: str | None) -> str:
+        check_identifier(region, identifier)
+        name: str = self._catalog.cluster(region, identifier)["clusterName"]
+        return name
+
+    def _known(self, region: str, cluster: str | None, identifier: str) -> ServiceRecord:
+        check_identifier(region, identifier)
+        record = self._records.find(service_arn(region, self._cluster(region, cluster), identifier))
+        if record is None:
+            raise ServiceNotFoundError
+        return record
+
+
+def changes(body: dict[str, Any], launch: Launch, wanted: dict[str, Any]) -> bool:
+    """Return whether what a service is to run differs from what it runs."""
+    after = deployment_of(launch)
+    known = {**body["deployments"][0], **{name: body[name] for name in ("loadBalancers", "serviceRegistries")}}
+    return any(known.get(name) != value for name, value in {**wanted, **after}.items())
+
+
+def shown(record: ServiceRecord, *, with_tags: bool) -> dict[str, Any]:
+    """Return a service as the API shows it."""
+    return {**record.body, "tags": record.tags} if with_tags else record.body
+
+
+def answer(record: ServiceRecord) -> bytes:
+    """Return the answer to a request that changed a service."""
+    return dump({"service": shown(record, with_tags=True)})
+
+
+def dump(content: dict[str, Any]) -> bytes:
+    """Return an answer as JSON text."""
+    return json.dumps(content, separators=(",", ":")).encode()
