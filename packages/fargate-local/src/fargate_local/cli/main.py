@@ -1,20 +1,44 @@
 """``fargate-local serve|env|ps|logs|stop|faults|iam``."""
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from fargate_local.cli import environment, faults, iam, serve, tasks
 from fargate_local.cli.output import UserError, complain
 
+
+def show_version(wanted: bool) -> None:
+    """Print the version and leave, if that is wanted.
+
+    Raises:
+        Exit: It is.
+    """
+    if wanted:
+        typer.echo(f"fargate-local {metadata.version('fargate-local')} (moto {metadata.version('moto')})")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="fargate-local",
-    help="An ECS that really runs your tasks, on this machine, with the rest of AWS from moto.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+@app.callback()
+def fargate_local(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Run tasks on this machine as ECS does, with the rest of AWS from moto."""
+
+
 app.command("serve", epilog=serve.EXAMPLE)(serve.serve)
 app.command("env", epilog=environment.EXAMPLE)(environment.env)
 app.command("ps", epilog=tasks.PS_EXAMPLE)(tasks.ps)
