@@ -25,7 +25,8 @@ from rich.cells import cell_len
 from tests.support.audits import audit as launched
 
 from datavision.airflow_api import TaskState
-from datavision.cli import audit, doctor, image, infra, pins, progress, reap, release, rollback, source, sql
+from datavision.alerts.channels import Sent
+from datavision.cli import alerts, audit, doctor, image, infra, pins, progress, reap, release, rollback, source, sql
 from datavision.doctor import Finding
 from datavision.infra.changes import Change
 from datavision.infra.drift import Drift
@@ -213,6 +214,15 @@ CASES = {
         lambda: reap.reap("prod", dry_run=True),
         (f"{PIPELINE}.fact_rfm", RUN_ID, ID),
     ),
+    "alert-test": Case(
+        {
+            "datavision.cli.alerts.environment": ENVIRONMENT,
+            "datavision.cli.alerts.send": gives([Sent("mail"), Sent("workflows")]),
+        },
+        lambda: alerts.alert_test("prod"),
+        ("workflows", "sent"),
+        records=2,
+    ),
     "audit": Case(
         {"datavision.cli.audit.environment": ENVIRONMENT, "datavision.cli.audit._records": gives([LAUNCH])},
         lambda: audit.audit("prod"),
@@ -384,25 +394,8 @@ def test_a_command_s_table_fits_80_columns_whole_and_is_a_record_a_line_in_a_pip
 
 
 def test_every_place_that_shows_a_table_is_tried() -> None:
-    tried = {
-        getattr(module, "__name__", "")
-        for module in (
-            audit,
-            doctor,
-            image,
-            infra,
-            pins,
-            progress,
-            reap,
-            release,
-            rollback,
-            source,
-            sql,
-            faults,
-            iam,
-            tasks,
-        )
-    }
+    ours = (alerts, audit, doctor, image, infra, pins, progress, reap, release, rollback, source, sql)
+    tried = {getattr(module, "__name__", "") for module in (*ours, faults, iam, tasks)}
     showing = set()
     for path in REPOSITORY.glob("packages/*/src/**/*.py"):
         calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))

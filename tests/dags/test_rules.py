@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from datavision.alerts import tell_failure, tell_recovery
+
 DAG_IDS = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm", "mantenimiento_contenedores")
 each_dag = pytest.mark.parametrize("dag_id", DAG_IDS)
 
@@ -42,10 +44,11 @@ def test_every_task_retries_after_5_minutes_doubling_up_to_30(dags: dict[str, An
 
 
 @each_dag
-def test_every_task_mails_on_failure_and_on_retry(dags: dict[str, Any], dag_id: str) -> None:
+def test_every_task_tells_of_its_failure_and_recovery_but_not_of_retries(dags: dict[str, Any], dag_id: str) -> None:
     for task in dags[dag_id].tasks:
-        assert task.on_failure_callback
-        assert task.on_retry_callback
+        assert task.on_failure_callback == [tell_failure]
+        assert task.on_success_callback == [tell_recovery]
+        assert not task.on_retry_callback
 
 
 @each_dag

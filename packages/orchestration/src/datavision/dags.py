@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import Asset, CronTriggerTimetable, Param
 
-from datavision.alerts import failure_alert, retry_alert
+from datavision.alerts import tell_failure, tell_recovery
 from datavision.business_day import ZONE, day_of
 from datavision.config import current_env
 
@@ -45,8 +45,8 @@ def dag_defaults() -> dict[str, Any]:
             "retry_delay": timedelta(minutes=5),
             "retry_exponential_backoff": True,
             "max_retry_delay": timedelta(minutes=30),
-            "on_failure_callback": failure_alert(),
-            "on_retry_callback": retry_alert(),
+            "on_failure_callback": tell_failure,
+            "on_success_callback": tell_recovery,
         },
         "user_defined_macros": {"run_day": run_day},
     }

@@ -133,11 +133,15 @@ def _secret(config: Config, key: str) -> str:
     return name
 
 
+def smtp_secret(config: Config) -> str:
+    """Return Airflow's connection to the mail server, in JSON, from the environment's secret."""
+    secrets = checked_client(config, "secretsmanager")
+    value: str = secrets.get_secret_value(SecretId=secret_name(config, "smtp"))["SecretString"]
+    return value
+
+
 def _mail(config: Config) -> str:
-    value = checked_client(config, "secretsmanager").get_secret_value(SecretId=secret_name(config, "smtp"))[
-        "SecretString"
-    ]
-    return check_mail(value)
+    return check_mail(smtp_secret(config))
 
 
 def _quota(config: Config) -> str:

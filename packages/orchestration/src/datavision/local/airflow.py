@@ -17,6 +17,7 @@ from datavision.airflow_api import USER
 from datavision.local.cloud import console_script
 from datavision.local.private import private_folder, write_private
 from datavision.local.processes import STOP_SECONDS, Service, StartError, free_port, stop_all
+from datavision.mail import plain_connection
 
 START_SECONDS = 180
 _STOP_SECONDS = {"api-server": 1.0}
@@ -160,14 +161,7 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "XDG_RUNTIME_DIR": str(private_folder(home / "run")),
     }
     if settings.smtp_port is not None:
-        env["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(
-            {
-                "conn_type": "smtp",
-                "host": "127.0.0.1",
-                "port": settings.smtp_port,
-                "extra": {"disable_ssl": True, "disable_tls": True},
-            }
-        )
+        env["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(plain_connection(settings.smtp_port))
     return env
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from datavision.config import Config, config_dir, load
@@ -47,6 +47,8 @@ class RunningStack:
     airflow_url: str | None = None
     airflow_password: str | None = None
     """Password of the user `admin`."""
+    smtp_port: int | None = None
+    """Where alerts of this stack arrive."""
 
     @property
     def config(self) -> Config:
@@ -112,6 +114,7 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
         services: Airflow | None = None
         if airflow:
             mailbox = _mailbox(state, cleanup)
+            stack = replace(stack, smtp_port=mailbox.port)
             settings = _airflow_settings(state, postgres, scheduled=scheduled, mailbox=mailbox)
             env |= aws_environment(cloud.url, stack.config.aws.region, process) | {
                 "DATAVISION_AWS__ENDPOINT_URL": cloud.url
@@ -131,9 +134,7 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
                 services = _launch_airflow(settings, env, cleanup, report)
             if services is not None:
                 services.wait()
-                stack = RunningStack(
-                    **{**asdict(stack), "airflow_url": services.url, "airflow_password": services.password}
-                )
+                stack = replace(stack, airflow_url=services.url, airflow_password=services.password)
             loading.result()
             if releasing is not None:
                 releasing.result()

@@ -1,0 +1,43 @@
+"""Alerts to people, in Spanish: a task that failed for good, that works again, a run that is late.
+
+Retries are not told by themselves: the failure says how many tries there were. `[alerts]` says who hears of it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
+
+
+def tell_failure(context: Any) -> None:
+    """Tell of a task that has failed and will not be retried; for `on_failure_callback`."""
+    from datavision.alerts.told import failed
+
+    failed(context)
+
+
+def tell_recovery(context: Any) -> None:
+    """Tell of a task that has succeeded, if its last failure was told; for `on_success_callback`."""
+    from datavision.alerts.told import recovered
+
+    recovered(context)
+
+
+def late_alert(after: timedelta, at: str) -> DeadlineAlert:
+    """Return the alert for a scheduled run that is not done `after` its logical date; `at` is that time for people."""
+    return DeadlineAlert(
+        reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
+        interval=after,
+        callback=AsyncCallback("datavision.alerts.tell_late", kwargs={"at": at}),
+        name=f"sin terminar a las {at}",
+    )
+
+
+async def tell_late(at: str, context: dict[str, Any] | None = None) -> None:
+    """Tell of a run that is late, from the triggerer."""
+    import asyncio
+
+    from datavision.alerts.told import late
+
+    await asyncio.to_thread(late, context or {}, at)
