@@ -4,6 +4,7 @@ the half-yearly one, and maintenance."""
 import json
 import time
 from datetime import date, datetime
+from email import message_from_bytes, policy
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -117,6 +118,25 @@ def test_what_ran_for_whom_and_what_it_cost_is_asked_for_by_command(days: dict[s
 def launched(task: dict[str, Any]) -> float:
     when: float = task["launches"][0]["launched_at"]
     return when
+
+
+def test_a_failure_is_told_by_mail_and_so_is_its_end(days: dict[str, Any], platform: Platform) -> None:
+    failed = platform.call("run", "pipeline_fact_rfm", "--param", "modelos=no_such_model", "--env", "local", "--json")
+    assert failed.returncode == 1, failed.stderr
+    (task, _) = json.loads(failed.stdout)[0]["tasks"]
+    assert task["log"][-1].startswith("  next step  Fix the parameters of the run")
+    platform.run("pipeline_fact_rfm")
+    mails = [
+        message_from_bytes(path.read_bytes(), policy=policy.default)
+        for path in sorted((platform.state / "mail").glob("*.eml"))
+    ]
+    assert [str(mail["subject"]).partition(" ")[2].partition(" ")[2] for mail in mails] == [
+        "pipeline_fact_rfm.fact_rfm rechazó sus parámetros o su configuración",
+        "pipeline_fact_rfm.fact_rfm volvió a funcionar",
+    ]
+    body = mails[0].get_body(("plain",))
+    assert body is not None
+    assert "'no_such_model' does not match any enabled nodes" in body.get_content()
 
 
 def test_the_report_is_one_html_file_that_opens_offline(days: dict[str, Any], platform: Platform) -> None:

@@ -17,6 +17,8 @@ from datavision.exit_codes import FAILURE
 USER = "admin"
 """The one user of the local Airflow."""
 _PARSE_REQUEST_SECONDS = 3.0
+_AFTERWARDS = "::group::Post Execute"
+"""The line of a task's log with which Airflow begins what follows the task: callbacks, the decision about a retry."""
 
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
@@ -154,7 +156,7 @@ class AirflowApi:
         return topological(after)
 
     def last_log_lines(self, dag_id: str, run_id: str, task: TaskState, lines: int = 15) -> list[str]:
-        """Return the end of the log of the task's last try."""
+        """Return the end of the log of the task's last try, without what Airflow did after it."""
         answer = self._call(
             "GET",
             f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{max(task.try_number, 1)}",
@@ -165,7 +167,10 @@ class AirflowApi:
         if answer.status_code != httpx.codes.OK:
             return []
         content = answer.json().get("content", [])
-        return [line for item in content for line in log_lines(item)][-lines:]
+        found = [line for item in content for line in log_lines(item)]
+        # A task that was deferred has such a part at each of its stops.
+        ends = [number for number, line in enumerate(found) if line == _AFTERWARDS]
+        return found[: ends[-1] if ends else None][-lines:]
 
     def _why_missing(self, dag_id: str, seconds: float) -> str:
         errors = self._call("GET", "/api/v2/importErrors").json()["import_errors"]
