@@ -147,6 +147,10 @@ def test_a_member_lists_nothing_it_does_not_import(member: str, repository: Path
     assert declared(repository, member) - used - PLUGINS_BY_NAME.get(member, set()) == set()
 
 
+def project_name(member: str) -> str:
+    return member if member == "fargate-local" else f"datavision-{member}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("member", MEMBERS)
 def test_a_member_installed_alone_imports_in_full(member: str, repository: Path, tmp_path: Path) -> None:
@@ -155,7 +159,7 @@ def test_a_member_installed_alone_imports_in_full(member: str, repository: Path,
 
     uv = uv_binary(repository)
     environment = tmp_path / "venv"
-    name = member if member == "fargate-local" else f"datavision-{member}"
+    name = project_name(member)
     python = environment / "bin" / "python"
     env = {"UV_PROJECT_ENVIRONMENT": str(environment)}
     subprocess.run(
@@ -170,6 +174,8 @@ def test_a_member_installed_alone_imports_in_full(member: str, repository: Path,
             name,
             "--project",
             str(repository),
+            # uv keeps a wheel of a folder until its pyproject.toml changes, whatever modules come to it.
+            *(f"--refresh-package={project_name(other)}" for other in MEMBERS),
         ],
         env={**os.environ, **env},
         check=True,
