@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.support.cloud import MakeCloud
 
 TEMPLATE = {
@@ -68,3 +69,54 @@ def test_an_update_of_the_template_is_a_new_revision_with_all_of_it(make_cloud: 
     cloudformation.update_stack(StackName="all", TemplateBody=json.dumps(changed), Capabilities=["CAPABILITY_IAM"])
     made = ecs.api.describe_task_definition(taskDefinition="from-a-template")["taskDefinition"]
     assert (made["revision"], made["cpu"], made["memory"]) == (2, "256", "1024")
+
+
+PULL = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
+READ = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+
+
+def role_template(managed: list[object], action: str, service: str) -> str:
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}]}
+    own = {"ManagedPolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
+    role = {
+        "RoleName": "of-the-stack",
+        "AssumeRolePolicyDocument": trust,
+        "ManagedPolicyArns": managed,
+        "Policies": [{"PolicyName": action.partition(":")[0], "PolicyDocument": {"Statement": [statement]}}],
+    }
+    resources = {
+        "Own": {"Type": "AWS::IAM::ManagedPolicy", "Properties": own},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+    }
+    return json.dumps({"Resources": resources})
+
+
+def test_a_role_has_the_policies_and_the_trust_of_its_template_after_an_update_too(make_cloud: MakeCloud) -> None:
+    ecs = make_cloud()
+    stacks, iam = ecs.client("cloudformation"), ecs.client("iam")
+
+    def attached() -> set[str]:
+        found = iam.list_attached_role_policies(RoleName="of-the-stack")["AttachedPolicies"]
+        return {policy["PolicyArn"].rpartition("/")[2] for policy in found}
+
+    first = role_template([PULL, {"Ref": "Own"}], "s3:GetObject", "ecs-tasks.amazonaws.com")
+    stacks.create_stack(StackName="roles", TemplateBody=first, Capabilities=["CAPABILITY_NAMED_IAM"])
+    assert attached() == {"AmazonECSTaskExecutionRolePolicy", "own"}
+    assert iam.list_role_policies(RoleName="of-the-stack")["PolicyNames"] == ["s3"]
+
+    second = role_template([PULL, READ], "logs:PutLogEvents", "events.amazonaws.com")
+    stacks.update_stack(StackName="roles", TemplateBody=second, Capabilities=["CAPABILITY_NAMED_IAM"])
+    assert attached() == {"AmazonECSTaskExecutionRolePolicy", "AmazonS3ReadOnlyAccess"}
+    assert iam.list_role_policies(RoleName="of-the-stack")["PolicyNames"] == ["logs"]
+    trust = iam.get_role(RoleName="of-the-stack")["Role"]["AssumeRolePolicyDocument"]
+    assert trust["Statement"][0]["Principal"] == {"Service": "events.amazonaws.com"}
+
+
+def test_a_role_with_a_policy_that_does_not_exist_fails_its_stack(make_cloud: MakeCloud) -> None:
+    ecs = make_cloud()
+    template = role_template(["arn:aws:iam::aws:policy/NoSuchPolicy"], "s3:GetObject", "ecs-tasks.amazonaws.com")
+    with pytest.raises(ClientError, match="NoSuchPolicy does not exist or is not attachable"):
+        ecs.client("cloudformation").create_stack(
+            StackName="roles", TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"]
+        )

@@ -19,6 +19,7 @@ from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.cloud.template_roles import hand_on_roles
 from fargate_local.cloud.templates import ServiceWish, hand_on_everything, hand_on_services
 
 log = logging.getLogger(__name__)
@@ -145,6 +146,7 @@ class MotoGate:
             self._app.get_application(request.environ())
             if request.service == "cloudformation":
                 hand_on_everything()
+                hand_on_roles()
                 hand_on_services(lambda wish: self._on_wish(wish))
             if request.service in EVENT_SERVICES:
                 self._on_events()
