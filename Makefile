@@ -28,7 +28,8 @@ lint: .uv-ready
 
 bench: .uv-ready
 	$(UV) sync --frozen --quiet
-	for name in fargate_local_scale operator_parse operator_scale ingesta_hash chaos; do $(RUN) python bench/$$name.py || exit 1; done
+	for name in fargate_local_scale operator_parse operator_scale ingesta_hash page chaos; do \
+	  PYTHONPATH=. $(RUN) python bench/$$name.py || exit 1; done
 
 clean: .uv-ready
 	[ ! -x .venv/bin/datavision ] || $(RUN) datavision clean
