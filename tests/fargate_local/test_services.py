@@ -397,6 +397,7 @@ def test_a_templates_service_is_made_changed_and_deleted_with_its_stack(tmp_path
         stacks.create_stack(StackName="web", TemplateBody=template(ecs, families[0], "2"))
         (output,) = stacks.describe_stacks(StackName="web")["Stacks"][0]["Outputs"]
         made = {"serviceArn": output["OutputValue"], "serviceName": "web"}
+        assert described(ecs, made)["status"] == "ACTIVE", "at once"
         found = until(ecs, made, lambda found: steady(found) and found["runningCount"] == 2)
         assert found["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
         assert ecs.api.list_tags_for_resource(resourceArn=found["serviceArn"])["tags"] == [

@@ -116,18 +116,26 @@ class ServiceScheduler:
         for known in self._records.alive():
             if self._closing:
                 return
-            with self._records.lock:
-                # A task that is missing among the members has been counted, if it ended by itself.
-                with self._around.engine.lock:
-                    self._count_failures()
-                    record = self._records.find(known.arn)
-                    members, unfinished = self._members(record) if record else ([], 0)
-                if record and record.body["status"] != "INACTIVE":
-                    before = json.dumps((record.body, record.notes))
-                    ended_at = self._look_at(record, members, unfinished)
-                    if json.dumps((record.body, record.notes)) != before:
-                        self._records.save(record, ended_at)
+            try:
+                with self._records.lock:
+                    self._attend_to(known.arn)
+            except Exception:
+                log.exception("%s could not be looked at", known.arn)
         self._records.expire(self._around.clock.now() - RECORD_LIFE)
+
+    def _attend_to(self, arn: str) -> None:
+        """Look at one service, and keep what came of it; called with the lock of the records."""
+        # A task that is missing among the members has been counted, if it ended by itself.
+        with self._around.engine.lock:
+            self._count_failures()
+            record = self._records.find(arn)
+            members, unfinished = self._members(record) if record else ([], 0)
+        if record is None or record.body["status"] == "INACTIVE":
+            return
+        before = json.dumps((record.body, record.notes))
+        ended_at = self._look_at(record, members, unfinished)
+        if json.dumps((record.body, record.notes)) != before:
+            self._records.save(record, ended_at)
 
     def _count_failures(self) -> None:
         """Count the tasks that ended by themselves against their deployments."""

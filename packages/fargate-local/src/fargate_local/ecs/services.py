@@ -4,6 +4,7 @@ import json
 import logging
 import queue
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from fargate_local.clock import Clock
@@ -51,13 +52,18 @@ class Services:
         self._clock = clock
         self._on_change = on_change
         self._wishes: queue.SimpleQueue[ServiceWish] = queue.SimpleQueue()
-        self.by_name: dict[str, Callable[[str, bytes], bytes]] = {
-            "CreateService": lambda region, body: answer(self.create(region, parse("CreateService", body))),
-            "UpdateService": lambda region, body: answer(self.update(region, parse("UpdateService", body))),
-            "DeleteService": lambda region, body: answer(self.delete(region, parse("DeleteService", body))),
+        made: dict[str, Callable[[str, dict[str, Any]], bytes]] = {
+            "CreateService": lambda region, request: answer(self.create(region, request)),
+            "UpdateService": lambda region, request: answer(self.update(region, request)),
+            "DeleteService": lambda region, request: answer(self.delete(region, request)),
             "DescribeServices": self.describe,
             "ListServices": self.listed,
         }
+        self.by_name = {action: partial(self._answer, action, make) for action, make in made.items()}
+
+    def _answer(self, action: str, make: Callable[[str, dict[str, Any]], bytes], region: str, body: bytes) -> bytes:
+        self.settle()
+        return make(region, parse(action, body))
 
     def wish(self, wish: ServiceWish) -> None:
         """Take what a template wants, to be done before the next answer about services."""
@@ -175,13 +181,12 @@ class Services:
         self._on_change()
         return record
 
-    def describe(self, region: str, body: bytes) -> bytes:
+    def describe(self, region: str, request: dict[str, Any]) -> bytes:
         """Return up to ten services; unknown ones are MISSING.
 
         Raises:
             InvalidParameterError: The request names none, or more than ten.
         """
-        request = parse("DescribeServices", body)
         cluster = self._cluster(region, request.get("cluster"))
         wanted = request.get("services", [])
         if not wanted:
@@ -201,13 +206,12 @@ class Services:
                 found.append(shown(record, with_tags="TAGS" in request.get("include", [])))
         return dump({"services": found, "failures": failures})
 
-    def listed(self, region: str, body: bytes) -> bytes:
+    def listed(self, region: str, request: dict[str, Any]) -> bytes:
         """Return the ARNs of a cluster's services, one page at a time.
 
         Raises:
             InvalidParameterError: `maxResults` is out of range, or the token is not one of ours.
         """
-        request = parse("ListServices", body)
         arn = self._catalog.cluster(region, request.get("cluster"))["clusterArn"]
         limit = request.get("maxResults", LIST_DEFAULT)
         if not 1 <= limit <= LIST_LIMIT:
