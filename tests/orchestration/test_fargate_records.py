@@ -12,7 +12,7 @@ from tests.support.cloud_in_process import cloud_in_process
 from datavision.aws import Cloud, client
 from datavision.config import Config
 from datavision.fargate.identity import TaskKey
-from datavision.fargate.outcome.audit import list_runs, read_audits, read_days, write_audit
+from datavision.fargate.outcome.audit import list_runs, newest_day, read_audits, read_days, write_audit
 from datavision.fargate.outcome.results import MAX_RESULT_BYTES, BadDelivery, Delivery, fetch
 
 MONDAY, TUESDAY = date(2026, 11, 23), date(2026, 11, 24)
@@ -49,6 +49,9 @@ def test_audit_records_are_found_by_pipeline_day_and_run_in_order_of_launch(conf
     assert read_audits(cloud, bucket, "dev", "p", run_id="a") == [early, late]
     assert list_runs(cloud, bucket, "dev", "p") == [(MONDAY, "a"), (MONDAY, "b"), (TUESDAY, "c")]
     assert list_runs(cloud, bucket, "dev", "p", on=TUESDAY) == [(TUESDAY, "c")]
+    assert newest_day(cloud, bucket, "dev", "p") == TUESDAY
+    assert newest_day(cloud, bucket, "dev", "q") == MONDAY
+    assert newest_day(cloud, bucket, "dev", "never") is None
     assert read_days(cloud, bucket, "dev", MONDAY, MONDAY, "p") == [early, late, other]
     assert read_days(cloud, bucket, "dev", TUESDAY, date(2027, 1, 1)) == [next_day]
     assert [record.pipeline for record in read_days(cloud, bucket, "dev", MONDAY, TUESDAY)] == ["q", "p", "p", "p", "p"]

@@ -32,6 +32,13 @@ def write_json(cloud: Cloud, bucket: str, key: str, value: Any) -> None:
     client(cloud, "s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
 
 
+def list_folders(cloud: Cloud, bucket: str, prefix: str) -> list[str]:
+    """Return the names of what lies directly below `prefix` (which ends in a slash) and holds keys, sorted."""
+    pages = client(cloud, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, Delimiter="/")
+    found = (item["Prefix"] for page in pages for item in page.get("CommonPrefixes", []))
+    return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
+
+
 def list_keys(cloud: Cloud, bucket: str, prefix: str) -> list[str]:
     """Return the keys below `prefix`, sorted."""
     pages = client(cloud, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from datavision.aws import Cloud
 from datavision.config import Price
-from datavision.fargate.edge.json_objects import list_keys, read_json, write_json
+from datavision.fargate.edge.json_objects import list_folders, list_keys, read_json, write_json
 from datavision.fargate.identity import TaskKey
 
 _MAX_BYTES = 256 * 1024
@@ -111,6 +111,12 @@ def list_runs(cloud: Cloud, bucket: str, env: str, pipeline: str, on: date | Non
     keys = list_keys(cloud, bucket, _prefix(env, pipeline, on))
     runs = {(parts[3], parts[4]) for parts in (key.split("/") for key in keys) if len(parts) == 6}
     return [(date.fromisoformat(day), run_id) for day, run_id in sorted(runs)]
+
+
+def newest_day(cloud: Cloud, bucket: str, env: str, pipeline: str) -> date | None:
+    """Return the last business day of a run of `pipeline`; None: it has not run. Lists days, not records."""
+    days = list_folders(cloud, bucket, _prefix(env, pipeline, None))
+    return date.fromisoformat(days[-1]) if days else None
 
 
 def read_audits(

@@ -8,7 +8,7 @@ from datetime import date
 
 from datavision.aws import Cloud
 from datavision.config import Config
-from datavision.fargate.outcome.audit import AuditRecord, list_runs, read_audits
+from datavision.fargate.outcome.audit import AuditRecord, list_runs, newest_day, read_audits
 
 _READERS = 8
 
@@ -38,10 +38,9 @@ def runs_by_release(config: Config, pipeline: str) -> Counter[str]:
 def last_uses(config: Config, pipeline: str) -> dict[str, LastUse]:
     """Return each module's newest launch in the newest run of `pipeline`."""
     cloud, bucket = Cloud.of(config), config.storage.results_bucket
-    runs = list_runs(cloud, bucket, config.env, pipeline)
-    if not runs:
+    newest = newest_day(cloud, bucket, config.env, pipeline)
+    if newest is None:
         return {}
-    newest = max(day for day, _ in runs)
     return newest_uses(read_audits(cloud, bucket, config.env, pipeline, on=newest))
 
 
