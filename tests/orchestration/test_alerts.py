@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.definitions.callback import SyncCallback
 from tests.support.audits import audit
 from tests.support.cloud_in_process import cloud_in_process
 from typer.testing import CliRunner
@@ -174,11 +175,12 @@ def test_every_class_of_the_failure_table_has_words_and_a_next_step_in_spanish()
         assert "{" not in message.step
 
 
-async def test_a_late_run_is_told_from_what_airflow_hands_the_triggerer(config: Config, mails: Mails) -> None:
+def test_a_late_run_is_told_from_what_airflow_hands_a_worker(config: Config, mails: Mails) -> None:
     callback = late_alert(timedelta(hours=1), at="10:00").callback
+    assert isinstance(callback, SyncCallback)
     assert callback.path == "datavision.alerts.tell_late"
     dag_run = {"dag_id": PIPELINE, "dag_run_id": "scheduled__2026-11-23"}
-    await tell_late(**callback.kwargs, context={"dag_run": dag_run, "deadline": {"id": "1"}})
+    tell_late(**callback.kwargs, context={"dag_run": dag_run, "deadline": {"id": "1"}})
     (message,) = mails()
     assert message["subject"] == f"[DataVision dev] {PIPELINE} está atrasado"
     assert body(message, "plain").startswith(f"{PIPELINE} no había terminado a las 10:00.")

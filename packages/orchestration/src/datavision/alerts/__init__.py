@@ -6,7 +6,7 @@ Retries are not told by themselves: the failure says how many tries there were. 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.callback import SyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 
@@ -25,19 +25,20 @@ def tell_recovery(context: Any) -> None:
 
 
 def late_alert(after: timedelta, at: str) -> DeadlineAlert:
-    """Return the alert for a scheduled run that is not done `after` its logical date; `at` is that time for people."""
+    """Return the alert for a scheduled run that is not done `after` its logical date; `at` is that time for people.
+
+    The scheduler notices it, and a worker tells it: a triggerer that is down keeps no run waiting and no alert back.
+    """
     return DeadlineAlert(
         reference=DeadlineReference.DAGRUN_LOGICAL_DATE,
         interval=after,
-        callback=AsyncCallback("datavision.alerts.tell_late", kwargs={"at": at}),
+        callback=SyncCallback("datavision.alerts.tell_late", kwargs={"at": at}),
         name=f"sin terminar a las {at}",
     )
 
 
-async def tell_late(at: str, context: dict[str, Any] | None = None) -> None:
-    """Tell of a run that is late, from the triggerer."""
-    import asyncio
-
+def tell_late(at: str, context: Any) -> None:
+    """Tell of a run that is late; Airflow hands in what it knows of the run."""
     from datavision.alerts.told import late
 
-    await asyncio.to_thread(late, context or {}, at)
+    late(context, at)
