@@ -210,21 +210,23 @@ def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     server.server_close()
 
 
-def with_channels(config: Config, *urls: str) -> Config:
-    alerts = type(config.alerts).model_validate({**config.alerts.model_dump(), "channels": urls})
-    return config.model_copy(update={"alerts": alerts})
+def with_channels(port: int, *urls: str) -> str:
+    """The connection of a mail server, and of other ways."""
+    connection = plain_connection(port)
+    return json.dumps({**connection, "extra": {**connection["extra"], "channels": urls}})
 
 
 def test_a_second_channel_gets_it_too_and_a_blocked_one_stops_nothing(
     config: Config,
+    box: Mailbox,
     mails: Mails,
     hook: tuple[str, list[dict[str, Any]]],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     address, posted = hook
-    more = with_channels(config, "json://127.0.0.1:9/secret-path", address)
-    monkeypatch.setattr("datavision.alerts.told.configuration.load", lambda: more)
+    connection = with_channels(box.port, "json://127.0.0.1:9/secret-path", address)
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connection)
     with caplog.at_level(logging.INFO, "datavision.alerts"):
         tell_failure(context(fault(Outcome.MEMORY)))
     assert len(mails()) == 1
@@ -241,8 +243,7 @@ def test_a_dead_mail_server_fails_no_task(
     config: Config, hook: tuple[str, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address, posted = hook
-    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(plain_connection(9)))
-    monkeypatch.setattr("datavision.alerts.told.configuration.load", lambda: with_channels(config, address))
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", with_channels(9, address))
     tell_failure(context(fault(Outcome.BUSINESS)))
     tell_recovery(context())
     assert [told["type"] for told in posted] == ["failure", "success"]
@@ -251,9 +252,9 @@ def test_a_dead_mail_server_fails_no_task(
 def test_alert_test_tries_each_way_and_says_which_is_blocked(
     config: Config, box: Mailbox, mails: Mails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    more = with_channels(config, "json://127.0.0.1:9/secret-path")
-    monkeypatch.setattr("datavision.cli.alerts.environment", lambda _: nullcontext(more))
-    monkeypatch.setattr("datavision.cli.alerts.smtp_secret", lambda _: json.dumps(plain_connection(box.port)))
+    connection = with_channels(box.port, "json://127.0.0.1:9/secret-path")
+    monkeypatch.setattr("datavision.cli.alerts.environment", lambda _: nullcontext(config))
+    monkeypatch.setattr("datavision.cli.alerts.smtp_secret", lambda _: connection)
     done = CliRunner().invoke(app, ["alert-test", "--env", "dev", "--json"])
     assert done.exit_code == 1
     assert [(sent["channel"], bool(sent["error"])) for sent in json.loads(done.stdout)] == [
@@ -262,5 +263,14 @@ def test_alert_test_tries_each_way_and_says_which_is_blocked(
     ]
     assert "secret-path" not in done.output
     assert mails()[0]["subject"] == "[DataVision dev] Prueba de alertas"
-    monkeypatch.setattr("datavision.cli.alerts.environment", lambda _: nullcontext(config))
+    connection = with_channels(box.port)
     assert CliRunner().invoke(app, ["alert-test", "--env", "dev"]).exit_code == 0
+
+
+def test_without_a_connection_the_alert_is_blocked_and_no_task_fails(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
+    with caplog.at_level(logging.INFO, "datavision.alerts"):
+        tell_failure(context(fault(Outcome.MEMORY)))
+    assert "The alert could not be sent by mail: " in caplog.text

@@ -218,9 +218,6 @@ class Alerts(_Section):
     email_to: tuple[str, ...]
     email_from: str
     smtp_conn_id: str = "smtp_default"
-    channels: tuple[SecretStr, ...] = ()
-    """Addresses of other channels, as apprise writes them (`slack://…`, `msteams://…`, `sns://…`, `json://…`): secrets,
-    so set them by `DATAVISION_ALERTS__CHANNELS`, a list in JSON."""
 
 
 class Observability(_Section):

@@ -1,10 +1,10 @@
-"""The ways an alert takes: e-mail, and what `[alerts] channels` names.
+"""The ways an alert takes: e-mail, and the channels that the mail server's connection names.
 
 A way that is blocked stops neither the others nor the task.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
@@ -33,15 +33,21 @@ def send(config: Config, message: Message, connection: Callable[[], Mapping[str,
     Args:
         config: Of the environment.
         message: What to say.
-        connection: Gives the mail server, as `datavision.mail.deliver` takes it.
+        connection: Gives the mail server, as `datavision.mail.deliver` takes it; in its `extra`, `channels` lists the
+            addresses of other ways as apprise writes them. They are secrets, as the server's password is.
 
     Returns:
         What became of it on each way.
     """
+    try:
+        server = connection()
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and nothing else may fail
+        return [Sent("mail", _why(error))]
     ways: list[tuple[str, Callable[[], None]]] = []
     if config.alerts.email_to:
-        ways.append(("mail", lambda: deliver(connection(), mail(config, message))))
-    ways += [(name_of(url), partial(_notify, url, message)) for url in _urls(config)]
+        ways.append(("mail", lambda: deliver(server, mail(config, message))))
+    channels = (server.get("extra") or {}).get("channels") or []
+    ways += [(name_of(url), partial(_notify, url, message)) for url in map(str, channels)]
     return [_tried(name, way) for name, way in ways]
 
 
@@ -61,16 +67,16 @@ def name_of(url: str) -> str:
     return urlsplit(url).scheme or "channel"
 
 
-def _urls(config: Config) -> Iterable[str]:
-    return (url.get_secret_value() for url in config.alerts.channels)
-
-
 def _tried(name: str, way: Callable[[], None]) -> Sent:
     try:
         way()
     except Exception as error:  # noqa: BLE001 - whatever it was, it is told, and nothing else may fail
-        return Sent(name, str(error) or type(error).__name__)
+        return Sent(name, _why(error))
     return Sent(name)
+
+
+def _why(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _notify(url: str, message: Message) -> None:

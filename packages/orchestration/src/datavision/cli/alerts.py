@@ -21,7 +21,7 @@ from datavision.mail import parse_connection, plain_connection
 
 
 def alert_test(env: Env, as_json: AsJson = False) -> None:
-    """Send a test alert by each way that `[alerts]` names; the exit code is 1 if one is blocked.
+    """Send a test alert by mail and each other channel; the exit code is 1 if one is blocked.
 
     Example: datavision alert-test --env prod
     """
@@ -33,7 +33,7 @@ def alert_test(env: Env, as_json: AsJson = False) -> None:
         rows = [(sent.channel, "blocked" if sent.error else "sent", sent.error) for sent in tried]
         show_table(f"test alert of {env}", ("way", "outcome", "why"), rows)
     if not tried:
-        raise UserError(f"config/{env}.toml names nobody: set alerts.email_to, or DATAVISION_ALERTS__CHANNELS.")
+        raise UserError(f"Nobody would hear of anything: set alerts.email_to in config/{env}.toml.")
     if any(sent.error for sent in tried):
         raise typer.Exit(1)
 
