@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import time_machine
 from airflow.sdk.definitions.callback import SyncCallback
 from tests.support.audits import audit
 from tests.support.cloud_in_process import cloud_in_process
@@ -122,7 +123,10 @@ def test_a_cause_is_told_once_for_each_run_and_keeps_its_beginning(config: Confi
     tell_failure(context(fault(Outcome.BUSINESS)))
     assert len(mails()) == 1
     tell_failure(context(fault(Outcome.USAGE)))
-    tell_failure(context(fault(Outcome.USAGE), run_id="the next day's"))
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=11), tick=False):
+        tell_failure(context(fault(Outcome.USAGE), run_id="a quarter of an hour's"))
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=24), tick=False):
+        tell_failure(context(fault(Outcome.USAGE), run_id="the next day's"))
     tell_failure(context(fault(Outcome.USAGE), task_id="marts"))
     said = [message["subject"].partition("] ")[2] for message in mails()]
     assert said == [
@@ -131,6 +135,8 @@ def test_a_cause_is_told_once_for_each_run_and_keeps_its_beginning(config: Confi
         f"{PIPELINE}.ingesta rechazó sus parámetros o su configuración",
         f"{PIPELINE}.marts rechazó sus parámetros o su configuración",
     ]
+    began = {next(line for line in body(message, "plain").splitlines() if "Desde" in line) for message in mails()[1:3]}
+    assert len(began) == 1, "since when it has not worked, not since when it was told again"
 
 
 def test_a_task_that_works_again_says_so_once_and_only_if_its_failure_was_told(config: Config, mails: Mails) -> None:
@@ -168,7 +174,8 @@ def test_no_record_to_be_read_leaves_an_alert_with_what_is_known(config: Config,
 def test_every_class_of_the_failure_table_has_words_and_a_next_step_in_spanish() -> None:
     assert set(CAUSES) == set(Outcome) - {Outcome.SUCCESS}
     for outcome, cause in CAUSES.items():
-        incident = Incident(pipeline="p", task_id="t", run_id="r", cause=outcome.value, since=datetime.now(UTC))
+        now = datetime.now(UTC)
+        incident = Incident(pipeline="p", task_id="t", run_id="r", cause=outcome.value, since=now, told=now)
         message = failure_message(Failure("dev", incident, 1, "http://a", before=Before(datetime.now(UTC), "1.0.0")))
         assert message.first == f"p.t {cause.what}."
         assert message.step

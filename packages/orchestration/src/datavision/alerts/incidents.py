@@ -27,6 +27,7 @@ class Incident(BaseModel):
     """The class of the failure table; empty: a failure outside of a container."""
     since: datetime
     """When the task began to fail; later failures keep it."""
+    told: datetime
     over: bool = False
 
     @property

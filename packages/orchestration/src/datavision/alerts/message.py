@@ -115,7 +115,8 @@ def late_message(env: str, dag_run: Mapping[str, Any], deadline: str, base_url: 
     """Return what to say of a run that was not done at its deadline."""
     pipeline = str(dag_run["dag_id"])
     run_id = str(dag_run.get("dag_run_id") or dag_run.get("run_id"))
-    incident = Incident(pipeline=pipeline, task_id="", run_id=run_id, cause="", since=datetime.now(ZoneInfo(ZONE)))
+    now = datetime.now(ZoneInfo(ZONE))
+    incident = Incident(pipeline=pipeline, task_id="", run_id=run_id, cause="", since=now, told=now)
     return Message(
         subject=f"{_tag(env)} {pipeline} está atrasado",
         first=f"{pipeline} no había terminado a las {deadline}.",

@@ -21,6 +21,7 @@ from datavision.fargate.outcome.errors import FargateError, Report
 log = logging.getLogger(__name__)
 
 _DAYS = 14
+_AGAIN_AFTER = timedelta(hours=12)
 _ENDED = "Essential container in task exited"
 T = TypeVar("T")
 
@@ -32,8 +33,8 @@ def failed(context: Mapping[str, Any]) -> None:
     report = error.report if isinstance(error, FargateError) else None
     incident = found.model_copy(update={"cause": report.failure_class if report else ""})
     known = _tried(lambda: open_incident(cloud, config.storage.results_bucket, config.env, incident), None)
-    if known and (known.run_id, known.cause) == (incident.run_id, incident.cause):
-        log.info("Told already at %s: %s", known.since.isoformat(), known.name)
+    if known and known.cause == incident.cause and (known.run_id == incident.run_id or _lately(known, incident)):
+        log.info("Told already at %s: %s", known.told.isoformat(), known.name)
         return
     incident = incident.model_copy(update={"since": known.since if known else incident.since})
     nothing: list[AuditRecord] = []
@@ -82,15 +83,22 @@ def connection_of_airflow(config: Config) -> dict[str, Any]:
 
 def _about(context: Mapping[str, Any]) -> tuple[Config, Cloud, Incident]:
     config, instance = configuration.load(), context["ti"]
+    now = datetime.now(UTC)
     incident = Incident(
         pipeline=instance.dag_id,
         task_id=instance.task_id,
         map_index=instance.map_index if instance.map_index is not None else -1,
         run_id=context["run_id"],
         cause="",
-        since=datetime.now(UTC),
+        since=now,
+        told=now,
     )
     return config, Cloud.of(config), incident
+
+
+def _lately(known: Incident, incident: Incident) -> bool:
+    """Return whether the same was told of another run not long ago: what runs every quarter of an hour, say."""
+    return incident.told - known.told < _AGAIN_AFTER
 
 
 def _records(cloud: Cloud, config: Config, incident: Incident) -> list[AuditRecord]:
