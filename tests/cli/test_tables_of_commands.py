@@ -131,7 +131,7 @@ def gives(value: Any) -> Callable[..., Any]:
     return lambda *_, **__: value
 
 
-ENVIRONMENT = gives(nullcontext(SimpleNamespace(env="prod")))
+ENVIRONMENT = gives(nullcontext(SimpleNamespace(env="prod", alerts=SimpleNamespace(monthly_budget_usd=50.0))))
 CASES = {
     "pins": Case(
         {

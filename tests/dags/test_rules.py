@@ -9,7 +9,8 @@ import pytest
 
 from datavision.alerts import tell_failure, tell_recovery
 
-DAG_IDS = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm", "mantenimiento_contenedores")
+PIPELINES = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm")
+DAG_IDS = (*PIPELINES, "mantenimiento_contenedores", "mantenimiento_presupuesto")
 each_dag = pytest.mark.parametrize("dag_id", DAG_IDS)
 
 

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -20,7 +20,7 @@ from tests.support.audits import audit
 from tests.support.cloud_in_process import cloud_in_process
 from typer.testing import CliRunner
 
-from datavision.alerts import late_alert, tell_failure, tell_late, tell_recovery
+from datavision.alerts import late_alert, tell_budget, tell_failure, tell_late, tell_recovery
 from datavision.alerts.causes import CAUSES
 from datavision.alerts.incidents import Incident
 from datavision.alerts.message import Before, Failure, failure_message
@@ -192,6 +192,36 @@ def test_a_late_run_is_told_from_what_airflow_hands_a_worker(config: Config, mai
     assert message["subject"] == f"[DataVision dev] {PIPELINE} está atrasado"
     assert body(message, "plain").startswith(f"{PIPELINE} no había terminado a las 10:00.")
     assert "/runs/scheduled__2026-11-23" in body(message, "html")
+
+
+def test_a_month_is_told_at_each_share_of_its_budget_and_only_once(
+    config: Config, mails: Mails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    today = day_of(datetime.now(UTC))
+
+    def spend(run_id: str, cost: float, pipeline: str = PIPELINE, day: date = today) -> None:
+        write_audit(cloud, bucket, audit(pipeline, run_id, day, 1.0, cost_usd=cost))
+
+    spend("last month's", 100.0, day=today.replace(day=1) - timedelta(days=1))
+    spend("first", 7.0)
+    assert tell_budget() == {"month": f"{today:%Y-%m}", "spent": 7.0, "budget": None, "share": 0.0}
+    alerts = config.alerts.model_copy(update={"monthly_budget_usd": 10.0})
+    limited = config.model_copy(update={"alerts": alerts})
+    monkeypatch.setattr("datavision.alerts.budget.configuration.load", lambda: limited)
+    assert tell_budget()["share"] == 0
+    spend("second", 1.5, pipeline="pipeline_fact_rfm")
+    assert tell_budget()["share"] == 0.8
+    assert tell_budget()["share"] == 0
+    spend("third", 4.0)
+    assert tell_budget()["share"] == 1.0
+    assert tell_budget()["share"] == 0
+    first, second = mails()
+    assert first["subject"] == f"[DataVision dev] El gasto de {today:%m/%Y} llegó al 85 % del presupuesto"
+    assert "pipeline_fact_rfm: 1.50 dólares" in body(first, "plain")
+    assert body(second, "plain").startswith(
+        f"Los contenedores gastaron 12.50 de 10.00 dólares en {today:%m/%Y}: 125 %."
+    )
 
 
 @pytest.fixture

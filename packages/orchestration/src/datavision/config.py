@@ -218,6 +218,8 @@ class Alerts(_Section):
     email_to: tuple[str, ...]
     email_from: str
     smtp_conn_id: str = "smtp_default"
+    monthly_budget_usd: Annotated[float, Field(gt=0)] | None = None
+    """What containers may cost in a month before somebody is told; unset: nobody is."""
 
 
 class Observability(_Section):

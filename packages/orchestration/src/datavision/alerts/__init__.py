@@ -24,6 +24,17 @@ def tell_recovery(context: Any) -> None:
     recovered(context)
 
 
+def tell_budget() -> dict[str, Any]:
+    """Tell of a month whose containers cost most of its budget, or all of it; return what they cost.
+
+    Raises:
+        ClientError: The records cannot be read, or what was told cannot be kept.
+    """
+    from datavision.alerts.budget import check_budget
+
+    return check_budget()
+
+
 def late_alert(after: timedelta, at: str) -> DeadlineAlert:
     """Return the alert for a scheduled run that is not done `after` its logical date; `at` is that time for people.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from typing import Any, Final, Literal
 from urllib.parse import quote
@@ -125,6 +125,22 @@ def late_message(env: str, dag_run: Mapping[str, Any], deadline: str, base_url: 
         step="Abrir la ejecución: la tarea en rojo, o la que todavía corre, dice la causa. El runbook está en la "
         "pestaña Docs del DAG.",
         links=(("Ejecución", run_url(base_url, incident)), ("DataVision", pipeline_url(base_url, pipeline))),
+    )
+
+
+def budget_message(
+    env: str, day: date, cost: float, budget: float, sums: Mapping[str, float], base_url: str
+) -> Message:
+    """Return what to say of a month whose containers have cost `cost` of `budget` dollars; `sums` are by pipeline."""
+    share = f"{100 * cost / budget:.0f} %"
+    return Message(
+        subject=f"{_tag(env)} El gasto de {day:%m/%Y} llegó al {share} del presupuesto",
+        first=f"Los contenedores gastaron {cost:.2f} de {budget:.2f} dólares en {day:%m/%Y}: {share}.",
+        tone="late",
+        facts=(("Entorno", env), *((name, f"{value:.2f} dólares") for name, value in sums.items())),
+        step="datavision cost --by task dice en qué; los tamaños que sobran están en la página DataVision. El "
+        f"presupuesto es alerts.monthly_budget_usd en config/{env}.toml.",
+        links=(("DataVision", f"{base_url.rstrip('/')}/plugin/datavision"),),
     )
 
 

@@ -44,14 +44,14 @@ def failed(context: Mapping[str, Any]) -> None:
         env=config.env,
         incident=incident,
         tries=context["ti"].try_number,
-        base_url=_base_url(),
+        base_url=base_url(),
         release=own[-1].release if own else None,
         reason=_reason(report, error),
         checks=report.checks if report else (),
         log_lines=report.log_lines if report else (),
         before=_before(records, incident.run_id),
     )
-    _send(config, failure_message(failure))
+    tell(config, failure_message(failure))
     _tried(lambda: write_incident(cloud, config.storage.results_bucket, config.env, incident), None)
 
 
@@ -62,14 +62,14 @@ def recovered(context: Mapping[str, Any]) -> None:
     known = _tried(lambda: open_incident(cloud, bucket, config.env, about), None)
     if known is None:
         return
-    _send(config, recovery_message(config.env, known, about.run_id, about.since, _base_url()))
+    tell(config, recovery_message(config.env, known, about.run_id, about.since, base_url()))
     _tried(lambda: write_incident(cloud, bucket, config.env, known.model_copy(update={"over": True})), None)
 
 
 def late(context: Mapping[str, Any], at: str) -> None:
     """Tell of a run that is late; raises nothing."""
     config = configuration.load()
-    _send(config, late_message(config.env, context["dag_run"], at, _base_url()))
+    tell(config, late_message(config.env, context["dag_run"], at, base_url()))
 
 
 def connection_of_airflow(config: Config) -> dict[str, Any]:
@@ -117,7 +117,8 @@ def _before(records: list[AuditRecord], run_id: str) -> Before | None:
     return Before(datetime.fromtimestamp(ended, UTC), good[-1].release)
 
 
-def _send(config: Config, message: Message) -> None:
+def tell(config: Config, message: Message) -> None:
+    """Send a message by every way, and say in the log what became of it; raises nothing."""
     for sent in send(config, message, lambda: connection_of_airflow(config)):
         if sent.error:
             log.error("The alert could not be sent by %s: %s", sent.channel, sent.error)
@@ -125,7 +126,8 @@ def _send(config: Config, message: Message) -> None:
             log.info("Told by %s: %s", sent.channel, message.subject)
 
 
-def _base_url() -> str:
+def base_url() -> str:
+    """Return the address of Airflow's UI."""
     from airflow.sdk.configuration import conf
 
     return str(conf.get("api", "base_url", fallback="http://localhost:8080"))

@@ -95,7 +95,7 @@ def cost(
     """
     first, last = _days(since, until, day_of(datetime.now(UTC)).replace(day=1))
     with environment(env) as config:
-        found = _records(config, first, last, pipeline)
+        found, budget = _records(config, first, last, pipeline), config.alerts.monthly_budget_usd
     sums = spent(found, by)
     if as_json:
         out.print_json(json.dumps([asdict(item) for item in sums]))
@@ -108,6 +108,8 @@ def cost(
     if len(rows) > 1:
         rows.append(_sum(total("all", found)))
     show_table(f"{env}, {first} to {last}", columns, rows, right=columns[1:])
+    if budget and pipeline is None and first == last.replace(day=1):
+        step(f"{total('month', found).cost_usd:.2f} of a budget of {budget:.2f} $ for {last:%B %Y}")
     if not found:
         step(f"nothing was launched from {first} to {last}")
 
