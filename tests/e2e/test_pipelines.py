@@ -153,7 +153,7 @@ def test_fact_rfm_of_a_date_is_there_once_after_it_ran_twice(days: dict[str, Any
     for _ in range(2):
         platform.run("pipeline_fact_rfm", "--param", f"fecha_rfm={today}")
     columns = "count(*) as n, count(distinct id_dim_cuenta) as d, count(distinct segmento_rfm) as s"
-    (row,) = platform.sql(f"select {columns} from marts.fact_rfm")
+    (row,) = platform.sql(f"select {columns} from marts.fact_rfm where id_dim_fecha_rfm = date '{today}'")
     assert row["n"] == row["d"] > 0
     assert row["s"] >= 5
 
