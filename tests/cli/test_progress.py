@@ -18,6 +18,7 @@ Screen = Callable[[], str]
 @pytest.fixture(params=[True, False], ids=["terminal", "log"])
 def screen(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
     """What was written to stderr, which is a terminal or is not."""
+    monkeypatch.setenv("TERM", "xterm")  # nothing is live on a dumb one, whatever is forced
     text = StringIO()
     console = Console(file=text, force_terminal=request.param, color_system=None, highlight=False, width=100)
     monkeypatch.setattr(progress, "err", console)
