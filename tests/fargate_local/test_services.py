@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,25 +28,27 @@ def ecs() -> Iterator[Ecs]:
 Make = Callable[..., dict[str, Any]]
 
 
+def create(ecs: Ecs, name: str, script: str = SLEEP, count: int = 1, **settings: Any) -> dict[str, Any]:
+    """Make a service of a shell script, or of `family`."""
+    wanted = {
+        "cluster": ecs.cluster,
+        "serviceName": name,
+        "taskDefinition": settings.pop("family", None) or ecs.define_shell(script),
+        "desiredCount": count,
+        "launchType": "FARGATE",
+        "networkConfiguration": ecs.network,
+        **settings,
+    }
+    made: dict[str, Any] = ecs.api.create_service(**wanted)["service"]
+    return made
+
+
 @pytest.fixture
 def service(ecs: Ecs, request: pytest.FixtureRequest) -> Iterator[Make]:
     """Make a service of the test's own of a shell script."""
     name = f"service-{abs(hash(request.node.nodeid)) % 10**9}"
 
-    def make(script: str = SLEEP, count: int = 1, **settings: Any) -> dict[str, Any]:
-        wanted = {
-            "cluster": ecs.cluster,
-            "serviceName": name,
-            "taskDefinition": settings.pop("family", None) or ecs.define_shell(script),
-            "desiredCount": count,
-            "launchType": "FARGATE",
-            "networkConfiguration": ecs.network,
-            **settings,
-        }
-        made: dict[str, Any] = ecs.api.create_service(**wanted)["service"]
-        return made
-
-    yield make
+    yield partial(create, ecs, name)
     try:
         ecs.api.delete_service(cluster=ecs.cluster, service=name, force=True)
     except ClientError:
@@ -306,14 +309,7 @@ def test_services_are_listed_by_pages_and_unknown_ones_are_missing(ecs: Ecs) -> 
     cluster = "pages"
     ecs.api.create_cluster(clusterName=cluster)
     for number in range(3):
-        ecs.api.create_service(
-            cluster=cluster,
-            serviceName=f"s{number}",
-            taskDefinition=ecs.define_shell(SLEEP),
-            desiredCount=0,
-            launchType="FARGATE",
-            networkConfiguration=ecs.network,
-        )
+        create(ecs, f"s{number}", count=0, cluster=cluster)
     pages = ecs.api.get_paginator("list_services").paginate(cluster=cluster, PaginationConfig={"PageSize": 2})
     assert [[arn.rpartition("/")[2] for arn in page["serviceArns"]] for page in pages] == [["s0", "s1"], ["s2"]]
     answer = ecs.api.describe_services(cluster=cluster, services=["s1", "nobody"])
@@ -355,14 +351,7 @@ def test_what_becomes_of_a_service_is_on_the_bus(ecs: Ecs, service: Make) -> Non
 def test_a_restarted_server_brings_its_services_tasks_back(tmp_path: Path) -> None:
     with FargateLocal(state_dir=tmp_path) as cloud:
         first = Ecs(cloud)
-        made = first.api.create_service(
-            cluster=first.cluster,
-            serviceName="web",
-            taskDefinition=first.define_shell(SLEEP),
-            desiredCount=2,
-            launchType="FARGATE",
-            networkConfiguration=first.network,
-        )["service"]
+        made = create(first, "web", count=2)
         until(first, made, steady)
         before = {task["taskArn"] for task in tasks(first, made)}
     with FargateLocal(state_dir=tmp_path) as cloud:

@@ -54,6 +54,8 @@ def test_audit_records_are_found_by_pipeline_day_and_run_in_order_of_launch(conf
     assert newest_day(cloud, bucket, "dev", "never") is None
     assert read_days(cloud, bucket, "dev", MONDAY, MONDAY, "p") == [early, late, other]
     assert read_days(cloud, bucket, "dev", TUESDAY, date(2027, 1, 1)) == [next_day]
+    assert read_days(cloud, bucket, "dev", MONDAY, MONDAY, "p", "ingesta") == [early, late, other]
+    assert read_days(cloud, bucket, "dev", MONDAY, MONDAY, "p", "ingest") == []
     assert [record.pipeline for record in read_days(cloud, bucket, "dev", MONDAY, TUESDAY)] == ["q", "p", "p", "p", "p"]
 
 

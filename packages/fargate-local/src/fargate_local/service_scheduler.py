@@ -21,10 +21,10 @@ from fargate_local.ecs.describe import health_check
 from fargate_local.ecs.launch import COUNT_LIMIT, check_run_task
 from fargate_local.ecs.rollout import Limits, Member, next_step
 from fargate_local.ecs.service_requests import begin, launch_request, show_primary
-from fargate_local.engine.engine import Engine
+from fargate_local.engine.engine import RECORD_LIFE, Engine
 from fargate_local.engine.service_records import ServiceRecord, ServiceRecords
 from fargate_local.events import EventPublisher
-from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.arns import Names, last_part
 from fargate_local.protocol.errors import EcsError
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,6 @@ TICK_SECONDS: Final = 0.5
 SETTLED_SECONDS: Final = 1.0
 """How long a task without a health check must run to count as healthy: one that ends at once replaces no good one."""
 EVENTS_KEPT: Final = 100
-RECORD_LIFE: Final = 3600.0
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 60.0
 """Between starts of tasks that do not stay, doubled each time (the developer guide does not say how long ECS waits)."""
@@ -81,7 +80,7 @@ class Around:
     engine: Engine
     events: EventPublisher
     clock: Clock
-    settle: Callable[[], None] = lambda: None
+    settle: Callable[[], None]
     """Called first at each look at the services."""
 
 
@@ -129,11 +128,11 @@ class ServiceScheduler:
         with self._around.engine.lock:
             self._count_failures()
             record = self._records.find(arn)
-            members, unfinished = self._members(record) if record else ([], 0)
-        if record is None or record.body["status"] == "INACTIVE":
-            return
+            if record is None or record.body["status"] == "INACTIVE":
+                return
+            members = self._members(record)
         before = json.dumps((record.body, record.notes))
-        ended_at = self._look_at(record, members, unfinished)
+        ended_at = self._look_at(record, members)
         if json.dumps((record.body, record.notes)) != before:
             self._records.save(record, ended_at)
 
@@ -147,8 +146,8 @@ class ServiceScheduler:
                 self._records.save(record)
 
     def _of_task(self, body: dict[str, Any]) -> ServiceRecord | None:
-        name = body["group"].partition(":")[2]
-        return self._records.find(f"{body['clusterArn'].replace(':cluster/', ':service/')}/{name}")
+        names, service = Names(body["clusterArn"].split(":")[3]), body["group"].partition(":")[2]
+        return self._records.find(names.service(last_part(body["clusterArn"]), service))
 
     def _failed(self, record: ServiceRecord, deployment_id: str) -> None:
         """Remember that a task did not stay: the next waits longer, and a deployment under way may be given up."""
@@ -182,12 +181,12 @@ class ServiceScheduler:
         show_primary(record.body)
         self._say(record, f"rolling back to deployment {good['id']}.")
 
-    def _look_at(self, record: ServiceRecord, members: list[Member], unfinished: int) -> float | None:
+    def _look_at(self, record: ServiceRecord, members: list[Member]) -> float | None:
         """Do the next step of one service; return when it became INACTIVE, if it did."""
         if record.body["status"] == "DRAINING":
             self._stop(record, [member.arn for member in members], self._scaling(record))
             self._count(record, members)
-            if unfinished:
+            if members or self._stopping(record):
                 return None
             record.body |= {"status": "INACTIVE", "deployments": []}
             return self._around.clock.now()
@@ -203,27 +202,30 @@ class ServiceScheduler:
         may_start = record.primary["rolloutState"] != "FAILED"
         if may_start and self._around.clock.now() >= record.notes.get("not_before", 0.0):
             self._start(record, step.start)
-        members, _ = self._members(record)
+        members = self._members(record)
         self._count(record, members)
         self._complete(record, members)
         return None
 
-    def _members(self, record: ServiceRecord) -> tuple[list[Member], int]:
-        """Return the tasks of a service that are not being stopped, and how many have not ended."""
+    def _tasks(self, record: ServiceRecord, desired_status: str) -> list[dict[str, Any]]:
+        """Return the tasks of a service that are to run, or those that are to stop or have."""
         tasks = self._around.engine.parts.records
-        named = {"group_name": f"service:{record.name}"}
-        arns = [
-            arn for _, arn in tasks.listed(record.body["clusterArn"], {**named, "desired_status": "RUNNING"}, 0, MANY)
-        ]
-        bodies = [json.loads(body) for body, _ in tasks.find(arns).values()]
+        filters: dict[str, str | None] = {"group_name": f"service:{record.name}", "desired_status": desired_status}
+        arns = [arn for _, arn in tasks.listed(record.body["clusterArn"], filters, 0, MANY)]
+        return [json.loads(body) for body, _ in tasks.find(arns).values()]
+
+    def _stopping(self, record: ServiceRecord) -> bool:
+        """Return whether a task of a service has not ended yet that is to stop."""
+        return any(body["lastStatus"] != "STOPPED" for body in self._tasks(record, "STOPPED"))
+
+    def _members(self, record: ServiceRecord) -> list[Member]:
+        """Return the tasks of a service that are not being stopped, in the order of their creation."""
+        bodies = self._tasks(record, "RUNNING")
         now, grace = self._around.clock.now(), record.body.get("healthCheckGracePeriodSeconds", 0)
-        members = [
+        return [
             member_of(body, now, grace=grace, checked=self._checked(record, body))
             for body in sorted(bodies, key=lambda body: body["createdAt"])
         ]
-        stopping = tasks.listed(record.body["clusterArn"], {**named, "desired_status": "STOPPED"}, 0, MANY)
-        ending = tasks.find([arn for _, arn in stopping]).values() if record.body["status"] == "DRAINING" else ()
-        return members, len(members) + sum(json.loads(body)["lastStatus"] != "STOPPED" for body, _ in ending)
 
     def _checked(self, record: ServiceRecord, task: dict[str, Any]) -> bool:
         """Return whether an essential container of a task has a health check."""

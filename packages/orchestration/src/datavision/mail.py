@@ -12,6 +12,7 @@ from datavision.errors import UserError
 
 _TIMEOUT_SECONDS = 15
 _SMTPS = 465
+_UNUSABLE = "the value is not an Airflow connection in JSON with host and port ({!r})"
 
 
 def check_mail(connection: str) -> str:
@@ -46,11 +47,9 @@ def parse_connection(text: str) -> dict[str, Any]:
         UserError: The text is not one in JSON.
     """
     try:
-        values = json.loads(text)
-        values["host"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"the value is not an Airflow connection in JSON with host and port ({error!r})") from None
-    return dict(values)
+        return dict(json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise UserError(_UNUSABLE.format(error)) from None
 
 
 def plain_connection(port: int) -> dict[str, Any]:
@@ -69,7 +68,7 @@ def _session(values: Mapping[str, Any]) -> Iterator[smtplib.SMTP]:
     try:
         host, port = str(values["host"]), int(values.get("port") or 587)
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"the value is not an Airflow connection in JSON with host and port ({error!r})") from None
+        raise UserError(_UNUSABLE.format(error)) from None
     extra = values.get("extra") or {}
     tls = ssl.create_default_context()
     try:

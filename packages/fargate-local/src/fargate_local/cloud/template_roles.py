@@ -7,6 +7,8 @@ policies nor who may assume it: what a strict server evaluates would not be what
 import json
 from typing import Any
 
+from fargate_local.cloud.templates import plain
+
 
 def hand_on_roles() -> None:
     """Make moto's CloudFormation keep a role's policies, attached ones included, and its trust as in the template."""
@@ -15,14 +17,19 @@ def hand_on_roles() -> None:
     create = models.Role.__dict__.get("_create_of_moto") or models.Role.__dict__["create_from_cloudformation_json"]
     update = models.Role.__dict__.get("_update_of_moto") or models.Role.__dict__["update_from_cloudformation_json"]
 
-    def make_role(cls: Any, /, *arguments: Any, **named: Any) -> Any:
-        role = create.__func__(cls, *arguments, **named)
-        attach(role, template_of(arguments, named))
+    def make_role(
+        cls: Any, /, resource_name: str, cloudformation_json: Any, account_id: str, region_name: str, **more: Any
+    ) -> Any:
+        role = create.__func__(cls, resource_name, cloudformation_json, account_id, region_name, **more)
+        attach(role, cloudformation_json["Properties"])
         return role
 
-    def change_role(cls: Any, /, *arguments: Any, **named: Any) -> Any:
-        role = update.__func__(cls, *arguments, **named)
-        properties = template_of(arguments, named)
+    def change_role(
+        cls: Any, /, original_resource: Any, new_resource_name: str, cloudformation_json: Any, account_id: str,
+        region_name: str,
+    ) -> Any:  # fmt: skip
+        role = update.__func__(cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name)
+        properties = cloudformation_json["Properties"]
         trust = properties["AssumeRolePolicyDocument"]
         role.assume_role_policy_document = trust if isinstance(trust, str) else json.dumps(trust)
         role.policies = {policy["PolicyName"]: policy["PolicyDocument"] for policy in properties.get("Policies", [])}
@@ -38,19 +45,12 @@ def hand_on_roles() -> None:
         setattr(models.Role, name, value)
 
 
-def template_of(arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
-    """Return the properties among the arguments that moto gives a resource's class."""
-    documents = [each for each in (*arguments, *named.values()) if isinstance(each, dict) and "Properties" in each]
-    properties: dict[str, Any] = documents[0]["Properties"]
-    return properties
-
-
 def attach(role: Any, properties: dict[str, Any]) -> None:
     """Attach the managed policies that the properties name, and no others."""
     from moto.iam.models import iam_backends
 
     backend = iam_backends[role.account_id]["aws"]
-    wanted = [str(getattr(arn, "arn", arn)) for arn in properties.get("ManagedPolicyArns", [])]
+    wanted = plain(properties.get("ManagedPolicyArns", []))
     for arn in set(role.managed_policies) - set(wanted):
         backend.detach_role_policy(arn, role.name)
     for arn in wanted:

@@ -11,6 +11,7 @@ from fargate_local.cloud.catalog import Catalog
 from fargate_local.ecs.describe import addresses, new_task
 from fargate_local.ecs.identifiers import check_identifier
 from fargate_local.ecs.launch import Launch, check_run_task
+from fargate_local.ecs.pages import check_described, check_page_size
 from fargate_local.ecs.spread import Spread
 from fargate_local.engine.engine import Engine
 from fargate_local.protocol import reasons
@@ -157,12 +158,7 @@ class Actions:
             check_identifier(region, identifier)
         cluster = self._catalog.cluster(region, request.get("cluster"))
         wanted = request.get("tasks", [])
-        if not wanted:
-            message = "Tasks cannot be empty."
-            raise InvalidParameterError(message)
-        if len(wanted) > DESCRIBE_LIMIT:
-            message = f"Tasks can have at most {DESCRIBE_LIMIT} items."
-            raise InvalidParameterError(message)
+        check_described("Tasks", wanted, DESCRIBE_LIMIT)
         names = Names(region)
         arns = [names.task(cluster["clusterName"], identifier) for identifier in dict.fromkeys(wanted)]
         for arn in arns:
@@ -187,9 +183,7 @@ class Actions:
         check_identifier(region, request.get("cluster"))
         cluster = self._catalog.cluster(region, request.get("cluster"))
         limit = request.get("maxResults", LIST_LIMIT)
-        if not 1 <= limit <= LIST_LIMIT:
-            message = f"maxResults must be between 1 and {LIST_LIMIT}."
-            raise InvalidParameterError(message)
+        check_page_size(limit, LIST_LIMIT)
         after = page_start(request.get("nextToken"))
         check_filters(request)
         if service := request.get("serviceName"):

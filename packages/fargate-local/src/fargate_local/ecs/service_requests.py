@@ -11,13 +11,21 @@ from typing import Any, Final
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.ecs.launch import Launch, check_run_task
 from fargate_local.ecs.tags import check_tags
-from fargate_local.protocol.arns import ACCOUNT, last_part
+from fargate_local.protocol.arns import ACCOUNT, Names, last_part
 from fargate_local.protocol.errors import InvalidParameterError
 
 NAME: Final = re.compile(r"^[A-Za-z0-9_-]{1,255}\Z")
 DESIRED_LIMIT: Final = 5000
+LAUNCHED: Final = (
+    "taskDefinition",
+    "launchType",
+    "capacityProviderStrategy",
+    "networkConfiguration",
+    "platformVersion",
+)
+"""Parameters of a service that are parameters of RunTask too."""
 DEPLOYED: Final = (
-    *("taskDefinition", "launchType", "capacityProviderStrategy", "networkConfiguration", "platformVersion"),
+    *LAUNCHED,
     *("loadBalancers", "serviceRegistries", "volumeConfigurations", "serviceConnectConfiguration"),
 )
 """Parameters whose change is a new deployment (UpdateService, "triggers a new service deployment")."""
@@ -77,8 +85,7 @@ def check_counts(request: dict[str, Any]) -> None:
 
 def launch_request(service: dict[str, Any], deployment: dict[str, Any]) -> dict[str, Any]:
     """Return the RunTask request for tasks of a service's deployment, without their tags, group and origin."""
-    named = ("taskDefinition", "launchType", "capacityProviderStrategy", "networkConfiguration", "platformVersion")
-    request = {name: deployment[name] for name in named if deployment.get(name)}
+    request = {name: deployment[name] for name in LAUNCHED if deployment.get(name)}
     request["cluster"] = last_part(service.get("clusterArn") or service.get("cluster") or "default")
     for name in ("enableExecuteCommand", "enableECSManagedTags"):
         if service.get(name):
@@ -90,7 +97,7 @@ def new_service(region: str, request: dict[str, Any], launch: Launch, now: float
     """Return the description of a service that has no task yet."""
     name = request["serviceName"]
     body = {
-        "serviceArn": service_arn(region, launch.cluster_name, name),
+        "serviceArn": Names(region).service(launch.cluster_name, name),
         "serviceName": name,
         "clusterArn": launch.cluster["clusterArn"],
         "loadBalancers": request.get("loadBalancers", []),
@@ -113,14 +120,15 @@ def new_service(region: str, request: dict[str, Any], launch: Launch, now: float
         "enableExecuteCommand": bool(request.get("enableExecuteCommand")),
         "propagateTags": request.get("propagateTags", "NONE"),
         "availabilityZoneRebalancing": request.get("availabilityZoneRebalancing", "DISABLED"),
-        **{name: request[name] for name in ("healthCheckGracePeriodSeconds",) if name in request},
     }
+    if "healthCheckGracePeriodSeconds" in request:
+        body["healthCheckGracePeriodSeconds"] = request["healthCheckGracePeriodSeconds"]
     deploy(body, request, launch, now)
     return body
 
 
-def deploy(body: dict[str, Any], changes: dict[str, Any], launch: Launch, now: float) -> dict[str, Any]:
-    """Put a new primary deployment before those that a service has, and return it."""
+def deploy(body: dict[str, Any], changes: dict[str, Any], launch: Launch, now: float) -> None:
+    """Put a new primary deployment before those that a service has."""
     deployment = {
         "id": "ecs-svc/" + "".join(secrets.choice("0123456789") for _ in range(DIGITS)),
         "status": "PRIMARY",
@@ -139,7 +147,6 @@ def deploy(body: dict[str, Any], changes: dict[str, Any], launch: Launch, now: f
     begin(deployment, f"ECS deployment {deployment['id']} in progress.")
     show_primary(body)
     body |= {name: changes[name] for name in ("loadBalancers", "serviceRegistries") if name in changes}
-    return deployment
 
 
 def deployment_of(launch: Launch) -> dict[str, Any]:
@@ -183,10 +190,3 @@ def deployment_configuration(known: dict[str, Any], given: dict[str, Any]) -> di
         **known,
         **given,
     }
-
-
-def service_arn(region: str, cluster: str, identifier: str) -> str:
-    """Return the ARN of a service by its name or ARN."""
-    if identifier.startswith("arn:"):
-        return identifier
-    return f"arn:aws:ecs:{region}:{ACCOUNT}:service/{cluster}/{identifier}"

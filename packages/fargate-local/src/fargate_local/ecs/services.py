@@ -12,6 +12,7 @@ from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.templates import ServiceWish
 from fargate_local.ecs.identifiers import check_identifier
 from fargate_local.ecs.launch import Launch, check_run_task
+from fargate_local.ecs.pages import check_described, check_page_size
 from fargate_local.ecs.service_requests import (
     DEPLOYED,
     KEPT,
@@ -22,10 +23,10 @@ from fargate_local.ecs.service_requests import (
     deployment_of,
     launch_request,
     new_service,
-    service_arn,
 )
 from fargate_local.ecs.tags import changed_tags
 from fargate_local.engine.service_records import ServiceRecord, ServiceRecords
+from fargate_local.protocol.arns import Names
 from fargate_local.protocol.errors import ClientError, EcsError, InvalidParameterError, ServiceNotFoundError
 from fargate_local.protocol.shapes import fitted, input_shape, parse
 
@@ -103,7 +104,7 @@ class Services:
         """
         launch = check_create(self._catalog, region, request)
         with self._records.lock:
-            known = self._records.find(service_arn(region, launch.cluster_name, request["serviceName"]))
+            known = self._records.find(Names(region).service(launch.cluster_name, request["serviceName"]))
             if known and known.body["status"] == "DRAINING":
                 message = "Unable to Start a service that is still Draining."
                 raise InvalidParameterError(message)
@@ -130,14 +131,14 @@ class Services:
             if record.body["status"] != "ACTIVE":
                 message = "Service was not ACTIVE."
                 raise ServiceNotActiveError(message)
-            check_counts({**request, "deploymentConfiguration": self._configured(record, request)})
-            wanted = {name: request[name] for name in DEPLOYED if name in request}
-            launch = self._next_launch(region, record, wanted) if wanted or request.get("forceNewDeployment") else None
             body = record.body
-            if launch and not request.get("forceNewDeployment") and not changes(body, launch, wanted):
-                launch = None
+            configured = deployment_configuration(
+                body["deploymentConfiguration"], request.get("deploymentConfiguration", {})
+            )
+            request = {**request, "deploymentConfiguration": configured}
+            check_counts(request)
+            launch = self._next_launch(region, record, request)
             body |= {name: request[name] for name in KEPT if name in request}
-            body["deploymentConfiguration"] = self._configured(record, request)
             if launch:
                 deploy(body, request, launch, self._clock.now())
                 record.notes |= {"failures": 0, "not_before": 0.0}
@@ -147,19 +148,19 @@ class Services:
         self._on_change()
         return record
 
-    def _next_launch(self, region: str, record: ServiceRecord, wanted: dict[str, Any]) -> Launch:
+    def _next_launch(self, region: str, record: ServiceRecord, request: dict[str, Any]) -> Launch | None:
+        """Return the launch of an update's new deployment, or None where it changes nothing that tasks run."""
+        wanted = {name: request[name] for name in DEPLOYED if name in request}
+        forced = request.get("forceNewDeployment")
+        if not wanted and not forced:
+            return None
         spec = {**record.primary, **wanted}
         if wanted.get("launchType"):
             spec.pop("capacityProviderStrategy", None)
         elif wanted.get("capacityProviderStrategy"):
             spec.pop("launchType", None)
-        return check_run_task(self._catalog, region, launch_request(record.body, spec))
-
-    @staticmethod
-    def _configured(record: ServiceRecord, request: dict[str, Any]) -> dict[str, Any]:
-        return deployment_configuration(
-            record.body["deploymentConfiguration"], request.get("deploymentConfiguration", {})
-        )
+        launch = check_run_task(self._catalog, region, launch_request(record.body, spec))
+        return launch if forced or changes(record.body, launch, wanted) else None
 
     def delete(self, region: str, request: dict[str, Any]) -> ServiceRecord:
         """Let a service drain: its tasks are stopped, then it is INACTIVE.
@@ -189,16 +190,11 @@ class Services:
         """
         cluster = self._cluster(region, request.get("cluster"))
         wanted = request.get("services", [])
-        if not wanted:
-            message = "Services cannot be empty."
-            raise InvalidParameterError(message)
-        if len(wanted) > DESCRIBE_LIMIT:
-            message = f"Services can have at most {DESCRIBE_LIMIT} items."
-            raise InvalidParameterError(message)
+        check_described("Services", wanted, DESCRIBE_LIMIT)
         found, failures = [], []
         for identifier in wanted:
             check_identifier(region, identifier)
-            arn = service_arn(region, cluster, identifier)
+            arn = Names(region).service(cluster, identifier)
             record = self._records.find(arn)
             if record is None:
                 failures.append({"arn": arn, "reason": "MISSING"})
@@ -214,9 +210,7 @@ class Services:
         """
         arn = self._catalog.cluster(region, request.get("cluster"))["clusterArn"]
         limit = request.get("maxResults", LIST_DEFAULT)
-        if not 1 <= limit <= LIST_LIMIT:
-            message = f"maxResults must be between 1 and {LIST_LIMIT}."
-            raise InvalidParameterError(message)
+        check_page_size(limit, LIST_LIMIT)
         arns = [
             record.arn
             for record in self._records.alive(arn)
@@ -234,7 +228,7 @@ class Services:
         Raises:
             ServiceNotFoundError: It has no such service.
         """
-        record = self._records.find(service_arn(region, cluster, identifier))
+        record = self._records.find(Names(region).service(cluster, identifier))
         if record is None or record.body["status"] == "INACTIVE":
             raise ServiceNotFoundError
 
@@ -266,7 +260,7 @@ class Services:
 
     def _known(self, region: str, cluster: str | None, identifier: str) -> ServiceRecord:
         check_identifier(region, identifier)
-        record = self._records.find(service_arn(region, self._cluster(region, cluster), identifier))
+        record = self._records.find(Names(region).service(self._cluster(region, cluster), identifier))
         if record is None:
             raise ServiceNotFoundError
         return record

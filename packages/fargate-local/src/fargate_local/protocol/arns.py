@@ -32,6 +32,14 @@ class Names:
             else f"{self.cluster(cluster)}/{identifier}".replace(":cluster/", ":task/")
         )
 
+    def service(self, cluster: str, identifier: str) -> str:
+        """Return the ARN of a service given its ARN or its name."""
+        return (
+            identifier
+            if identifier.startswith("arn:")
+            else f"arn:aws:ecs:{self.region}:{ACCOUNT}:service/{cluster}/{identifier}"
+        )
+
 
 def last_part(arn: str) -> str:
     """Return the name or id at the end of an ARN, or the name itself."""

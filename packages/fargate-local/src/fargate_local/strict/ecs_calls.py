@@ -160,7 +160,7 @@ def task_need(call: Call, identifier: str) -> Need:
 def service_arn(call: Call, name: str) -> str:
     """Return the ARN of a service by its name or ARN."""
     cluster = last_part(call.text("cluster") or "default")
-    return name if name.startswith("arn:") else call.arn(f"service/{cluster}/{name}")
+    return Names(call.region).service(cluster, name)
 
 
 def definition_named(region: str, identifier: str) -> Any:

@@ -13,7 +13,7 @@ class Cause:
     what: str
     """Follows the task's name: "ingesta …"."""
     step: str
-    """The next step; `{env}` and `{pipeline}` are filled in."""
+    """The next step; `{env}` is filled in."""
 
 
 _RETRIED: Final = "Airflow ya agotó sus reintentos: limpiar la tarea (Clear) la corre otra vez."

@@ -33,12 +33,15 @@ class Incident(BaseModel):
     @property
     def name(self) -> str:
         """The task's name for people."""
-        return f"{self.pipeline}.{self.task_id}" + (f"[{self.map_index}]" if self.map_index >= 0 else "")
+        return f"{self.pipeline}.{self.task('').label}"
+
+    def task(self, env: str) -> TaskKey:
+        """Return the task instance that failed."""
+        return TaskKey(env, self.pipeline, self.run_id, self.task_id, self.map_index)
 
     def key(self, env: str) -> str:
         """Return the object's key."""
-        stem = TaskKey(env, self.pipeline, self.run_id, self.task_id, self.map_index).file_stem
-        return f"alerts/{env}/{self.pipeline}/{stem}.json"
+        return f"alerts/{env}/{self.pipeline}/{self.task(env).file_stem}.json"
 
 
 def open_incident(cloud: Cloud, bucket: str, env: str, about: Incident) -> Incident | None:

@@ -79,7 +79,10 @@ def failure_message(failure: Failure) -> Message:
         facts.append(("Release", _release(failure.release, failure.before)))
     if failure.reason:
         facts.append(("Motivo", failure.reason))
-    links = [("Ejecución", run_url(failure.base_url, incident)), ("Log", log_url(failure.base_url, incident))]
+    links = (
+        ("Ejecución", run_url(failure.base_url, incident.pipeline, incident.run_id)),
+        ("Log", log_url(failure.base_url, incident)),
+    )
     page = ("DataVision", pipeline_url(failure.base_url, incident.pipeline))
     if failure.before and failure.release and failure.before.release != failure.release:
         page = (f"Volver a {failure.before.release}", page[1])
@@ -90,14 +93,13 @@ def failure_message(failure: Failure) -> Message:
         facts=tuple(facts),
         checks=failure.checks,
         log_lines=failure.log_lines[-LOG_LINES:],
-        step=cause.step.format(env=failure.env, pipeline=incident.pipeline),
+        step=cause.step.format(env=failure.env),
         links=(*links, page),
     )
 
 
 def recovery_message(env: str, incident: Incident, run_id: str, now: datetime, base_url: str) -> Message:
     """Return what to say of a task that has succeeded again."""
-    again = Incident(**{**incident.model_dump(), "run_id": run_id})
     return Message(
         subject=f"{_tag(env)} {incident.name} volvió a funcionar",
         first=f"{incident.name} volvió a funcionar: {moment(now)}.",
@@ -107,7 +109,7 @@ def recovery_message(env: str, incident: Incident, run_id: str, now: datetime, b
             ("Ejecución", run_id),
             ("Había fallado", f"{moment(incident.since)}: {cause_of(incident.cause).what}"),
         ),
-        links=(("Ejecución", run_url(base_url, again)),),
+        links=(("Ejecución", run_url(base_url, incident.pipeline, run_id)),),
     )
 
 
@@ -115,8 +117,6 @@ def late_message(env: str, dag_run: Mapping[str, Any], deadline: str, base_url: 
     """Return what to say of a run that was not done at its deadline."""
     pipeline = str(dag_run["dag_id"])
     run_id = str(dag_run.get("dag_run_id") or dag_run.get("run_id"))
-    now = datetime.now(ZoneInfo(ZONE))
-    incident = Incident(pipeline=pipeline, task_id="", run_id=run_id, cause="", since=now, told=now)
     return Message(
         subject=f"{_tag(env)} {pipeline} está atrasado",
         first=f"{pipeline} no había terminado a las {deadline}.",
@@ -124,7 +124,7 @@ def late_message(env: str, dag_run: Mapping[str, Any], deadline: str, base_url: 
         facts=(("Entorno", env), ("Ejecución", run_id)),
         step="Abrir la ejecución: la tarea en rojo, o la que todavía corre, dice la causa. El runbook está en la "
         "pestaña Docs del DAG.",
-        links=(("Ejecución", run_url(base_url, incident)), ("DataVision", pipeline_url(base_url, pipeline))),
+        links=(("Ejecución", run_url(base_url, pipeline, run_id)), ("DataVision", pipeline_url(base_url, pipeline))),
     )
 
 
@@ -164,15 +164,15 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def run_url(base: str, incident: Incident) -> str:
+def run_url(base: str, pipeline: str, run_id: str) -> str:
     """Return the address of a run in Airflow's UI."""
-    return f"{base.rstrip('/')}/dags/{incident.pipeline}/runs/{quote(incident.run_id, safe='')}"
+    return f"{base.rstrip('/')}/dags/{pipeline}/runs/{quote(run_id, safe='')}"
 
 
 def log_url(base: str, incident: Incident) -> str:
     """Return the address of a task's log in Airflow's UI."""
     index = f"/mapped/{incident.map_index}" if incident.map_index >= 0 else ""
-    return f"{run_url(base, incident)}/tasks/{incident.task_id}{index}"
+    return f"{run_url(base, incident.pipeline, incident.run_id)}/tasks/{incident.task_id}{index}"
 
 
 def pipeline_url(base: str, pipeline: str) -> str:
@@ -198,7 +198,7 @@ def _release(release: str, before: Before | None) -> str:
 
 @cache
 def _templates() -> Any:
-    # Here, because every parse of a DAG file imports this module.
+    # Here, because every task that succeeds imports this module, and next to none has anything to say.
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     return Environment(

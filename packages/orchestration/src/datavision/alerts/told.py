@@ -105,8 +105,8 @@ def _records(cloud: Cloud, config: Config, incident: Incident) -> list[AuditReco
     """Return the task's launches of the last two weeks, in order."""
     today = day_of(datetime.now(UTC))
     bucket = config.storage.results_bucket
-    found = read_days(cloud, bucket, config.env, today - timedelta(days=_DAYS), today, incident.pipeline)
-    return [item for item in found if (item.task_id, item.map_index) == (incident.task_id, incident.map_index)]
+    first, stem = today - timedelta(days=_DAYS), incident.task(config.env).file_stem
+    return read_days(cloud, bucket, config.env, first, today, incident.pipeline, stem)
 
 
 def _before(records: list[AuditRecord], run_id: str) -> Before | None:

@@ -61,9 +61,9 @@ def audit(
         raise UserError(f"No launch ends as {outcome!r}. Ask for one of: {', '.join(known)}.")
     first, last = _days(since, until, day_of(datetime.now(UTC)) - timedelta(days=_DAYS - 1))
     with environment(env) as config:
-        found = _records(config, first, last, pipeline)
-        unrecorded = _unrecorded(config, first, last) if check else []
-    wanted = {"run_id": run, "task_id": task, "outcome": outcome}
+        found = _records(config, first, last, None if check else pipeline)
+        unrecorded = _unrecorded(config, found) if check else []
+    wanted = {"pipeline": pipeline, "run_id": run, "task_id": task, "outcome": outcome}
     found = [record for record in found if all(value in (None, getattr(record, n)) for n, value in wanted.items())]
     if as_json:
         out.print_json(json.dumps([record.model_dump(mode="json") for record in found]))
@@ -126,9 +126,9 @@ def _records(config: Config, first: date, last: date, pipeline: str | None) -> l
     return read_days(Cloud.of(config), config.storage.results_bucket, config.env, first, last, pipeline)
 
 
-def _unrecorded(config: Config, first: date, last: date) -> list[str]:
-    """Return the tasks that ECS still knows (it forgets them an hour after they stop), and no record names."""
-    recorded = {record.task_arn for record in _records(config, first, last, None)}
+def _unrecorded(config: Config, records: Iterable[AuditRecord]) -> list[str]:
+    """Return the tasks that ECS still knows (it forgets them an hour after they stop), and none of `records` names."""
+    recorded = {record.task_arn for record in records}
     ecs = client(Cloud.of(config), "ecs")
     tasks = [
         task

@@ -132,15 +132,30 @@ def read_audits(
 
 
 def read_days(
-    cloud: Cloud, bucket: str, env: str, first: date, last: date, pipeline: str | None = None
+    cloud: Cloud,
+    bucket: str,
+    env: str,
+    first: date,
+    last: date,
+    pipeline: str | None = None,
+    file_stem: str | None = None,
 ) -> list[AuditRecord]:
-    """Return the records of runs of these business days, both included, in order of launch; of all pipelines or one.
+    """Return the records of runs of these business days, in order of launch; objects that are no records are skipped.
 
-    Objects that are not audit records are skipped.
+    Args:
+        cloud: Where the bucket is.
+        bucket: The results bucket.
+        env: The environment.
+        first: The first day.
+        last: The last day, included.
+        pipeline: Only this one's.
+        file_stem: Only those of the task with this `TaskKey.file_stem`; no others are read.
     """
     days = (first.isoformat(), last.isoformat())
     listed = list_keys(cloud, bucket, f"audit/{env}/{pipeline}/" if pipeline else f"audit/{env}/")
     keys = [key for key in listed if key.count("/") == 5 and days[0] <= key.split("/")[3] <= days[1]]
+    if file_stem:
+        keys = [key for key in keys if key.rpartition("/")[2].rsplit("-", 2)[0] == file_stem]
     with ThreadPoolExecutor(_READERS) as pool:
         return _in_order(pool.map(lambda key: _read(cloud, bucket, key), keys))
 
