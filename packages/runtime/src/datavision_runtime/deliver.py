@@ -1,14 +1,36 @@
 """Delivers the report to S3."""
 
+from typing import Any
+
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30)
+_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30, max_pool_connections=32
+)
 
 
 class DeliveryError(Exception):
     """The report could not be written to S3."""
+
+
+def address(uri: str) -> tuple[str, str]:
+    """Return the bucket and the key of `s3://bucket/key`.
+
+    Raises:
+        DeliveryError: The URI is malformed.
+    """
+    scheme, _, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket or not key:
+        raise DeliveryError(f"The result URI {uri!r} is not s3://bucket/key. Correct it where the task is started.")
+    return bucket, key
+
+
+def s3_client() -> Any:
+    """Return a client that retries transient errors."""
+    return boto3.client("s3", config=_CONFIG)
 
 
 def deliver(uri: str, report: str) -> None:
@@ -17,13 +39,9 @@ def deliver(uri: str, report: str) -> None:
     Raises:
         DeliveryError: The URI is malformed, or S3 did not take it.
     """
-    scheme, _, rest = uri.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not bucket or not key:
-        raise DeliveryError(f"The result URI {uri!r} is not s3://bucket/key. Correct it where the task is started.")
+    bucket, key = address(uri)
     try:
-        client = boto3.client("s3", config=_CONFIG)
-        client.put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")
+        s3_client().put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")
     except (BotoCoreError, ClientError, OSError, ValueError) as error:
         # The last two: an invalid endpoint or CA bundle.
         reason = " ".join(str(error).split())

@@ -1,12 +1,12 @@
 """`datavision-run COMMAND…`: PID 1 of every image.
 
-It starts the command, passes signals on, reaps orphans, measures, and delivers the result to `DATAVISION_RESULT_URI`.
+It starts the command, passes signals on, reaps orphans, measures, and delivers the result to `DATAVISION_RESULT_URI`;
+with `DATAVISION_SHARED` it serves the steps of several tasks instead.
 Its exit code is the command's (128 + N when signal N ended it), or 2 when there is nothing it could start. It has no
 options of its own, since every word belongs to the command: hence no command-line framework, which each task of each
 image would wait for at its start.
 """
 
-import json
 import os
 import resource
 import signal
@@ -16,37 +16,19 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
 from datavision_runtime import exit_codes
-from datavision_runtime.deliver import DeliveryError, deliver
+from datavision_runtime.deliver import DeliveryError
 from datavision_runtime.process_environment import RESULT_FILE_VARIABLE, ProcessEnvironment
+from datavision_runtime.report import Report, timestamp
 from datavision_runtime.result import ResultError, read_result
+from datavision_runtime.saying import cannot_start, say
 from datavision_runtime.usage import UsageSampler
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is delivered: the command's own result and what the entry point measured.
-
-    Seconds are wall and CPU time of the command and its children; memory and written bytes are in bytes; times are ISO
-    8601 in UTC.
-    """
-
-    result: dict[str, Any] | None
-    exit_code: int
-    wall_seconds: float
-    cpu_seconds: float
-    peak_memory_bytes: int
-    bytes_written: int
-    started_at: str
-    finished_at: str
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -56,28 +38,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: Always: with the command's exit code, or 2 when there is nothing to run or no writable /tmp.
     """
     command = list(sys.argv[1:] if arguments is None else arguments)
-    if not command:
-        _say("usage: datavision-run COMMAND [ARGUMENT…]")
+    process = ProcessEnvironment.current()
+    if not command and not process.shared:
+        say("usage: datavision-run COMMAND [ARGUMENT…]")
         raise SystemExit(exit_codes.USAGE)
     try:
         # What a command left there and made unreadable is removed with the container.
         place = tempfile.TemporaryDirectory(prefix="datavision-run-", ignore_cleanup_errors=True)
     except OSError as error:
-        _say(f"cannot create a folder for temporary files ({error.strerror}). Give the container a writable /tmp.")
+        say(f"cannot create a folder for temporary files ({error.strerror}). Give the container a writable /tmp.")
         raise SystemExit(exit_codes.USAGE) from None
     with place as folder:
-        raise SystemExit(run(command, Path(folder) / "result.json", ProcessEnvironment.current()))
+        if process.shared:
+            raise SystemExit(_serve(process.shared, process, Path(folder)))
+        raise SystemExit(run(command, Path(folder) / "result.json", process))
 
 
 def run(command: Sequence[str], result_file: Path, process: ProcessEnvironment) -> int:
     """Run `command` with our variables, deliver its report if `process` says where to, and return its exit code."""
-    started_at, start = _now(), time.monotonic()
+    started_at, start = timestamp(), time.monotonic()
     sampler = UsageSampler()
     with SignalForwarder() as signals:
         try:
             child = subprocess.Popen(command, env=process.for_command(result_file), process_group=0)
         except OSError as error:
-            _say(f"cannot start {command[0]!r}: {error.strerror}. Check the command that the DAG returns.")
+            say(cannot_start(command[0], error))
             return exit_codes.USAGE
         signals.to_group(child.pid)
         sampler.start()
@@ -87,7 +72,7 @@ def run(command: Sequence[str], result_file: Path, process: ProcessEnvironment) 
     try:
         result = read_result(result_file)
     except ResultError as error:
-        _say(f"{error} Fix what the command writes to ${RESULT_FILE_VARIABLE}.")
+        say(f"{error} Fix what the command writes to ${RESULT_FILE_VARIABLE}.")
         result, exit_code = None, exit_code or exit_codes.USAGE
     report = Report(
         result=result,
@@ -97,18 +82,30 @@ def run(command: Sequence[str], result_file: Path, process: ProcessEnvironment) 
         peak_memory_bytes=usage.peak_memory_bytes,
         bytes_written=usage.bytes_written,
         started_at=started_at,
-        finished_at=_now(),
+        finished_at=timestamp(),
     )
     return _deliver(report, process.result_uri)
+
+
+def _serve(serving: str, process: ProcessEnvironment, folder: Path) -> int:
+    # Only a shared container needs what this imports.
+    from datavision_runtime.shared.messages import Serving
+    from datavision_runtime.shared.server import Server
+
+    try:
+        return Server(Serving.of(serving), process, folder, say).serve()
+    except (ValueError, DeliveryError) as error:
+        say(str(error))
+        return exit_codes.USAGE
 
 
 def _deliver(report: Report, uri: str | None) -> int:
     if uri is None:
         return report.exit_code
     try:
-        deliver(uri, json.dumps(asdict(report), ensure_ascii=False))
+        report.deliver(uri)
     except DeliveryError as error:
-        _say(str(error))
+        say(str(error))
         return report.exit_code or exit_codes.FAILURE
     return report.exit_code
 
@@ -158,12 +155,3 @@ def _end_group(group: int) -> None:
     """Kill what the command left running: a container ends with its first process."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"datavision-run: {text}\n")
-    sys.stderr.flush()

@@ -8,6 +8,8 @@ from typing import Self
 
 RESULT_FILE_VARIABLE = "DATAVISION_RESULT_FILE"
 RESULT_URI_VARIABLE = "DATAVISION_RESULT_URI"
+SHARED_VARIABLE = "DATAVISION_SHARED"
+METADATA_VARIABLE = "ECS_CONTAINER_METADATA_URI_V4"
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,10 @@ class ProcessEnvironment:
     """Where a command leaves its result for the entry point."""
     result_uri: str | None = None
     """`s3://bucket/key` that the entry point delivers its report to."""
+    shared: str | None = None
+    """How to serve the steps of several tasks; None: run one command."""
+    metadata_uri: str | None = None
+    """ECS's task metadata endpoint."""
     inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
     """All variables, secrets among them, for the command that the entry point starts."""
 
@@ -25,7 +31,11 @@ class ProcessEnvironment:
     def of(cls, variables: Mapping[str, str]) -> Self:
         """Pick them out of these variables."""
         return cls(
-            variables.get(RESULT_FILE_VARIABLE) or None, variables.get(RESULT_URI_VARIABLE) or None, dict(variables)
+            result_file=variables.get(RESULT_FILE_VARIABLE) or None,
+            result_uri=variables.get(RESULT_URI_VARIABLE) or None,
+            shared=variables.get(SHARED_VARIABLE) or None,
+            metadata_uri=variables.get(METADATA_VARIABLE) or None,
+            inherited=dict(variables),
         )
 
     @classmethod
@@ -36,3 +46,14 @@ class ProcessEnvironment:
     def for_command(self, result_file: Path) -> dict[str, str]:
         """Return the variables for a command that leaves its result in `result_file`."""
         return {**self.inherited, RESULT_FILE_VARIABLE: str(result_file)}
+
+    def for_step(self, result_file: Path) -> dict[str, str]:
+        """Return the same for a step of a shared container."""
+        inherited = {name: value for name, value in self.inherited.items() if name != SHARED_VARIABLE}
+        return {**inherited, RESULT_FILE_VARIABLE: str(result_file)}
+
+
+def replace_variables(variables: Mapping[str, str]) -> None:
+    """Make these the variables of this process, in the place of all others."""
+    os.environ.clear()
+    os.environ.update(variables)

@@ -73,6 +73,16 @@ def list_nodes(arguments: Sequence[str]) -> list[str]:
     return [str(name) for name in names]
 
 
+def parse_project() -> None:
+    """Parse the dbt project and keep the results for the commands that follow; they start sooner.
+
+    Raises:
+        UsageError: The project is wrong.
+    """
+    with workspace() as space:
+        _result(["parse"], space)
+
+
 def _invoke(command: Sequence[str], space: Workspace) -> list[Step]:
     result = _result(command, space)
     return [step_from_dbt(item) for item in getattr(result, "results", ())]
