@@ -23,6 +23,7 @@ from typing import Any
 from airflow.sdk import Param, dag, task
 
 from datavision.dags import dag_defaults, day_field, models_field, run_day, tables, transformacion_command
+from datavision.fargate import fargate_session
 
 DEFAULTS = dag_defaults()
 FORM = {
@@ -37,21 +38,20 @@ FORM = {
 @dag(schedule=None, doc_md=__doc__, tags=["a pedido", "rfm"], **DEFAULTS | {"params": FORM | DEFAULTS["params"]})
 def pipeline_fact_rfm() -> None:
     """Build the graph."""
+    with fargate_session(module="transformacion"):
 
-    @task.fargate(
-        module="transformacion",
-        execution_timeout=timedelta(hours=1),
-        outlets=tables("marts", "segmentos_rfm", "fact_rfm", "dim_cuentas"),
-    )
-    def fact_rfm(params: dict[str, Any], dag_run: Any) -> list[str]:
-        # The rules of the segments are those of this run's image, whatever image the daily run has.
-        selection = ["segmentos_rfm", *params["modelos"].split()]
-        options = ["--select", *selection, "--fecha-rfm", str(params["fecha_rfm"] or run_day(dag_run))]
-        return transformacion_command("build", *options, *(["--reconstruir"] if params["reconstruir"] else []))
+        @task.fargate(
+            execution_timeout=timedelta(hours=1), outlets=tables("marts", "segmentos_rfm", "fact_rfm", "dim_cuentas")
+        )
+        def fact_rfm(params: dict[str, Any], dag_run: Any) -> list[str]:
+            # The rules of the segments are those of this run's image, whatever image the daily run has.
+            selection = ["segmentos_rfm", *params["modelos"].split()]
+            options = ["--select", *selection, "--fecha-rfm", str(params["fecha_rfm"] or run_day(dag_run))]
+            return transformacion_command("build", *options, *(["--reconstruir"] if params["reconstruir"] else []))
 
-    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=10))
-    def reporte() -> list[str]:
-        return transformacion_command("reporte")
+        @task.fargate(execution_timeout=timedelta(minutes=10))
+        def reporte() -> list[str]:
+            return transformacion_command("reporte")
 
     fact_rfm() >> reporte()
 

@@ -21,6 +21,7 @@ from airflow.sdk import chain, dag, task
 
 from datavision.alerts import late_alert
 from datavision.dags import MARTS, cron, dag_defaults, ingesta_command, tables, transformacion_command
+from datavision.fargate import fargate_session
 from datavision.source_tables import SOURCE_TABLES
 
 
@@ -40,29 +41,31 @@ def pipeline_suscripciones() -> None:
     def ingesta() -> list[str]:
         return ingesta_command("--validar-calidad-datos")
 
-    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=10))
-    def fuentes() -> list[str]:
-        return transformacion_command("test", "--select", "source:raw_datavision")
+    with fargate_session(module="transformacion"):
 
-    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=10))
-    def frescura() -> list[str]:
-        return transformacion_command("source-freshness")
+        @task.fargate(execution_timeout=timedelta(minutes=10))
+        def fuentes() -> list[str]:
+            return transformacion_command("test", "--select", "source:raw_datavision")
 
-    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=30))
-    def staging() -> list[str]:
-        return transformacion_command("build", "--select", "staging")
+        @task.fargate(execution_timeout=timedelta(minutes=10))
+        def frescura() -> list[str]:
+            return transformacion_command("source-freshness")
 
-    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=20))
-    def snapshots() -> list[str]:
-        return transformacion_command("snapshot")
+        @task.fargate(execution_timeout=timedelta(minutes=30))
+        def staging() -> list[str]:
+            return transformacion_command("build", "--select", "staging")
 
-    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=30), outlets=tables("marts", *MARTS))
-    def marts() -> list[str]:
-        return transformacion_command("build", "--select", "marts", "--exclude", "fact_rfm")
+        @task.fargate(execution_timeout=timedelta(minutes=20))
+        def snapshots() -> list[str]:
+            return transformacion_command("snapshot")
 
-    @task.fargate(module="transformacion", execution_timeout=timedelta(minutes=10))
-    def reporte() -> list[str]:
-        return transformacion_command("reporte")
+        @task.fargate(execution_timeout=timedelta(minutes=30), outlets=tables("marts", *MARTS))
+        def marts() -> list[str]:
+            return transformacion_command("build", "--select", "marts", "--exclude", "fact_rfm")
+
+        @task.fargate(execution_timeout=timedelta(minutes=10))
+        def reporte() -> list[str]:
+            return transformacion_command("reporte")
 
     chain(ingesta(), [fuentes(), frescura()], staging(), snapshots(), marts(), reporte())
 

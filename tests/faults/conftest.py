@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+from airflow.sdk import DAG
 from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import TaskDeferred
@@ -39,6 +42,7 @@ from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.operator.trigger import FargateTrigger
 from datavision.fargate.outcome.audit import AuditRecord, read_audits
 from datavision.fargate.outcome.errors import FargateError
+from datavision.fargate.sharing.session import Session
 from datavision.fargate.sizing.sizes import FargateSize
 from datavision.fargate.waiting.in_worker import wait_in_worker
 from datavision.infra import deploy
@@ -57,6 +61,10 @@ FAST = {
     "DATAVISION_MODULES__INGESTA__SECRETS": "[]",
 }
 SMALL = FargateSize(256, 512)
+Inject = Callable[..., int]
+DEFINING = Lock()
+IDLE_SECONDS = 5.0
+SESSION = {"name": "compartido", "idle_seconds": IDLE_SECONDS}
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,8 @@ class Airflow:
     job: Job
     mode: str = "worker"
     retries: int = 3
+    steps: tuple[str, ...] = ()
+    """Tasks of one session, in their order, this one among them; it runs in their containers."""
     make_command: Callable[..., Any] | None = None
     """A decorated function to run, instead of the job's command."""
     store: Store = field(default_factory=Store)
@@ -190,7 +200,12 @@ class Airflow:
         return configuration.load()
 
     def host(self, **changes: Any) -> Host:
-        job = replace(self.job, try_number=max(self.tries, 1), **changes)
+        session = (
+            Session(str(SESSION["name"]), IDLE_SECONDS, tasks=self.steps, ends_after=self.steps[-1:])
+            if self.steps
+            else None
+        )
+        job = replace(self.job, try_number=max(self.tries, 1), session=session, **changes)
         return Host(job, self.config, self.platform.cloud, self.store, self.said.append, self.said.append)
 
     def operator(self) -> FargateOperator:
@@ -205,8 +220,18 @@ class Airflow:
             "capacity": job.capacity,
             "image": {"release": job.release, **job.image.model_dump()},
             "execution_timeout": job.execution_timeout and timedelta(seconds=job.execution_timeout),
-            "deferrable": self.mode == "triggerer",
+            "deferrable": self.mode != "worker",
+            "session": SESSION if self.steps else None,
         }
+        if self.steps:
+            # What is being defined belongs to the process, not to the thread.
+            with DEFINING, DAG(job.key.dag_id):
+                tasks = [self._heard(FargateOperator)(**arguments | {"task_id": name}) for name in self.steps]
+                for before, after in pairwise(tasks):
+                    before >> after
+            found = next(task for task in tasks if task.task_id == job.key.task_id)
+            found.command = list(job.command())
+            return found
         if self.make_command is None:
             return self._heard(FargateOperator)(command=list(job.command()), **arguments)
         return self._heard(_FargateDecoratedOperator)(python_callable=self.make_command, **arguments)
@@ -306,9 +331,9 @@ def a_job(image: PinnedImage, run_id: str, command: list[str], **changes: Any) -
     return replace(job, **changes)
 
 
-@pytest.fixture(params=["worker", "triggerer"])
+@pytest.fixture(params=["worker", "triggerer", "shared"])
 def mode(request: pytest.FixtureRequest) -> str:
-    """Where the waiting is done."""
+    """Where the waiting is done; "shared": in the triggerer, for a step of a shared container."""
     return str(request.param)
 
 
@@ -316,6 +341,17 @@ def mode(request: pytest.FixtureRequest) -> str:
 def quick_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Half a second, instead of 20, until an unknown task counts as forgotten."""
     monkeypatch.setenv("DATAVISION_ECS__WAIT__MISSING_GRACE_SECONDS", "0.5")
+
+
+@pytest.fixture
+def inject(platform: Any) -> Inject:
+    """Put a fault in force; the `airflow` fixture takes it out again."""
+
+    def add(fault: str, **rule: Any) -> int:
+        number: int = platform.fargate.add_fault(fault, **rule)
+        return number
+
+    return add
 
 
 async def fired(trigger: BaseTrigger) -> Any:
@@ -333,7 +369,8 @@ def airflow(platform: Platform, request: pytest.FixtureRequest) -> Iterator[Call
     def make(script: str, mode: str = "worker", retries: int = 3, **changes: Any) -> Airflow:
         run_id = f"{request.node.name}-{time.time_ns()}"
         job = a_job(platform.image, run_id, ["sh", "-c", script], **{"generation": retries, **changes})
-        return Airflow(platform, job, mode, retries)
+        steps = (job.key.task_id,) if mode == "shared" else ()
+        return Airflow(platform, job, mode, retries, steps)
 
     yield make
     platform.fargate.clear_faults()

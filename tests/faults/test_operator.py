@@ -125,7 +125,7 @@ def test_killing_the_worker_process_stops_the_container_and_shows_the_rest_of_it
     task.tries = 1
     operator = task.operator()
 
-    def killed(cloud: Cloud, cluster: str, watch: Watch, stream: LogStream, emit: Any) -> Any:
+    def killed(cloud: Cloud, cluster: str, watch: Watch, stream: LogStream, emit: Any, look: Any) -> Any:
         while "up" not in read_on(cloud, stream, None)[0]:
             time.sleep(0.1)
         operator.on_kill()
@@ -142,7 +142,7 @@ def test_killing_the_worker_process_stops_the_container_and_shows_the_rest_of_it
 def test_the_last_try_leaves_no_container_behind_when_something_of_ours_breaks(
     airflow: Make, platform: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: Any) -> Any:
+    def broken(*arguments: Any, **more: Any) -> Any:
         raise OSError("the disk is full")
 
     task = airflow("sleep 60", retries=0)
@@ -156,7 +156,7 @@ def test_the_last_try_leaves_no_container_behind_when_something_of_ours_breaks(
 def test_an_earlier_try_leaves_its_container_to_the_next(
     airflow: Make, platform: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*arguments: Any) -> Any:
+    def broken(*arguments: Any, **more: Any) -> Any:
         raise OSError("the disk is full")
 
     task = airflow("sleep 1; " + WRITE, retries=2)

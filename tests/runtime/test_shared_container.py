@@ -54,6 +54,7 @@ class Container:
             "idle_seconds": self.idle_seconds,
             "ends_after": self.ends_after,
             "memory_mib": self.memory_mib,
+            "module": "ingesta",
         }
         environment = {**os.environ, **self.variables, "DATAVISION_SHARED": json.dumps(serving)}
         self.process = subprocess.Popen(RUN, env=environment, stderr=subprocess.PIPE, text=True)

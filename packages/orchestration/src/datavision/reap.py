@@ -33,6 +33,11 @@ class NamedStates:
         """Return the state of a task instance, DELETED when there is none (None is a state of its own: not yet)."""
         return self.named.get(task_id if map_index < 0 else f"{task_id}_{map_index}", DELETED)
 
+    def of_run(self) -> str | None:
+        """Return an unfinished state if any task instance has one, else a finished one; DELETED: there is no run."""
+        states = list(self.named.values())
+        return next((state for state in states if state not in FINISHED), states[0] if states else DELETED)
+
 
 States = Callable[[str, str], NamedStates]
 """(dag id, run id) → the states of its task instances; empty when there is no such run."""
@@ -40,7 +45,7 @@ States = Callable[[str, str], NamedStates]
 
 @dataclass(frozen=True)
 class Container:
-    """A running container of ours, and the task instance that launched it."""
+    """A running container of ours, and the task instance, or the session of a run, that it was launched for."""
 
     arn: str
     key: TaskKey
@@ -49,6 +54,7 @@ class Container:
     created_at: float
     size: FargateSize
     spot: bool
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,8 @@ def reap(
 def leftovers(containers: Iterable[Container], states: States) -> list[tuple[Container, str]]:
     """Return the containers that nobody waits for, each with the reason.
 
-    Of several containers of one live task instance only the newest is kept.
+    Of several containers of one live task instance only the newest is kept. Shared ones are kept while their run has a
+    task that is not finished: one may still run steps while the next takes new ones, and they end by themselves.
     """
     found: list[tuple[Container, str]] = []
     known: dict[tuple[str, str], NamedStates] = {}
@@ -90,10 +97,10 @@ def leftovers(containers: Iterable[Container], states: States) -> list[tuple[Con
         run = (key.dag_id, key.run_id)
         if run not in known:
             known[run] = states(*run)
-        state = known[run].of(key.task_id, key.map_index)
+        state = known[run].of_run() if container.shared else known[run].of(key.task_id, key.map_index)
         if state in FINISHED:
-            found.append((container, f"its task is {state}"))
-        elif key in wanted:
+            found.append((container, f"its {'run' if container.shared else 'task'} is {state}"))
+        elif key in wanted and not container.shared:
             found.append((container, "a later launch of the same task is running"))
         else:
             wanted.add(key)
@@ -121,6 +128,7 @@ def _container(task: Mapping[str, Any], env: str) -> Container:
         created_at=small.get("createdAt", 0.0),
         size=FargateSize(int(task.get("cpu", 0)), int(task.get("memory", 0))),
         spot=task.get("capacityProviderName") == "FARGATE_SPOT",
+        shared="shared" in tags,
     )
 
 

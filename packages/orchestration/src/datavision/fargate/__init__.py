@@ -1,7 +1,7 @@
 """`@task.fargate`: one ECS Fargate task per Airflow task, launched once, never lost, explained.
 
-operator → attempt → waiting → outcome, launching → sizing → edge → identity; each subpackage's docstring says what it
-holds. What is not named here is private to this package.
+operator → attempt → sharing, waiting → outcome, launching → sizing → edge → identity; each subpackage's docstring says
+what it holds. What is not named here is private to this package.
 """
 
 from importlib import import_module
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from datavision.fargate.operator.decorator import fargate_task
     from datavision.fargate.operator.operator import FargateOperator
+    from datavision.fargate.operator.session import fargate_session
     from datavision.fargate.outcome.errors import (
         BusinessError,
         DigestMismatchError,
@@ -45,9 +46,14 @@ __all__ = [
     "StoppedError",
     "TaskTimeoutError",
     "UsageError",
+    "fargate_session",
     "fargate_task",
 ]
-_HOMES = {"fargate_task": "operator.decorator", "FargateOperator": "operator.operator"}
+_HOMES = {
+    "FargateOperator": "operator.operator",
+    "fargate_session": "operator.session",
+    "fargate_task": "operator.decorator",
+}
 
 
 def __getattr__(name: str) -> Any:

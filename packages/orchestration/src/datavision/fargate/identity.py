@@ -50,8 +50,10 @@ def started_by(env: str) -> str:
     return f"datavision-{env}"
 
 
-def tags(key: TaskKey, try_number: int, launch: int, release: str, token: str) -> list[dict[str, str]]:
-    """Return the ECS tags that say which task instance a container belongs to."""
+def tags(
+    key: TaskKey, try_number: int, launch: int, release: str, token: str, *, shared: bool = False
+) -> list[dict[str, str]]:
+    """Return the ECS tags that say which task instance a container belongs to; if shared, which session of a run."""
     values = {
         "env": key.env,
         "dag": key.dag_id,
@@ -62,6 +64,7 @@ def tags(key: TaskKey, try_number: int, launch: int, release: str, token: str) -
         "launch": str(launch),
         "release": release,
         "token": token,
+        **({"shared": "yes"} if shared else {}),
     }
     return [{"key": TAG_PREFIX + name, "value": escape(value)} for name, value in values.items()]
 

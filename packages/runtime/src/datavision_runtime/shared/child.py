@@ -1,7 +1,7 @@
 """The process of one step: forked from an interpreter that has loaded what the module's commands need.
 
-A module names its commands, and what to load for them, in its project file:
-`[project.entry-points."datavision_runtime.shared"]`, `command = "package.module:function"`. The function is called once
+A module whose command has the module's name says in its project file what to load for it:
+`[project.entry-points."datavision_runtime.shared"]`, `module = "package.module:function"`. The function is called once
 in that interpreter; the command is then called in the forked process as its console script would call it. Any other
 command is started as a program.
 """
@@ -24,9 +24,9 @@ from datavision_runtime.saying import cannot_start, say
 GROUP = "datavision_runtime.shared"
 
 
-def preload() -> None:
-    """Load what the installed modules' commands need."""
-    for point in entry_points(group=GROUP):
+def preload(module: str) -> None:
+    """Load what the module's command needs, if the module says what that is."""
+    for point in entry_points(group=GROUP, name=module):
         point.load()()
 
 
@@ -42,7 +42,7 @@ def run_step(command: Sequence[str], environment: Mapping[str, str], output: Con
     output.close()
     code: int | str | None = exit_codes.FAILURE
     try:
-        code = _call(command, environment) if is_loaded(command[0]) else _start(command, environment)
+        code = _call(command, environment) if is_callable(command[0]) else _start(command, environment)
     except SystemExit as end:
         code = end.code
     finally:
@@ -53,8 +53,8 @@ def run_step(command: Sequence[str], environment: Mapping[str, str], output: Con
     raise SystemExit(code)
 
 
-def is_loaded(program: str) -> bool:
-    """Return whether `program` is a command that `preload` loaded."""
+def is_callable(program: str) -> bool:
+    """Return whether `program` is a command that can be called here instead of started."""
     return bool(entry_points(group=GROUP, name=program))
 
 

@@ -24,6 +24,8 @@ class Serving:
     """It ends once all of these steps have succeeded in it; empty: only when idle."""
     memory_mib: int
     """What the task may use."""
+    module: str
+    """Whose commands are loaded once for all steps."""
 
     @classmethod
     def of(cls, text: str) -> Self:
@@ -39,6 +41,7 @@ class Serving:
                 float(value["idle_seconds"]),
                 tuple(map(str, value["ends_after"])),
                 int(value["memory_mib"]),
+                str(value["module"]),
             )
         except (TypeError, KeyError, ValueError) as error:
             raise ValueError(f"DATAVISION_SHARED cannot be used ({error!r})") from error

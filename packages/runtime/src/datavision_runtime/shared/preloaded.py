@@ -3,9 +3,11 @@
 import sys
 import traceback
 
+from datavision_runtime.process_environment import ProcessEnvironment
 from datavision_runtime.shared.child import preload
+from datavision_runtime.shared.messages import Serving
 
 try:
-    preload()
+    preload(Serving.of(ProcessEnvironment.current().shared or "").module)
 except Exception:  # noqa: BLE001 - a step that needs it fails with a sentence of its own, the others run
     traceback.print_exc(file=sys.stderr)

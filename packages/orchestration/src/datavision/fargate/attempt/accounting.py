@@ -39,6 +39,7 @@ def account_launch(job: Job, launched: LaunchRecord, price: Price) -> AuditRecor
         reported_digest=None,
         task_definition=job.image.task_definition,
         task_arn=launched.arn,
+        shared=f"{job.session.name}/{launched.container}" if job.session else "",
         cpu=launched.cpu,
         memory=launched.memory,
         why_size=launched.why_size,
@@ -71,9 +72,7 @@ def close(
         delivery: What the container left in the results bucket.
     """
     good, known = delivery if isinstance(delivery, Delivery) else None, task or {}
-    seconds = _billed_seconds(known, good)
-    size = FargateSize(record.cpu, record.memory)
-    priced = None if seconds is None else record.price
+    seconds = _billed_seconds(record, known, good)
     return record.model_copy(
         update={
             "outcome": ending.outcome.value,
@@ -84,18 +83,29 @@ def close(
             "started_at": known.get("startedAt"),
             "stopped_at": known.get("stoppedAt"),
             "seconds": seconds,
-            "cost_usd": cost_usd(size, seconds or 0, priced, spot=record.capacity == "spot") if priced else None,
+            "cost_usd": _cost(record, seconds),
             "measured": good.measured() if good else None,
             "result": good.result if good else None,
         }
     )
 
 
-def _billed_seconds(task: Mapping[str, Any], delivery: Delivery | None) -> float | None:
+def _cost(record: AuditRecord, seconds: float | None) -> float | None:
+    if record.price is None or seconds is None:
+        return None
+    size = FargateSize(record.cpu, record.memory)
+    return cost_usd(size, seconds, record.price, spot=record.capacity == "spot", part=bool(record.shared))
+
+
+def _billed_seconds(record: AuditRecord, task: Mapping[str, Any], delivery: Delivery | None) -> float | None:
+    if task.get("billedSeconds") is not None:
+        return float(task["billedSeconds"])
     begin = task.get("pullStartedAt") or task.get("startedAt")
     end = task.get("stoppedAt") or task.get("executionStoppedAt")
     if begin is not None and end is not None:
-        return round(float(end) - float(begin), 3)
+        # A step that was lost with its shared container did not begin before it was handed over.
+        since = max(float(begin), record.launched_at) if record.shared else float(begin)
+        return round(max(float(end) - since, 0.0), 3)
     return round(delivery.wall_seconds, 3) if delivery else None
 
 

@@ -10,9 +10,12 @@ from datavision.fargate.outcome.explain import explain
 from datavision.fargate.outcome.results import Delivered
 
 
-def log_stream(host: Host, arn: str) -> logs.LogStream:
-    """Return where the container of task `arn` logs."""
-    return logs.LogStream.of(host.config.observability.log_group, host.job.module, arn)
+def log_stream(host: Host, launched: LaunchRecord) -> logs.LogStream:
+    """Return where the launch logs: its container, or the step in a shared one."""
+    group = host.config.observability.log_group
+    if launched.step:
+        return logs.LogStream(group, launched.step["log_stream"])
+    return logs.LogStream.of(group, host.job.module, str(launched.arn))
 
 
 def failure(
@@ -24,7 +27,7 @@ def failure(
     at_ceiling: bool = False,
 ) -> FargateError:
     """Return the exception for a launch that did not succeed."""
-    lines = logs.last_lines(host.cloud, log_stream(host, last.arn), LAST_LINES) if last.arn else ()
+    lines = logs.last_lines(host.cloud, log_stream(host, last), LAST_LINES) if last.arn else ()
     return explain(
         ending,
         task=host.job.name,

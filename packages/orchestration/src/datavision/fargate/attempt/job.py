@@ -7,6 +7,7 @@ from typing import Any
 
 from datavision.config import Capacity
 from datavision.fargate.identity import TaskKey
+from datavision.fargate.sharing.session import Session
 from datavision.fargate.sizing.sizes import FargateSize
 from datavision.pins import PinnedImage
 
@@ -43,6 +44,8 @@ class Job:
     capacity: Capacity
     execution_timeout: float | None = None
     asked: Asked = Asked()
+    session: Session | None = None
+    """The tasks with which it shares containers; None: it has its own."""
 
     @property
     def name(self) -> str:

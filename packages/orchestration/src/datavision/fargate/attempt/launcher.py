@@ -1,4 +1,4 @@
-"""Launches one task instance's container exactly once, within the launch budget.
+"""Launches one task instance's container exactly once, within the launch budget; describes it and stops it.
 
 Every launch is stored before RunTask is called, and again with the ARN before anyone waits: whatever is killed in
 between, the next attempt sends the same request with the same token and gets the same task.
@@ -14,6 +14,7 @@ from datavision.fargate.attempt.failure import failure
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.steps import Pausing
 from datavision.fargate.edge import ecs_tasks
+from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.launching import record
 from datavision.fargate.launching.budget import LaunchBudget
 from datavision.fargate.launching.network import network
@@ -76,6 +77,16 @@ class Launcher:
             return budget.next_delay(1, 0.0)
         return budget.next_delay(last.spent, self.host.now() - last.budget_started_at)
 
+    def resubmit(self, previous: LaunchRecord) -> LaunchRecord | Pausing | None:
+        """Launch what an earlier attempt may have launched; None: its token is too old, and no task carries it.
+
+        Raises:
+            FargateError: It can never start, or the budget is spent.
+        """
+        if self.host.now() - previous.intended_at < record.TOKEN_SECONDS:
+            return self.submit(previous)
+        return self.find(previous)
+
     def submit(self, intent: LaunchRecord) -> LaunchRecord | Pausing:
         """Launch, retrying within the budget, until ECS has a task; a long pause is returned to the caller.
 
@@ -86,10 +97,10 @@ class Launcher:
         while True:
             record.write_launch(self.host.store, intent)
             try:
-                return self._launched(intent, run_task(self._ecs(), intent.request, intent.token))
+                return self._launched(self.obtain(intent))
             except RefusedError as refused:
                 if refused.refusal is Refusal.CONFLICT and (found := self.find(intent)):
-                    return self._launched(intent, found)
+                    return self._launched(found)
                 repeats += 1
                 intent, delay = self._after_refusal(intent, refused, repeats)
                 if delay > self.host.patience:
@@ -97,10 +108,29 @@ class Launcher:
                     return Pausing(delay, str(refused))
             self.host.sleep(delay)
 
-    def find(self, previous: LaunchRecord) -> str | None:
-        """Return the ARN of the task that carries the launch's token, or None."""
+    def obtain(self, intent: LaunchRecord) -> LaunchRecord:
+        """Have ECS run the launch.
+
+        Raises:
+            RefusedError: It does not, or gave no answer.
+        """
+        return intent.with_arn(run_task(self._ecs(), intent.request, intent.token), self.host.now())
+
+    def find(self, previous: LaunchRecord) -> LaunchRecord | None:
+        """Return the launch with the task that carries its token, or None when there is none."""
         family = str(previous.request["taskDefinition"]).partition(":")[0]
-        return ecs_tasks.find_by_token(self._ecs(), self.host.config.ecs.cluster, family, previous.token)
+        arn = ecs_tasks.find_by_token(self._ecs(), self._cluster, family, previous.token)
+        return previous.with_arn(arn, self.host.now()) if arn else None
+
+    def describe(self, launched: LaunchRecord) -> dict[str, Any] | None:
+        """Return its task, condensed, or None when ECS says MISSING."""
+        return ecs_tasks.describe(self._ecs(), self._cluster, str(launched.arn))
+
+    def stop(self, launched: LaunchRecord, reason: StopReason, limit_seconds: float) -> dict[str, Any] | None:
+        """Stop it, and return its task once it is STOPPED, or as it is after `limit_seconds`; None: ECS forgot it."""
+        return ecs_tasks.stop_and_wait(
+            self._ecs(), self._cluster, str(launched.arn), reason, limit_seconds, self.host.sleep
+        )
 
     def _after_refusal(self, intent: LaunchRecord, refused: RefusedError, repeats: int) -> tuple[LaunchRecord, float]:
         if refused.refusal is Refusal.PERMANENT:
@@ -117,13 +147,10 @@ class Launcher:
         self.host.warn(f"Launch {intent.launch} was {refused.refusal.value}: {refused}; retrying in {delay:.1f} s")
         return (intent if again else self.following(intent, self.fallback(intent))), delay
 
-    def _launched(self, intent: LaunchRecord, arn: str) -> LaunchRecord:
-        launched = intent.with_arn(arn, self.host.now())
+    def _launched(self, launched: LaunchRecord) -> LaunchRecord:
         record.write_launch(self.host.store, launched)
-        self.host.say(
-            f"Launched {arn}: {self.host.job.image_text}, {launched.size} ({launched.why_size}), {launched.market}, "
-            f"try {launched.try_number}, launch {launched.launch}"
-        )
+        what = f"{self.host.job.image_text}, {launched.size} ({launched.why_size}), {launched.market}"
+        self.host.say(f"Launched {launched.arn}: {what}, try {launched.try_number}, launch {launched.launch}")
         started = account_launch(self.host.job, launched, self.host.price)
         self.host.attempt("write the audit record", lambda: write_audit(self.host.cloud, self.host.bucket, started))
         return launched
@@ -164,3 +191,7 @@ class Launcher:
 
     def _ecs(self) -> Any:
         return client(self.host.cloud, "ecs")
+
+    @property
+    def _cluster(self) -> str:
+        return self.host.config.ecs.cluster

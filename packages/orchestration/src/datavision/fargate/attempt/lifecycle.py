@@ -6,13 +6,12 @@ Independent of Airflow: the operator passes in the `Host` and carries out the `S
 from collections.abc import Mapping
 from typing import Any
 
-from datavision.aws import client
 from datavision.fargate.attempt.accounting import account_launch, close
 from datavision.fargate.attempt.failure import failure, log_stream
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.launcher import Launcher
+from datavision.fargate.attempt.step_launcher import StepLauncher
 from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
-from datavision.fargate.edge import ecs_tasks
 from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.edge.logs import read_position
 from datavision.fargate.launching import record
@@ -36,7 +35,7 @@ class Lifecycle:
 
     def __init__(self, host: Host) -> None:
         self.host = host
-        self.launcher = Launcher(host)
+        self.launcher = StepLauncher(host) if host.job.session else Launcher(host)
         self.live: LaunchRecord | None = None
         """The launch whose container may be running now."""
 
@@ -107,21 +106,19 @@ class Lifecycle:
         return self._submit(self.launcher.first())
 
     def _resubmit(self, previous: LaunchRecord) -> Step:
-        if self.host.now() - previous.intended_at < record.TOKEN_SECONDS:
-            return self._submit(previous)
-        if arn := self.launcher.find(previous):
-            return self._take_over(previous.with_arn(arn, self.host.now()))
+        again = self.launcher.resubmit(previous)
+        if again is not None:
+            return again if isinstance(again, Pausing) else self._take_over(again)
         if self._succeeded(previous, None):
             return self._settle(previous, None)
         return self._submit(self.launcher.first())
 
     def _described(self, previous: LaunchRecord) -> dict[str, Any] | None:
         """Describe a task, giving ECS time to learn of one that was just launched."""
-        cluster, arn = self.host.config.ecs.cluster, str(previous.arn)
-        task = ecs_tasks.describe(self._ecs(), cluster, arn)
+        task = self.launcher.describe(previous)
         while task is None and self.host.now() - previous.launched_at < self.host.config.ecs.wait.missing_grace_seconds:
             self.host.sleep(1)
-            task = ecs_tasks.describe(self._ecs(), cluster, arn)
+            task = self.launcher.describe(previous)
         return task
 
     def _succeeded(self, previous: LaunchRecord, task: Mapping[str, Any] | None) -> bool:
@@ -137,11 +134,10 @@ class Lifecycle:
             record.write_grown(self.host.store, bigger)
 
     def _stop_leftover(self, previous: LaunchRecord) -> None:
-        arn = previous.arn or self.launcher.find(previous)
-        if arn is None:
+        leftover = previous if previous.arn else self.launcher.find(previous)
+        if leftover is None:
             return
-        self.host.say(f"This task was cleared; making sure its earlier container has stopped: {arn}")
-        leftover = previous.with_arn(arn, previous.intended_at)
+        self.host.say(f"This task was cleared; making sure its earlier container has stopped: {leftover.arn}")
         task = self._stop(leftover, StopReason.REPLACED)
         self._audit(leftover, self._ending(task, None), task, None)
 
@@ -162,7 +158,7 @@ class Lifecycle:
             max_interval=ecs.wait.max_interval_seconds,
             missing_grace=ecs.wait.missing_grace_seconds,
         )
-        return Waiting(launched, watch, log_stream(self.host, watch.arn), self._time_left(launched))
+        return Waiting(launched, watch, log_stream(self.host, launched), self._time_left(launched))
 
     def _time_left(self, launched: LaunchRecord) -> float | None:
         limit, now = self.host.job.execution_timeout, self.host.now()
@@ -244,10 +240,9 @@ class Lifecycle:
         return failure(self.host, last, ending, at_ceiling=bigger is None)
 
     def _stop(self, live: LaunchRecord, reason: StopReason) -> dict[str, Any] | None:
-        config = self.host.config
-        module = config.modules.get(self.host.job.module)
+        module = self.host.config.modules.get(self.host.job.module)
         limit = (module.stop_timeout_seconds if module else 30) + STOP_MARGIN_SECONDS
-        return ecs_tasks.stop_and_wait(self._ecs(), config.ecs.cluster, str(live.arn), reason, limit, self.host.sleep)
+        return self.launcher.stop(live, reason, limit)
 
     def _audit(
         self, last: LaunchRecord, ending: Ending, task: Mapping[str, Any] | None, delivery: Delivered
@@ -256,9 +251,6 @@ class Lifecycle:
         written = close(account_launch(host.job, last, host.price), ending, task, delivery)
         host.attempt("write the audit record", lambda: write_audit(host.cloud, host.bucket, written))
         return written
-
-    def _ecs(self) -> Any:
-        return client(self.host.cloud, "ecs")
 
     def _last(self) -> LaunchRecord:
         last = record.read_launch(self.host.store)

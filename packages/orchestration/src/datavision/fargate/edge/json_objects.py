@@ -5,6 +5,9 @@ from typing import Any
 
 from datavision.aws import Cloud, client
 
+_TAKEN = frozenset({"PreconditionFailed", "ConditionalRequestConflict"})
+"""Answers to a conditional write (Amazon S3 user guide, "Conditional requests", November 2026)."""
+
 
 def read_json(cloud: Cloud, bucket: str, key: str, max_bytes: int) -> Any:
     """Return the JSON value of an object, or None when there is no such object.
@@ -28,8 +31,19 @@ def read_json(cloud: Cloud, bucket: str, key: str, max_bytes: int) -> Any:
 
 def write_json(cloud: Cloud, bucket: str, key: str, value: Any) -> None:
     """Write `value` as JSON."""
-    body = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()
-    client(cloud, "s3").put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
+    client(cloud, "s3").put_object(**_put(bucket, key, value))
+
+
+def create_json(cloud: Cloud, bucket: str, key: str, value: Any) -> bool:
+    """Write `value` as JSON where nothing is yet; return False when something is, or is being written just now."""
+    s3 = client(cloud, "s3")
+    try:
+        s3.put_object(**_put(bucket, key, value), IfNoneMatch="*")
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in _TAKEN:
+            return False
+        raise
+    return True
 
 
 def list_folders(cloud: Cloud, bucket: str, prefix: str) -> list[str]:
@@ -43,3 +57,8 @@ def list_keys(cloud: Cloud, bucket: str, prefix: str) -> list[str]:
     """Return the keys below `prefix`, sorted."""
     pages = client(cloud, "s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+
+
+def _put(bucket: str, key: str, value: Any) -> dict[str, Any]:
+    body = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()
+    return {"Bucket": bucket, "Key": key, "Body": body, "ContentType": "application/json"}

@@ -47,6 +47,12 @@ class LaunchRecord:
     arn: str | None = None
     launched_at: float = 0.0
     """Unix seconds when ECS answered with the ARN."""
+    step: dict[str, Any] | None = None
+    """In a shared container: the step as its inbox takes it; `request` and `arn` are then the container's."""
+    container: int = 0
+    """Number of the shared container that has the step; 0: none yet, or a container of its own."""
+    inbox: str = ""
+    """Prefix of that container's inbox."""
 
     @property
     def size(self) -> FargateSize:
@@ -55,7 +61,9 @@ class LaunchRecord:
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The container's command, as it was launched."""
+        """The command, as it was launched."""
+        if self.step:
+            return tuple(self.step["command"])
         return tuple(self.request["overrides"]["containerOverrides"][0]["command"])
 
     @property

@@ -12,6 +12,9 @@ from datavision.fargate.sizing.sizes import FargateSize
 MAX_OVERRIDES = 8192
 """Characters that RunTask takes as overrides (ECS API reference, RunTask, November 2026)."""
 
+SHARED_VARIABLE = "DATAVISION_SHARED"
+"""`datavision_runtime` has it, too; a test compares the two."""
+
 Market = Literal["spot", "on-demand"]
 
 
@@ -104,6 +107,31 @@ def build_request(
         "propagateTags": "TASK_DEFINITION",
         "tags": tags,
         **capacity,
+    }
+
+
+def for_container(
+    request: Mapping[str, Any], name: str, serving: Mapping[str, Any], size: FargateSize, tags: list[dict[str, str]]
+) -> dict[str, Any]:
+    """Return the request for a shared container in the place of one for a single command.
+
+    Args:
+        request: From `build_request`.
+        name: The session's, which stands where the command would: ECS shows it.
+        serving: What `datavision-run` is told: `uri`, `idle_seconds`, `ends_after`, `memory_mib`, `module`.
+        size: The container's.
+        tags: The container's.
+    """
+    container = request["overrides"]["containerOverrides"][0]["name"]
+    environment = [{"name": SHARED_VARIABLE, "value": json.dumps(serving)}]
+    return {
+        **request,
+        "overrides": {
+            "cpu": str(size.cpu),
+            "memory": str(size.memory),
+            "containerOverrides": [{"name": container, "command": [name], "environment": environment}],
+        },
+        "tags": tags,
     }
 
 

@@ -10,6 +10,7 @@ from airflow.sdk.definitions._internal.types import SET_DURING_EXECUTION
 from airflow.sdk.definitions.context import Context, context_merge
 
 from datavision.fargate.operator.operator import FargateOperator, pinned_image
+from datavision.fargate.operator.session import current_session
 
 
 class _FargateDecoratedOperator(DecoratedOperator, FargateOperator):
@@ -48,16 +49,20 @@ def fargate_task(python_callable: Callable[..., Sequence[str]] | None = None, **
     """Make a Fargate task from a function that returns the container's command as a non-empty list of str.
 
     The function runs once per try, in the worker before the launch, and sees params and context. The keyword arguments
-    are those of `FargateOperator`, first of all `module`.
+    are those of `FargateOperator`, first of all `module`. In a `fargate_session` the task shares its containers.
+
+    Raises:
+        ConfigError: In a session, the module is another one, or a size is given.
     """
 
     def decorate(function: Callable[..., Sequence[str]]) -> TaskDecorator:
-        dag = DagContext.get_current()
-        if dag is not None and "image" not in kwargs and "module" in kwargs:
+        session, dag = current_session(), DagContext.get_current()
+        given = kwargs | (session.arguments(kwargs) if session else {})
+        if dag is not None and "image" not in given and "module" in given:
             # Resolved here and not in the operator, which a mapped task only builds when it runs.
-            kwargs["image"] = pinned_image(Path(dag.fileloc).parent, dag.dag_id, kwargs["module"])
+            given["image"] = pinned_image(Path(dag.fileloc).parent, dag.dag_id, given["module"])
         return task_decorator_factory(
-            python_callable=function, decorated_operator_class=_FargateDecoratedOperator, **kwargs
+            python_callable=function, decorated_operator_class=_FargateDecoratedOperator, **given
         )
 
     if python_callable:

@@ -27,6 +27,8 @@ from datavision.fargate.launching.release_record import released_image
 from datavision.fargate.operator.assets import event_extra
 from datavision.fargate.operator.links import EcsTaskLink, LogStreamLink, console_links
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
+from datavision.fargate.operator.session import session_of
+from datavision.fargate.operator.step_trigger import StepTrigger
 from datavision.fargate.operator.task_state import TaskState
 from datavision.fargate.operator.trigger import FargateTrigger, PauseTrigger
 from datavision.fargate.outcome.cost import price_in
@@ -55,6 +57,7 @@ class FargateOperator(BaseOperator):
         aws_conn_id: Airflow connection; the standard credential chain when not given.
         deferrable: Wait in the triggerer instead of the worker.
         concurrent_launches: Limit on simultaneous launches of one mapped task in one run.
+        session: What `fargate_session` gives its tasks: they share containers.
 
     Raises:
         ConfigError: The size is not one of Fargate's, the module is not configured, or the region has no price.
@@ -82,6 +85,7 @@ class FargateOperator(BaseOperator):
         aws_conn_id: str | None = None,
         deferrable: bool = True,
         concurrent_launches: int = CONCURRENT_LAUNCHES,
+        session: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("retry_policy", FailureTablePolicy())
@@ -99,6 +103,7 @@ class FargateOperator(BaseOperator):
         self.aws_conn_id = aws_conn_id
         self.deferrable = deferrable
         self.concurrent_launches = concurrent_launches
+        self.session = session
         config = configuration.load()
         declared_size(config, module, size, cpu, memory)
         price_in(config.aws.region, config.ecs)
@@ -175,11 +180,18 @@ class FargateOperator(BaseOperator):
         config, cloud = lifecycle.host.config, lifecycle.host.cloud
         if self.deferrable:
             self.defer(
-                trigger=FargateTrigger.of(lifecycle.host, step),
+                trigger=(StepTrigger if step.launch.step else FargateTrigger).of(lifecycle.host, step),
                 method_name="resume",
                 timeout=None if step.timeout is None else timedelta(seconds=step.timeout),
             )
-        task, self._position = wait_in_worker(cloud, config.ecs.cluster, step.watch, step.stream, self._emit)
+        task, self._position = wait_in_worker(
+            cloud,
+            config.ecs.cluster,
+            step.watch,
+            step.stream,
+            self._emit,
+            look=lambda: lifecycle.launcher.describe(step.launch),
+        )
         self._forward_log(lifecycle, self._position)
         return lifecycle.settle(task)
 
@@ -224,6 +236,7 @@ class FargateOperator(BaseOperator):
             capacity=self.capacity or module.capacity or config.ecs.capacity,
             execution_timeout=self.execution_timeout.total_seconds() if self.execution_timeout else None,
             asked=Asked(dag_run.run_type.value, dag_run.triggering_user_name, dag_run.conf or {}),
+            session=session_of(self) if self.session else None,
         )
 
     def _choose_release(self, context: Context, config: Config, cloud: Cloud) -> None:
@@ -241,7 +254,7 @@ class FargateOperator(BaseOperator):
         last = lifecycle.last_launch()
         if last is None or last.arn is None:
             return
-        lines, self._position = logs.read_on(lifecycle.host.cloud, log_stream(lifecycle.host, last.arn), position)
+        lines, self._position = logs.read_on(lifecycle.host.cloud, log_stream(lifecycle.host, last), position)
         for line in lines:
             self._emit(line)
 

@@ -101,7 +101,7 @@ class FargateTrigger(BaseTrigger):
         follower = self._follower(cloud, watch)
         following = asyncio.create_task(follower.run())
         try:
-            task = await poll_loop(cloud, self.cluster, self.calls_per_second, self.max_backoff).wait(watch)
+            task = await self._ended(cloud, watch)
         finally:
             following.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -113,10 +113,9 @@ class FargateTrigger(BaseTrigger):
         cloud, arn = Cloud(**self.cloud), self.watch["arn"]
         clock = asyncio.get_running_loop().time
         log_until = clock() + STOP_AND_LOG_SECONDS
-        async with asyncio.timeout(STOP_SECONDS), async_client(cloud, "ecs") as ecs:
-            await stop_async(ecs, self.cluster, arn, StopReason.KILLED)
-            self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
-            task = await self._stopped(ecs, arn)
+        self.log.info("Stopping %s: the task was cleared, failed or deleted in Airflow", arn)
+        async with asyncio.timeout(STOP_SECONDS):
+            task = await self._stop(cloud)
         self.log.info("%s has stopped", arn)
         await self._follower(cloud, Watch.of(self.watch)).finish(log_until - clock())
         if task:
@@ -136,12 +135,20 @@ class FargateTrigger(BaseTrigger):
             save_seconds=settings["save"],
         )
 
-    async def _stopped(self, ecs: Any, arn: str) -> dict[str, Any] | None:
-        while True:
-            task = (await describe_async(ecs, self.cluster, [arn])).get(arn)
-            if task is None or task["lastStatus"] == "STOPPED":
-                return task
-            await asyncio.sleep(1)
+    async def _ended(self, cloud: Cloud, watch: Watch) -> dict[str, Any] | None:
+        """Return the task once it is STOPPED, or None when ECS forgot it."""
+        return await poll_loop(cloud, self.cluster, self.calls_per_second, self.max_backoff).wait(watch)
+
+    async def _stop(self, cloud: Cloud) -> dict[str, Any] | None:
+        """Stop the task and return it once it is STOPPED, or None when ECS forgot it."""
+        arn = self.watch["arn"]
+        async with async_client(cloud, "ecs") as ecs:
+            await stop_async(ecs, self.cluster, arn, StopReason.KILLED)
+            while True:
+                task = (await describe_async(ecs, self.cluster, [arn])).get(arn)
+                if task is None or task["lastStatus"] == "STOPPED":
+                    return task
+                await asyncio.sleep(1)
 
     async def _close_audit(self, cloud: Cloud, task: dict[str, Any]) -> None:
         """Complete the audit record that was written at launch: no worker comes back to do it."""

@@ -50,6 +50,8 @@ class AuditRecord(BaseModel):
     reported_digest: str | None
     task_definition: str
     task_arn: str | None
+    shared: str = ""
+    """Session and number of the shared container that it was a step of; empty: it had its own."""
 
     cpu: int
     memory: int
@@ -65,7 +67,8 @@ class AuditRecord(BaseModel):
     started_at: float | None
     stopped_at: float | None
     seconds: float | None
-    """Billed seconds: from the start of the image pull to the stop; None while that is not known."""
+    """Billed seconds: from the start of the image pull to the stop, of a shared container the step's part; None while
+    that is not known."""
     price: Price | None = None
     """What cost_usd is computed from; None in records of version 0.1."""
     cost_usd: float | None

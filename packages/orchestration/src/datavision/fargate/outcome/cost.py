@@ -35,8 +35,8 @@ def price_in(region: str, ecs: Ecs) -> Price:
         ) from None
 
 
-def cost_usd(size: FargateSize, seconds: float, price: Price, *, spot: bool) -> float:
-    """Return the dollars for `seconds` from the start of the image pull to the stop."""
-    hours = max(seconds, MINIMUM_SECONDS) / 3600
+def cost_usd(size: FargateSize, seconds: float, price: Price, *, spot: bool, part: bool = False) -> float:
+    """Return the dollars for `seconds` from the start of the image pull to the stop, or for a part of that time."""
+    hours = (seconds if part else max(seconds, MINIMUM_SECONDS)) / 3600
     full = (size.cpu / 1024 * price.cpu_hour + size.memory / 1024 * price.gb_hour) * hours
     return round(full * (price.spot_factor if spot else 1), 6)

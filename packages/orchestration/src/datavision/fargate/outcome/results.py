@@ -17,7 +17,8 @@ from datavision.fargate.edge.json_objects import read_json
 RESULT_URI_VARIABLE = "DATAVISION_RESULT_URI"
 MAX_RESULT_BYTES = 48 * 1024
 """The module's part (the image contract). `datavision_runtime` has both facts too; a test compares the two."""
-_ENVELOPE_BYTES = 4 * 1024
+MAX_DELIVERY_BYTES = MAX_RESULT_BYTES + 4 * 1024
+"""With what the entry point adds."""
 
 
 class Measured(BaseModel):
@@ -30,6 +31,10 @@ class Measured(BaseModel):
     bytes_written: int
     started_at: datetime
     finished_at: datetime
+    billed_seconds: float | None = None
+    """In a shared container: the step's share of its time."""
+    ended_by: str | None = None
+    """In a shared container: why the step was ended from outside."""
 
 
 class Delivery(Measured):
@@ -43,7 +48,7 @@ class Delivery(Measured):
 
     def measured(self) -> dict[str, Any]:
         """Return what the entry point measured as plain JSON."""
-        return self.model_dump(mode="json", exclude={"result"})
+        return self.model_dump(mode="json", exclude={"result"}, exclude_none=True)
 
 
 @dataclass(frozen=True)
@@ -60,11 +65,16 @@ Delivered = Delivery | BadDelivery | None
 def fetch(cloud: Cloud, bucket: str, key: str) -> Delivered:
     """Return what a launch delivered, what is wrong with it, or None when it delivered nothing."""
     try:
-        value = read_json(cloud, bucket, key, MAX_RESULT_BYTES + _ENVELOPE_BYTES)
+        return read(read_json(cloud, bucket, key, MAX_DELIVERY_BYTES), f"s3://{bucket}/{key}")
+    except ValueError as error:
+        return BadDelivery(str(error))
+
+
+def read(value: Any, where: str) -> Delivered:
+    """Return the JSON value found at `where` as a delivery; None, as what was not found, stays None."""
+    try:
         return None if value is None else Delivery.model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the object"
-        return BadDelivery(f"s3://{bucket}/{key}: {where}: {first['msg']}")
-    except ValueError as error:
-        return BadDelivery(str(error))
+        field = ".".join(map(str, first["loc"])) or "the object"
+        return BadDelivery(f"{where}: {field}: {first['msg']}")

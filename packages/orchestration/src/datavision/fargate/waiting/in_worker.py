@@ -14,9 +14,22 @@ ERRORS_TOLERATED_SECONDS = 600.0
 
 
 def wait_in_worker(
-    cloud: Cloud, cluster: str, watch: Watch, stream: logs.LogStream, emit: Callable[[str], None]
+    cloud: Cloud,
+    cluster: str,
+    watch: Watch,
+    stream: logs.LogStream,
+    emit: Callable[[str], None],
+    look: Callable[[], dict[str, Any] | None] | None = None,
 ) -> tuple[dict[str, Any] | None, str | None]:
     """Return the stopped task (None: ECS forgot it) and how far its log was forwarded.
+
+    Args:
+        cloud: Where it runs.
+        cluster: Its cluster.
+        watch: The task.
+        stream: Its log.
+        emit: Takes each line of the log.
+        look: Returns the task as `describe` would, for what is only a part of one.
 
     Raises:
         ClientError: DescribeTasks kept failing; a retry attaches to the container, which keeps running.
@@ -28,7 +41,7 @@ def wait_in_worker(
     failing_since: float | None = None
     while True:
         try:
-            task = describe(client(cloud, "ecs"), cluster, watch.arn)
+            task = look() if look else describe(client(cloud, "ecs"), cluster, watch.arn)
             failing_since = None
         except (ClientError, BotoCoreError):
             failing_since = failing_since or time.monotonic()
@@ -37,13 +50,13 @@ def wait_in_worker(
             forget_clients()
             time.sleep(watch.max_interval)
             continue
-        look = watch.see(task, time.time())
-        if look.verdict in (Verdict.STOPPED, Verdict.MISSING):
+        seen = watch.see(task, time.time())
+        if seen.verdict in (Verdict.STOPPED, Verdict.MISSING):
             return task, position
-        if look.verdict is Verdict.STOP and look.reason:
-            stop(client(cloud, "ecs"), cluster, watch.arn, look.reason)
+        if seen.verdict is Verdict.STOP and seen.reason:
+            stop(client(cloud, "ecs"), cluster, watch.arn, seen.reason)
         if watch.running:
             lines, position = logs.read_on(cloud, stream, position)
             for line in lines:
                 emit(line)
-        time.sleep(look.next_in)
+        time.sleep(seen.next_in)

@@ -30,7 +30,7 @@ CALLS_AT_ONCE = 4
 """Concurrent calls, so that polling many tasks does not take the sum of their latencies."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting:
     watch: Watch
     answer: "asyncio.Future[dict[str, Any] | None]"
@@ -47,7 +47,8 @@ class PollLoop:
     max_backoff: float
     """Seconds between two calls that fail, at most."""
     calls: int = field(default=0, init=False)
-    _waiting: dict[str, _Waiting] = field(default_factory=dict, init=False)
+    _waiting: list[_Waiting] = field(default_factory=list, init=False)
+    """Several may wait for one task: the steps of a shared container."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loop: "asyncio.Task[None] | None" = field(default=None, init=False)
 
@@ -55,15 +56,15 @@ class PollLoop:
         """Return the condensed task once it has stopped, or None when ECS forgot it."""
         loop = asyncio.get_running_loop()
         entry = _Waiting(watch, loop.create_future(), loop.time())
-        self._waiting[watch.arn] = entry
+        self._waiting.append(entry)
         self._changed.set()
         if self._loop is None or self._loop.done():
             self._loop = loop.create_task(self._run(), name=f"ecs-poll-{self.cluster}")
         try:
             return await entry.answer
         finally:
-            if self._waiting.get(watch.arn) is entry:
-                del self._waiting[watch.arn]
+            if entry in self._waiting:
+                self._waiting.remove(entry)
             self._changed.set()
 
     async def _run(self) -> None:
@@ -91,7 +92,7 @@ class PollLoop:
         """Poll the tasks that are due, or sleep until one is; return whether a call was made."""
         loop = asyncio.get_running_loop()
         self._changed.clear()
-        first_due = min(entry.due for entry in self._waiting.values())
+        first_due = min(entry.due for entry in self._waiting)
         if (pause := first_due - loop.time()) > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), pause)
@@ -106,7 +107,7 @@ class PollLoop:
 
     def _batches(self, now: float) -> list[list[_Waiting]]:
         """Return the tasks to poll, in full calls if there are enough: spare places go to those that are due next."""
-        entries = sorted(self._waiting.values(), key=lambda entry: entry.due)
+        entries = sorted(self._waiting, key=lambda entry: entry.due)
         due = sum(entry.due <= now for entry in entries)
         count = min(math.ceil(due / DESCRIBE_LIMIT), CALLS_AT_ONCE)
         return [entries[start * DESCRIBE_LIMIT :][:DESCRIBE_LIMIT] for start in range(count)]
@@ -114,7 +115,7 @@ class PollLoop:
     async def _ask(self, ecs: Any, batch: list[_Waiting]) -> None:
         await self.limiter.acquire()
         self.calls += 1
-        found = await describe_async(ecs, self.cluster, [entry.watch.arn for entry in batch])
+        found = await describe_async(ecs, self.cluster, list({entry.watch.arn: None for entry in batch}))
         for entry in batch:
             await self._tell(ecs, entry, found.get(entry.watch.arn))
 
@@ -122,7 +123,8 @@ class PollLoop:
         look: Look = entry.watch.see(task, time.time())
         entry.due = asyncio.get_running_loop().time() + look.next_in
         if look.verdict in (Verdict.STOPPED, Verdict.MISSING):
-            self._waiting.pop(entry.watch.arn, None)
+            if entry in self._waiting:
+                self._waiting.remove(entry)
             if not entry.answer.done():
                 entry.answer.set_result(task)
         elif look.verdict is Verdict.STOP and look.reason:

@@ -46,6 +46,8 @@ class Watch:
     """Seconds after the launch within which an unknown task is waited for."""
     missing_looks: int = field(default=0, init=False)
     running: bool = field(default=False, init=False)
+    seen: Mapping[str, Any] | None = field(default=None, init=False)
+    """The task at the last look."""
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments that build the same watch elsewhere, as plain JSON."""
@@ -66,6 +68,7 @@ class Watch:
 
     def see(self, task: Mapping[str, Any] | None, now: float) -> Look:
         """Return what to do, given what DescribeTasks returns at `now` (None: MISSING)."""
+        self.seen = task
         if task is None:
             return self._missing(now)
         self.missing_looks = 0
