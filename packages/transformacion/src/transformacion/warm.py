@@ -1,6 +1,5 @@
 """What a shared container loads once for all its steps: dbt, its adapter, the report, and the parsed project."""
 
-import os
 from importlib import import_module
 
 from transformacion.runner import parse_project
@@ -19,11 +18,4 @@ def warm() -> None:
     """Import what the commands import as they run, and leave dbt's parse results where each command looks for them."""
     for name in _MODULES:
         import_module(name)
-    # In a process of its own: dbt leaves threads and state behind, and steps are to be forked from neither.
-    child = os.fork()
-    if child == 0:
-        try:
-            parse_project()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
+    parse_project()
