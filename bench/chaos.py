@@ -1,10 +1,12 @@
 """kill -9 of Airflow's scheduler, workers and triggerer at random moments, over runs of several Fargate tasks.
 
     python bench/chaos.py --kills 200 --seed 1
+    python bench/chaos.py --kills 50 --seed 1 --shared
 
 Says at the end: containers launched for each task instance (one each is right), containers left running, and how every
 run ended. Also loses answers of RunTask, keeps the triggerer away for longer than a task takes, and restarts the
-database. The seed decides victims and moments.
+database. With --shared the tasks are steps of shared containers, which are killed as well: then a step may be begun
+again, but never while it runs, and never after its end. The seed decides victims and moments.
 """
 
 import argparse
@@ -21,12 +23,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 from airflow_rig import Rig, rig
 
 from datavision.airflow_api import AirflowError
 from datavision.aws import Cloud
+from datavision.fargate.edge.json_objects import list_keys, read_json
 from datavision.fargate.identity import read_tags
 from datavision.fargate.outcome.audit import read_audits
+from datavision.fargate.outcome.results import MAX_DELIVERY_BYTES
 
 DAG = """
 from datetime import datetime, timedelta
@@ -62,10 +67,46 @@ def chaos():
 
 chaos()
 """
+SHARED_DAG = """
+from datetime import datetime, timedelta
+from airflow.sdk import dag, task
+from datavision.fargate import fargate_session
+
+def step(name: str, seconds: int) -> list[str]:
+    return ["python", "{step}", "{folder}", name, str(seconds)]
+
+@dag(
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=100,
+    params={{"release": None}},
+    default_args={{"retries": 100, "retry_delay": timedelta(seconds=1)}},
+)
+def chaos():
+    with fargate_session(module="ingesta", cpu=256, memory=512, idle=timedelta(seconds=10)):
+        @task.fargate()
+        def uno() -> list[str]:
+            return step("uno", 4)
+
+        @task.fargate()
+        def parte(n: int) -> list[str]:
+            return step(f"parte{{n}}", 2 + n)
+
+        @task.fargate(deferrable=False)
+        def dos() -> list[str]:
+            return step("dos", 5)
+
+        uno() >> parte.expand(n=[0, 3]) >> dos()
+
+chaos()
+"""
+STEP = Path(__file__).with_name("chaos_step.py")
 INSTANCES = 4
-"""Task instances of one run of that DAG."""
+"""Task instances of one run of either DAG."""
 VICTIMS = {"worker": 8, "scheduler": 4, "triggerer": 4, "triggerer away": 1, "database": 1}
 """How often each is chosen, relative to the others."""
+SHARED_VICTIMS = VICTIMS | {"container": 4, "step": 4}
 AWAY_SECONDS = 12.0
 BUSY = (AirflowError, httpx.HTTPError)
 """What the API answers while its database restarts, or the machine is busy."""
@@ -98,6 +139,9 @@ def kill(running: Rig, victim: str, chance: random.Random) -> None:
     if victim == "worker":
         if workers := running.workers():
             running.kill_process(chance.choice(workers))
+    elif victim in ("container", "step"):
+        if found := processes_of(victim):
+            running.kill_process(chance.choice(found))
     elif victim == "database":
         running.postgres.stop()
         running.postgres.start()
@@ -107,6 +151,20 @@ def kill(running: Rig, victim: str, chance: random.Random) -> None:
         if victim.endswith("away"):
             time.sleep(AWAY_SECONDS)
         running.start(name)
+
+
+def processes_of(victim: str) -> list[psutil.Process]:
+    """Return the first processes of all shared containers, or the programs of the steps in them."""
+    program = "datavision-run" if victim == "container" else STEP.name
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if (
+                any(part.endswith(program) for part in process.cmdline())
+                and "ECS_CONTAINER_METADATA_URI_V4" in process.environ()
+            ):
+                found.append(process)
+    return found
 
 
 def keep_running(running: Rig, runs: list[str], at_once: int) -> None:
@@ -141,9 +199,13 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
     by_instance: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for container in running.containers():
         tags = read_tags(container["tags"])
+        if "shared" in tags:
+            verdict.containers += 1
+            continue
         by_instance[tags["run"], tags["task"], tags["map-index"]].append(container)
     audits = read_audits(Cloud.of(running.config), running.config.storage.results_bucket, "local", "chaos")
     delivered = {(item.run_id, item.task_id, item.map_index) for item in audits if item.result}
+    shared = verdict.containers > 0
     with running.api() as api:
         for run in runs:
             if api.run_state("chaos", run) != "success":
@@ -151,7 +213,7 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
             for task in api.tasks("chaos", run):
                 tries[task.try_number] += 1
                 verdict.task_instances += 1
-                if not by_instance.get((run, task.task_id, str(task.map_index))):
+                if not shared and not by_instance.get((run, task.task_id, str(task.map_index))):
                     verdict.missing.append(f"{run} {task.label}")
                 elif (run, task.task_id, task.map_index) not in delivered:
                     verdict.wrong_runs.append(f"{run} {task.label} has no result")
@@ -170,6 +232,24 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
     verdict.runs, verdict.tries = len(runs), dict(sorted(tries.items()))
 
 
+def judge_steps(running: Rig, folder: Path, runs: list[str], verdict: Verdict) -> None:
+    """Look for steps that ran twice at the same time, or again after they had reported success.
+
+    A container that is killed between a step's end and its report leaves nobody who knows that it ended.
+    """
+    cloud, bucket = Cloud.of(running.config), running.config.storage.results_bucket
+    for run in runs:
+        for step in sorted((folder / run).glob("*")):
+            words = step.read_text().split()
+            if step.suffix != ".lock" and "overlap" in words:
+                verdict.duplicates.append({"run": run, "task": step.name, "words": words})
+        reports: Counter[str] = Counter()
+        for key in list_keys(cloud, bucket, f"results/local/chaos/{run}/"):
+            if key.endswith(".json") and read_json(cloud, bucket, key, MAX_DELIVERY_BYTES)["exit_code"] == 0:
+                reports[key.split("/")[4]] += 1
+        verdict.duplicates += [{"run": run, "task": task, "reports": n} for task, n in reports.items() if n > 1]
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--kills", type=int, default=200)
@@ -177,14 +257,19 @@ def main() -> int:
     options.add_argument("--runs-at-once", type=int, default=3)
     options.add_argument("--pause", type=float, default=6.0, help="mean seconds between two kills")
     options.add_argument("--end-seconds", type=float, default=900.0, help="how long runs may take after the last kill")
+    options.add_argument("--shared", action="store_true", help="steps of shared containers, which are killed as well")
     options.add_argument("--keep", action="store_true", help="keep the state folder, with all logs")
     chosen = options.parse_args()
     chance = random.Random(chosen.seed)
-    victims = chance.choices(list(VICTIMS), list(VICTIMS.values()), k=chosen.kills)
+    weights = SHARED_VICTIMS if chosen.shared else VICTIMS
+    victims = chance.choices(list(weights), list(weights.values()), k=chosen.kills)
     state = Path(tempfile.mkdtemp(prefix="datavision-chaos-"))
+    steps = state / "steps"
+    steps.mkdir()
+    dag = SHARED_DAG.format(step=STEP, folder=steps) if chosen.shared else DAG
     began = time.monotonic()
     runs: list[str] = []
-    with rig(state, {"chaos": DAG}) as running:
+    with rig(state, {"chaos": dag}) as running:
         running.fargate.add_fault("response-lost", action="RunTask", probability=0.2)
         for number, victim in enumerate(victims, 1):
             revive(running)
@@ -196,6 +281,8 @@ def main() -> int:
         lost = sum(rule.get("injected", 0) for rule in running.fargate.faults())
         verdict = Verdict(chosen.seed, dict(Counter(victims)), lost)
         judge(running, runs, verdict)
+        if chosen.shared:
+            judge_steps(running, steps, runs, verdict)
     verdict.seconds = round(time.monotonic() - began, 1)
     sys.stdout.write(json.dumps(asdict(verdict) | {"good": verdict.good}, indent=1) + "\n")
     if chosen.keep or not verdict.good:

@@ -22,3 +22,19 @@ def test_kills_at_random_moments_give_neither_a_second_container_nor_a_lost_one(
     assert verdict["containers"] == verdict["task_instances"]
     assert (verdict["duplicates"], verdict["missing"], verdict["wrong_runs"]) == ([], [], [])
     assert verdict["left_running"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_no_step_of_a_shared_container_runs_twice_at_the_same_time_or_again_after_its_end(repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, repository / "bench/chaos.py", "--shared", "--kills", "10", "--seed", "1"],
+        capture_output=True,
+        text=True,
+        timeout=1700,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = json.loads(done.stdout)
+    assert (verdict["duplicates"], verdict["missing"], verdict["wrong_runs"]) == ([], [], [])
+    assert verdict["left_running"] == 0
+    assert 0 < verdict["containers"] < verdict["task_instances"] + verdict["kills"].get("container", 0)

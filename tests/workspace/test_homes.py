@@ -11,10 +11,13 @@ import yaml
 
 import datavision.exit_codes
 import datavision_runtime.exit_codes
+from datavision.fargate.launching import request
 from datavision.fargate.outcome import results
+from datavision.fargate.sharing import inbox
 from datavision.source_tables import SOURCE_TABLES
 from datavision_lakehouse.process_environment import variables_set
 from datavision_runtime import process_environment, result
+from datavision_runtime.shared import messages
 from ingesta.tables import TABLES as LOADED_TABLES
 
 ROOT = Path(__file__).parents[2]
@@ -26,8 +29,12 @@ WHICH_ENVIRONMENT = re.compile(
 )
 ANSWERS = {"environment.py", "release/pins/git.py"}
 """Who may ask: the object that answers for everybody, and git's edge about its own repository."""
-WRITERS = {"packages/lakehouse/src/datavision_lakehouse/process_environment.py"}
-"""It sets variables for the time of a block, for DuckDB and dbt, which read them in our process."""
+WRITERS = {
+    "packages/lakehouse/src/datavision_lakehouse/process_environment.py",
+    "packages/runtime/src/datavision_runtime/process_environment.py",
+}
+"""The first sets variables for the time of a block, for DuckDB and dbt, which read them in our process; the second sets
+those of a step in the process that was forked for it."""
 
 
 def python_files() -> Iterator[Path]:
@@ -130,6 +137,8 @@ def test_commands_operators_and_modules_mean_the_same_by_an_exit_code() -> None:
 def test_the_operator_reads_a_result_where_and_as_large_as_the_entry_point_writes_it() -> None:
     assert results.RESULT_URI_VARIABLE == process_environment.RESULT_URI_VARIABLE
     assert results.MAX_RESULT_BYTES == result.MAX_RESULT_BYTES
+    assert request.SHARED_VARIABLE == process_environment.SHARED_VARIABLE
+    assert (inbox.INBOX, inbox.SLOT_DIGITS) == (messages.INBOX, messages.SLOT_DIGITS)
 
 
 def test_what_the_dags_announce_is_what_ingesta_loads_the_sample_source_makes_and_dbt_reads() -> None:

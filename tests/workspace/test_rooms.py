@@ -12,7 +12,7 @@ PUBLIC = {
     "datavision": "",
     "datavision.fargate": "BusinessError DigestMismatchError FargateError FargateOperator LaunchError LostTaskError "
     "MemoryCeilingError OutOfMemoryError PermanentStartError QualityError RejectedLaunchError ResultError RunError "
-    "StoppedError TaskTimeoutError UsageError fargate_task",
+    "StoppedError TaskTimeoutError UsageError fargate_session fargate_task",
     "datavision_lakehouse": "LAKE ConfigurationError LakehouseError LakehouseSettings LandingSettings ModuleSettings "
     "NotInitialized ReportsSettings SourceSettings Unavailable UnknownLoad check connect dbt_profile settings_for",
     "datavision_runtime": "ResultError read_result write_result",

@@ -51,6 +51,7 @@ class Step:
         writer.close()
         self._pid = self._process.pid or 0
         self._tree = TreeUsage(psutil.Process(self._pid), forked=True)
+        self._tree.sample()
         self._pump = threading.Thread(target=pump, args=(reader, log.write), name=f"output {asked.name}", daemon=True)
         self._pump.start()
 

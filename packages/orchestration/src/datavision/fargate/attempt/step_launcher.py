@@ -19,7 +19,7 @@ from datavision.fargate.edge.logs import LogStream
 from datavision.fargate.launching import record
 from datavision.fargate.launching.record import LaunchRecord
 from datavision.fargate.launching.request import Refusal, RefusedError, for_container, run_task
-from datavision.fargate.outcome.results import fetch
+from datavision.fargate.outcome.results import RESULT_URI_VARIABLE, fetch
 from datavision.fargate.sharing.container import SharedContainer, SharedContainers
 from datavision.fargate.sharing.inbox import Inbox
 from datavision.fargate.sharing.session import Session
@@ -190,4 +190,4 @@ def _ended(task: Mapping[str, Any] | None) -> bool:
 
 
 def _variables(override: Mapping[str, Any]) -> dict[str, str]:
-    return {item["name"]: item["value"] for item in override["environment"] if item["name"] != "DATAVISION_RESULT_URI"}
+    return {item["name"]: item["value"] for item in override["environment"] if item["name"] != RESULT_URI_VARIABLE}
