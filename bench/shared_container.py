@@ -128,7 +128,8 @@ def measure(stack: RunningStack, config: Config, pipeline: str) -> Measured:
 
 def tasks(config: Config) -> dict[str, dict[str, Any]]:
     """Return every task that ECS still knows."""
-    ecs, found = client(Cloud.of(config), "ecs"), {}
+    ecs = client(Cloud.of(config), "ecs")
+    found: dict[str, dict[str, Any]] = {}
     for status in ("RUNNING", "STOPPED"):
         pages = ecs.get_paginator("list_tasks").paginate(cluster=config.ecs.cluster, desiredStatus=status)
         for page in pages:
@@ -177,6 +178,10 @@ def summary(runs: list[Measured], start: float) -> dict[str, Any]:
     }
 
 
+def say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--rounds", type=int, default=3)
@@ -188,7 +193,7 @@ def main() -> None:
         prepare(folder)
         os.chdir(folder)
         os.environ["DATAVISION_STATE_DIR"] = str(folder / ".datavision")
-        with local_stack(lambda text: sys.stderr.write(f"{text}\n")) as stack:
+        with local_stack(say) as stack:
             config = stack.config
             with AirflowApi(str(stack.airflow_url), password=stack.airflow_password) as api:
                 for pipeline in (SHARED, OWN, STOCK):
@@ -199,7 +204,7 @@ def main() -> None:
             for number in range(chosen.rounds):
                 for pipeline in (SHARED, OWN, STOCK):
                     runs.append(measure(stack, config, pipeline))
-                    sys.stderr.write(f"round {number + 1}: {runs[-1]}\n")
+                    say(f"round {number + 1}: {runs[-1]}")
     RESULT.write_text(json.dumps(summary(runs, chosen.start), indent=1) + "\n")
     sys.stdout.write(RESULT.read_text())
 
