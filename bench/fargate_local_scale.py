@@ -161,7 +161,7 @@ def many_records(bench: Bench, state: Path, count: int) -> None:
     columns = "cluster, family, group_name, started_by, launch_type, desired_status, last_status, stopped_at, tags"
     with database:
         database.execute(
-            f"with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})"  # noqa: S608 - a number
+            f"with recursive n(i) as (select 1 union all select i + 1 from n where i < {count})"
             f" insert into tasks (arn, body, {columns})"
             f" select arn || i, body, {columns} from n, (select * from tasks where arn = '{arns[0]}')"
         )

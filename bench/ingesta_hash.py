@@ -62,7 +62,7 @@ def source_query(url: str, expressions: str) -> Taken:
         connection.execute("SET max_parallel_workers_per_gather = 0")
         backend = psutil.Process(connection.info.backend_pid)
         before = backend.cpu_times()
-        query = f"EXPLAIN (ANALYZE, SERIALIZE BINARY, TIMING OFF, FORMAT JSON) SELECT {expressions} FROM contents"  # noqa: S608 - columns of this file
+        query = f"EXPLAIN (ANALYZE, SERIALIZE BINARY, TIMING OFF, FORMAT JSON) SELECT {expressions} FROM contents"
         row = connection.execute(query.encode()).fetchone()
         after = backend.cpu_times()
     assert row
