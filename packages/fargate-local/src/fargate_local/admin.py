@@ -1,4 +1,4 @@
-"""The admin endpoint under ``/_fargate/``: health, fault rules at run time, and the permissions that were used."""
+"""The admin endpoint under ``/_fargate/``: health, fault rules, permissions that were used, codes for the page."""
 
 import json
 from collections.abc import Callable
@@ -11,11 +11,21 @@ NOT_STRICT = "this server evaluates no permissions: start it with `fargate-local
 
 
 class Admin:
-    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``GET iam/used`` of a strict server."""
+    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``GET iam/used``; ``POST codes``.
 
-    def __init__(self, rules: FaultRules, used: Callable[[], list[dict[str, Any]]] | None = None) -> None:
+    ``used`` reports what a strict server's roles did; ``new_code`` returns what lets a browser in, None where nothing
+    has to.
+    """
+
+    def __init__(
+        self,
+        rules: FaultRules,
+        used: Callable[[], list[dict[str, Any]]] | None,
+        new_code: Callable[[], str | None],
+    ) -> None:
         self._rules = rules
         self._used = used
+        self._new_code = new_code
 
     def answer(self, request: CloudRequest) -> CloudResponse:
         """Answer one request."""
@@ -32,6 +42,8 @@ class Admin:
                 return reply(200, {"rules": []})
             case ("DELETE", "faults", number) if number.isdigit() and self._rules.remove(int(number)):
                 return reply(200, {"rules": self._rules.listed()})
+            case ("POST", "codes", ""):
+                return reply(200, {"code": self._new_code()})
             case ("GET", "iam", "used"):
                 if self._used is None:
                     return reply(404, {"message": NOT_STRICT})

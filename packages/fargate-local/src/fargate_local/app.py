@@ -17,6 +17,7 @@ from fargate_local.identity import caller_identity
 from fargate_local.protocol.errors import EcsError, ServerError
 from fargate_local.strict.authorizer import Authorizer
 from fargate_local.task_endpoints import TaskEndpoints
+from fargate_local.ui.routes import Ui
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Application:
         faults: ApiFaults,
         endpoints: TaskEndpoints,
         admin: Admin,
+        ui: Ui,
         guard: Guard | None,
         authorizer: Authorizer | None = None,
     ) -> None:
@@ -45,6 +47,7 @@ class Application:
         self._faults = faults
         self._endpoints = endpoints
         self._admin = admin
+        self._ui = ui
         self._guard = guard
         self._authorizer = authorizer
 
@@ -75,6 +78,8 @@ class Application:
     def _answer(self, request: CloudRequest) -> CloudResponse:
         if request.path.startswith(("/v2/credentials/", "/v3/", "/v4/")) and "authorization" not in request.headers:
             return document(self._endpoints.answer(request.path))
+        if self._ui.owns(request.path):
+            return self._ui.answer(request)
         refusal = self._guard.refusal(request) if self._guard else None
         if refusal:
             return refusal

@@ -15,6 +15,7 @@ WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 CORS: Final = "access-control-"
 OWN_SITE: Final = ("same-origin", "none")
+PAGE: Final = "/_fargate/ui"
 
 
 class Door:
@@ -49,7 +50,7 @@ class Door:
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and origin.lower() != f"http://{host.lower()}":
             return f"Pages of {origin!r} may not call this server: it serves programs, not web pages."
-        if environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_SITE and not opens_an_object(environ):
+        if environ.get("HTTP_SEC_FETCH_SITE", "none") not in OWN_SITE and not opens_in_a_tab(environ):
             return "Other web pages may link to objects of this server, but not call it."
         return None
 
@@ -67,15 +68,23 @@ class Door:
         return True
 
 
-def opens_an_object(environ: dict[str, Any]) -> bool:
-    """Return whether someone follows a link to an S3 object, which opens in a tab of its own."""
-    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    scope = query.get("X-Amz-Credential", ["///s3"])[0].split("/")
-    return (
+def opens_in_a_tab(environ: dict[str, Any]) -> bool:
+    """Return whether someone follows a link to what may open in a tab of its own: an S3 object, or the empty page."""
+    navigates = (
         environ["REQUEST_METHOD"] == "GET"
         and environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
         and environ.get("HTTP_SEC_FETCH_DEST") == "document"
-        and not environ["PATH_INFO"].startswith(("/_fargate/", "/moto-api"))
+    )
+    # The page holds nothing before it has exchanged its code, which `fargate-local ui` leads to from a file.
+    return navigates and (environ["PATH_INFO"] == PAGE or is_object(environ))
+
+
+def is_object(environ: dict[str, Any]) -> bool:
+    """Return whether a request is for an S3 object."""
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+    scope = query.get("X-Amz-Credential", ["///s3"])[0].split("/")
+    return (
+        not environ["PATH_INFO"].startswith(("/_fargate/", "/moto-api"))
         and "Action" not in query
         and len(scope) > 3
         and scope[3] == "s3"

@@ -57,6 +57,12 @@ class HttpServer:
         host, port = self._server.bind_addr[:2]
         return f"http://{host}:{port}"
 
+    @property
+    def port(self) -> int:
+        """The port that was really bound."""
+        port: int = self._server.bind_addr[1]
+        return port
+
     def serve(self, app: WsgiApp) -> None:
         """Start answering, in a thread."""
         self._server.wsgi_app = droppable(app)

@@ -86,6 +86,11 @@ def shared_key_file(url: str, process: ProcessEnvironment | None = None) -> Path
     return base / "fargate-local" / f"{urlsplit(url).port}.json"
 
 
+def page_file(url: str) -> Path:
+    """Where `fargate-local ui` leaves what leads a browser to a server's page."""
+    return shared_key_file(url).with_suffix(".html")
+
+
 def access_key_id(prefix: str) -> str:
     """Return a random identifier in AWS's format: twenty capitals and digits, which moto recognizes too."""
     return prefix + "".join(secrets.choice(LETTERS) for _ in range(20 - len(prefix)))
@@ -126,6 +131,7 @@ class TaskKeys:
 
 
 def forget_shared_key(url: str) -> None:
-    """Remove the file that `shared_key_file` names."""
-    with suppress(OSError):
-        shared_key_file(url).unlink(missing_ok=True)
+    """Remove the file that `shared_key_file` names, and the one that `page_file` does."""
+    for file in (shared_key_file(url), page_file(url)):
+        with suppress(OSError):
+            file.unlink(missing_ok=True)

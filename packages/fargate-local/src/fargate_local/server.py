@@ -41,6 +41,9 @@ from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
 from fargate_local.strict.network import Network
 from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
+from fargate_local.ui.routes import Ui
+from fargate_local.ui.sessions import Sessions
+from fargate_local.ui.view import View
 
 
 @dataclass(frozen=True)
@@ -147,9 +150,14 @@ class Server:
         self._gate.on_service_wish(services.wish)
         neighbours = Neighbours(self._gate, self._records, services)
         guard = None if settings.open else Guard(self.key, task_keys)
-        admin = Admin(rules, authorizer.ledger.report if authorizer else None)
+        sessions = None if settings.open else Sessions()
+        admin = Admin(
+            rules, authorizer.ledger.report if authorizer else None, sessions.new_code if sessions else no_code
+        )
+        view = View(self._gate, catalog, self._records, self._service_records, rules, actions.stop_task)
+        ui = Ui(view, sessions, self._http.port)
         by_name = actions.by_name | services.by_name
-        application = Application(self._gate, by_name, neighbours, faults, endpoints, admin, guard, authorizer)
+        application = Application(self._gate, by_name, neighbours, faults, endpoints, admin, ui, guard, authorizer)
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def close(self) -> None:
@@ -165,6 +173,10 @@ class Server:
         self._service_records.close()
         if self._lock:
             self._lock.release()
+
+
+def no_code() -> None:
+    """Return no code: an open server's page asks for none."""
 
 
 def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:

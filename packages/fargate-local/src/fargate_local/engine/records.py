@@ -117,6 +117,35 @@ class Records:
             ).fetchall()
         return dict(rows)
 
+    def newest(self, cluster: str, desired: str, search: str, before: int | None, limit: int) -> list[tuple[int, str]]:
+        """Return the (position, body as JSON text) of a cluster's tasks, the newest first.
+
+        `desired` is their desired status, `search` a part of an id, a family or of who started them; `before` is a
+        position that they come before.
+        """
+        clauses = ["cluster = ?", "desired_status = ?"]
+        values: list[str | int] = [cluster, desired]
+        if before is not None:
+            clauses.append("seq < ?")
+            values.append(before)
+        if search:
+            clauses.append("instr(arn || ' ' || family || ' ' || coalesce(started_by, ''), ?) > 0")
+            values.append(search)
+        query = f"select seq, body from tasks where {' and '.join(clauses)} order by seq desc limit ?"  # noqa: S608 - clauses from above only
+        with self._lock:
+            return self._db.execute(query, [*values, limit]).fetchall()
+
+    def tally(self, cluster: str) -> dict[str, int]:
+        """Return how many tasks of a cluster are in each state; those that are to stop count as STOPPED."""
+        with self._lock:
+            rows = self._db.execute(
+                "select last_status, count(*) from tasks where cluster = ? and desired_status = 'RUNNING'"
+                " group by last_status union all"
+                " select 'STOPPED', count(*) from tasks where cluster = ? and desired_status = 'STOPPED'",
+                (cluster, cluster),
+            ).fetchall()
+        return dict(rows)
+
     def unfinished(self) -> list[dict[str, Any]]:
         """Return every task that has not reached STOPPED."""
         with self._lock:
