@@ -162,6 +162,7 @@ def test_serve_ends_on_a_signal_though_nobody_reads_what_it_says() -> None:
     ("words", "message"),
     [
         (["--registry-map", "nonsense"], "write REGISTRY=HOST:PORT"),
+        (["--smtp", "nonsense"], "write HOST:PORT"),
         (["--faults", "/no/such/file.toml"], "cannot read fault rules"),
         (["--host", "203.0.113.1"], "cannot listen on 203.0.113.1:0"),
     ],

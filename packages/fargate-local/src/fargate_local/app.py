@@ -9,6 +9,7 @@ from typing import Any
 from fargate_local.admin import Admin
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest, CloudResponse, MalformedRequestError
+from fargate_local.deliveries.office import Deliveries
 from fargate_local.ecs.launchers import check_launcher
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.faults.api import ApiFaults, ResponseLostError
@@ -38,6 +39,7 @@ class Application:
         endpoints: TaskEndpoints,
         admin: Admin,
         ui: Ui,
+        deliveries: Deliveries,
         guard: Guard | None,
         authorizer: Authorizer | None = None,
     ) -> None:
@@ -48,6 +50,7 @@ class Application:
         self._endpoints = endpoints
         self._admin = admin
         self._ui = ui
+        self._deliveries = deliveries
         self._guard = guard
         self._authorizer = authorizer
 
@@ -80,6 +83,8 @@ class Application:
             return document(self._endpoints.answer(request.path))
         if self._ui.owns(request.path):
             return self._ui.answer(request)
+        if self._deliveries.owns(request.path):
+            return self._deliveries.answer(request)
         refusal = self._guard.refusal(request) if self._guard else None
         if refusal:
             return refusal
@@ -91,7 +96,9 @@ class Application:
         if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
             return self._ecs(request)
         check_launcher(request, self._gate)
-        return caller_identity(request, self._endpoints) or self._gate.handle(request)
+        response = caller_identity(request, self._endpoints) or self._gate.handle(request)
+        self._deliveries.sent(request, response)
+        return response
 
     def _ecs(self, request: CloudRequest) -> CloudResponse:
         self._faults.before(request)

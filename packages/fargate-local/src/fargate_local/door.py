@@ -15,7 +15,7 @@ WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 CORS: Final = "access-control-"
 OWN_SITE: Final = ("same-origin", "none")
-PAGE: Final = "/_fargate/ui"
+LINKED: Final = ("/_fargate/ui", "/_fargate/sns")
 
 
 class Door:
@@ -69,14 +69,15 @@ class Door:
 
 
 def opens_in_a_tab(environ: dict[str, Any]) -> bool:
-    """Return whether someone follows a link to what may open in a tab of its own: an S3 object, or the empty page."""
+    """Return whether someone follows a link to what may open in a tab of its own: an S3 object, `LINKED`."""
     navigates = (
         environ["REQUEST_METHOD"] == "GET"
         and environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
         and environ.get("HTTP_SEC_FETCH_DEST") == "document"
     )
-    # The page holds nothing before it has exchanged its code, which `fargate-local ui` leads to from a file.
-    return navigates and (environ["PATH_INFO"] == PAGE or is_object(environ))
+    # The page holds nothing before it has exchanged its code, which `fargate-local ui` leads to from a file; the links
+    # in SNS's mails carry a token.
+    return navigates and (environ["PATH_INFO"] in LINKED or is_object(environ))
 
 
 def is_object(environ: dict[str, Any]) -> bool:

@@ -1,6 +1,8 @@
 """The server: all parts put together in one process."""
 
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from fargate_local.clock import Clock
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.deliveries.office import Deliveries
+from fargate_local.deliveries.outlets import SmtpServer
 from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
@@ -54,7 +58,8 @@ class Settings:
     of this machine that clients may use besides ``localhost`` and addresses in numbers; an ``open`` server asks for no
     key. A ``strict`` one evaluates IAM for every call, gives tasks only the ways out that their VPC has, and keeps the
     account's quotas, of which ``vcpus`` is one. Tasks start as fast as this machine can, or in Fargate's times
-    multiplied by ``start_times``.
+    multiplied by ``start_times``. Mails go to ``smtp``, or else to a folder; notifications to this machine and to the
+    hosts ``deliver_to``.
     """
 
     host: str = "127.0.0.1"
@@ -73,6 +78,8 @@ class Settings:
     strict: bool = False
     vcpus: float = NEW_ACCOUNT_VCPUS
     start_times: float = 0.0
+    smtp: SmtpServer | None = None
+    deliver_to: tuple[str, ...] = ()
 
 
 class Server:
@@ -157,8 +164,20 @@ class Server:
         view = View(self._gate, catalog, self._records, self._service_records, rules, actions.stop_task)
         ui = Ui(view, sessions, self._http.port)
         by_name = actions.by_name | services.by_name
-        application = Application(self._gate, by_name, neighbours, faults, endpoints, admin, ui, guard, authorizer)
+        self._deliveries = self._make_deliveries(settings, clients)
+        application = Application(
+            self._gate, by_name, neighbours, faults, endpoints, admin, ui, self._deliveries, guard, authorizer
+        )
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
+
+    def _make_deliveries(self, settings: Settings, clients: CloudClients) -> Deliveries:
+        # Without a state folder mails last as long as everything else.
+        self._short_lived = None if settings.state_dir else Path(tempfile.mkdtemp(prefix="fargate-local-"))
+        folder = (settings.state_dir or self._short_lived or Path()) / "mail"
+        secret = self.key.secret_access_key
+        made = Deliveries(clients, self.address, secret, settings.smtp, folder, settings.deliver_to)
+        self._gate.on_notice(made.notice)
+        return made
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
@@ -168,9 +187,12 @@ class Server:
         self._events.close()
         self._interfaces.close()
         self._http.close()
+        self._deliveries.close()
         self._gate.close()
         self._records.close()
         self._service_records.close()
+        if self._short_lived:
+            shutil.rmtree(self._short_lived, ignore_errors=True)
         if self._lock:
             self._lock.release()
 

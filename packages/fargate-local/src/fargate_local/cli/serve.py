@@ -18,6 +18,7 @@ from fargate_local.keys import ServerKey, forget_shared_key, shared_key_file
 from fargate_local.runtimes.names import RuntimeName
 
 if TYPE_CHECKING:
+    from fargate_local.deliveries.outlets import SmtpServer
     from fargate_local.server import Server
 
 SIGNAL_SECONDS = 1.0
@@ -69,6 +70,19 @@ def serve(
             min=0.0, help="Let tasks start in Fargate's times, by image size, multiplied by this; 0 is at once."
         ),
     ] = 0.0,
+    smtp: Annotated[
+        str | None,
+        typer.Option(
+            help="HOST:PORT of an SMTP server for SES's and SNS's mails; else they are kept as files.",
+            show_default=False,
+        ),
+    ] = None,
+    deliver_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Host besides this machine that SNS may call over HTTP; may be repeated.", show_default=False
+        ),
+    ] = None,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds for which a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
@@ -105,6 +119,8 @@ def serve(
             strict=strict,
             vcpus=vcpus,
             start_times=start_times,
+            smtp=parse_smtp(smtp) if smtp else None,
+            deliver_to=tuple(deliver_to or ()),
         )
         server = Server(settings)
         # moto keeps many small objects until the end; scanning them again and again costs latency.
@@ -173,6 +189,21 @@ def parse_registry_map(entries: list[str]) -> dict[str, str]:
             raise UserError(message)
         mapped[registry] = target
     return mapped
+
+
+def parse_smtp(text: str) -> "SmtpServer":
+    """Parse `host:port`.
+
+    Raises:
+        UserError: It is not of that form.
+    """
+    from fargate_local.deliveries.outlets import SmtpServer
+
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        message = f"--smtp {text!r}: write HOST:PORT, for instance 127.0.0.1:1025"
+        raise UserError(message)
+    return SmtpServer(host.strip("[]"), int(port))
 
 
 def listen_for_the_end(until_stdin_closes: bool) -> threading.Event:

@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ from urllib.parse import quote
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from fargate_local.cloud.alarms import publish_alarms
 from fargate_local.cloud.compaction import compact
 from fargate_local.cloud.event_rules import deliver_to_each
 from fargate_local.cloud.journal import Journal, Record
 from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
+from fargate_local.cloud.notifications import Notice, hand_on_notices
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.cloud.template_roles import hand_on_roles
 from fargate_local.cloud.templates import ServiceWish, hand_on_everything, hand_on_services
@@ -51,6 +54,8 @@ class MotoGate:
         self._on_events: Callable[[], None] = no_targets
         # What a template wanted of services before the last stop has happened already.
         self._on_wish: Callable[[ServiceWish], None] = lambda _: None
+        # What SNS had to deliver before the last stop has been delivered, or has been named as lost.
+        self._on_notice: Callable[[Notice], None] = lambda _: None
         self._app = DomainDispatcherApplication(create_backend_app)
         self._journal = Journal(folder) if folder else None
         if self._journal:
@@ -96,6 +101,10 @@ class MotoGate:
     def on_service_wish(self, hear: Callable[[ServiceWish], None]) -> None:
         """Have `hear` told what templates want of services, from now on; it must not ask moto for anything."""
         self._on_wish = hear
+
+    def on_notice(self, hear: Callable[[Notice], None]) -> None:
+        """Have `hear` told what SNS has for endpoints outside, from now on; it must neither wait nor ask moto."""
+        self._on_notice = hear
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -150,6 +159,10 @@ class MotoGate:
                 hand_on_services(lambda wish: self._on_wish(wish))
             if request.service in EVENT_SERVICES:
                 self._on_events()
+            if "moto.sns.models" in sys.modules:
+                hand_on_notices(lambda notice: self._on_notice(notice))
+            if "moto.cloudwatch.models" in sys.modules:
+                publish_alarms()
         if names_aws_policy(request):
             self._seed(seed)
             load_aws_policies()
