@@ -1,11 +1,18 @@
 """The command line: people's words on stdout, sentences for their mistakes, JSON for scripts."""
 
+import contextlib
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
+import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +22,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from fargate_local.cli import app
+from fargate_local.cli.moments import milliseconds
 from fargate_local.cli.output import UserError
 
 
@@ -84,6 +92,86 @@ def test_logs_of_several_containers_are_named(ecs: Ecs, cli: Callable[..., str])
     arn = ecs.finish(family)["taskArn"]
     assert sorted(cli("logs", arn).splitlines()) == ["main | a", "side | b"]
     assert cli("logs", arn, "--container", "main").splitlines() == ["a"]
+
+
+def test_logs_are_narrowed_to_a_span_of_time(ecs: Ecs, cli: Callable[..., str]) -> None:
+    arn = ecs.shell("echo early; sleep 1.2; echo late")
+    ecs.stopped(arn)
+    lines = [json.loads(line) for line in cli("logs", arn, "--json").splitlines()]
+    between = datetime.fromtimestamp((lines[0]["timestamp"] + lines[1]["timestamp"]) / 2000, UTC).isoformat()
+    assert cli("logs", arn, "--since", between).splitlines() == ["late"]
+    assert cli("logs", arn, "--until", between).splitlines() == ["early"]
+    assert cli("logs", arn, "--since", "10m").splitlines() == ["early", "late"]
+    assert cli("logs", arn, "--since", "0s").splitlines() == []
+    assert "write how long ago" in cli("logs", arn, "--since", "yesterday", fails=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("30s", "2026-11-30T11:59:30+00:00"),
+        ("10m", "2026-11-30T11:50:00+00:00"),
+        ("1.5h", "2026-11-30T10:30:00+00:00"),
+        ("2d", "2026-11-28T12:00:00+00:00"),
+        ("2026-11-30T09:15:00Z", "2026-11-30T09:15:00+00:00"),
+        ("2026-11-30T09:15+01:00", "2026-11-30T08:15:00+00:00"),
+    ],
+)
+def test_moments_are_read_as_people_write_them(text: str, moment: str) -> None:
+    noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    expected = datetime.fromisoformat(moment).timestamp() * 1000
+    assert milliseconds(text, "--since", noon) == expected
+
+
+def on_a_terminal(columns: int, environment: dict[str, str], *words: str) -> list[str]:
+    """The lines that a command prints on a terminal of this width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    bare = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "PYTHONWARNINGS")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "fargate_local", *words], stdout=theirs, stderr=theirs, env={**bare, **environment}
+    ) as process:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # Linux's word for the end of a terminal
+            while piece := os.read(ours, 4096):
+                said += piece
+    os.close(ours)
+    assert process.returncode == 0
+    return said.decode().splitlines()
+
+
+def test_ps_fits_the_terminal_and_its_ids_still_name_their_tasks(ecs: Ecs, cli: Callable[..., str]) -> None:
+    arn = ecs.finish(ecs.define_shell("exit 3", family=f"transformacion-{'larga-' * 5}{uuid.uuid4().hex[:8]}"))[
+        "taskArn"
+    ]
+    for columns in (60, 80, 200):
+        lines = on_a_terminal(columns, ecs.cloud.environment, "ps", "--all", "--cluster", ecs.cluster)
+        assert all(len(line) <= columns for line in lines), lines
+        assert len({len(line.split()[0]) for line in lines[1:]}) == 1
+        (mine,) = [line for line in lines if line.startswith(arn.rpartition("/")[2][:12])]
+        assert "STOPPED" in mine
+        assert " 3" in mine
+        assert ("Essential container in task exited" in mine) == (columns == 200)
+    assert json.loads(cli("stop", mine.split()[0], "--json"))["taskArn"] == arn
+
+
+def test_stats_shows_what_running_tasks_use(ecs: Ecs, cli: Callable[..., str]) -> None:
+    busy = "held = bytearray(60 << 20); print(1, flush=True)\nwhile True: pass"
+    arn = ecs.run(ecs.define({"command": [sys.executable, "-c", busy], "logged": True}))
+    idle = ecs.shell("echo 1; sleep 600")
+    for each in (arn, idle):
+        ecs.log_line(each)
+    used = {each["task"]: each for each in json.loads(cli("stats", "--json"))}
+    assert used[arn]["cpus"] > 0.2
+    assert 60 << 20 < used[arn]["memory"] < 200 << 20
+    assert used[idle]["cpus"] < 0.2
+    assert (used[idle]["memory_limit"], used[idle]["cpus_reserved"]) == (512 << 20, 0.25)
+    assert idle.rpartition("/")[2] in cli("stats", idle)
+    for each in (arn, idle):
+        ecs.api.stop_task(cluster=ecs.cluster, task=each)
+    ecs.stopped(idle)
+    assert "no running task" in cli("stats", idle, fails=True)
 
 
 def test_stop_stops_with_a_reason(ecs: Ecs, cli: Callable[..., str]) -> None:

@@ -19,6 +19,16 @@ def get(url): return json.load(urllib.request.urlopen(url))
 base = os.environ["ECS_CONTAINER_METADATA_URI_V4"]
 print(json.dumps({"container": get(base), "task": get(base + "/task"), "tags": get(base + "/taskWithTags")}))
 """
+STATS = """
+import json, os, threading, urllib.request
+def get(url): return json.load(urllib.request.urlopen(url))
+held = bytearray(40 << 20)
+def spin():
+    while True: pass
+threading.Thread(target=spin, daemon=True).start()
+base = os.environ["ECS_CONTAINER_METADATA_URI_V4"]
+print(json.dumps({"mine": get(base + "/stats"), "all": get(base + "/task/stats"), "task": get(base + "/task")}))
+"""
 WHO = """
 import boto3
 credentials = boto3.Session().get_credentials()
@@ -49,6 +59,24 @@ def test_a_container_learns_what_it_is(ecs: Ecs) -> None:
     assert said["task"]["Limits"] == {"CPU": 0.25, "Memory": 512}
     assert [each["Name"] for each in said["task"]["Containers"]] == ["app"]
     assert said["tags"]["TaskTags"] == {"run": "7"}
+
+
+def test_a_container_learns_what_it_uses_in_dockers_words(ecs: Ecs) -> None:
+    side = {"name": "side", "command": ["sleep", "60"], "essential": False}
+    arn = ecs.run(ecs.define({"command": [sys.executable, "-c", STATS], "logged": True, "memory": 256}, side))
+    ecs.stopped(arn)
+    said = json.loads("".join(ecs.logs(arn)))
+    mine = said["mine"]
+    assert (mine["name"], mine["memory_stats"]["limit"]) == ("app", 256 << 20)
+    assert 40 << 20 < mine["memory_stats"]["usage"] < 256 << 20
+    # As `docker stats` calculates: Docker's API reference, "Get container stats based on resource usage".
+    now, before = mine["cpu_stats"], mine["precpu_stats"]
+    used = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
+    percent = 100 * now["online_cpus"] * used / (now["system_cpu_usage"] - before["system_cpu_usage"])
+    assert 20 < percent <= 110 * now["online_cpus"]
+    ids = {each["Name"]: each["DockerId"] for each in said["task"]["Containers"]}
+    assert set(said["all"]) == set(ids.values())
+    assert said["all"][ids["side"]]["cpu_stats"]["cpu_usage"]["total_usage"] < now["cpu_usage"]["total_usage"]
 
 
 def test_an_sdk_in_a_task_gets_the_roles_credentials_and_reaches_the_cloud(ecs: Ecs, role: str) -> None:

@@ -11,10 +11,10 @@ NOT_STRICT = "this server evaluates no permissions: start it with `fargate-local
 
 
 class Admin:
-    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``GET iam/used``; ``POST codes``.
+    """``GET health, iam/used, stats``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``POST codes``.
 
     ``used`` reports what a strict server's roles did; ``new_code`` returns what lets a browser in, None where nothing
-    has to.
+    has to; ``usage`` returns what running containers use.
     """
 
     def __init__(
@@ -22,10 +22,12 @@ class Admin:
         rules: FaultRules,
         used: Callable[[], list[dict[str, Any]]] | None,
         new_code: Callable[[], str | None],
+        usage: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self._rules = rules
         self._used = used
         self._new_code = new_code
+        self._usage = usage
 
     def answer(self, request: CloudRequest) -> CloudResponse:
         """Answer one request."""
@@ -44,6 +46,8 @@ class Admin:
                 return reply(200, {"rules": self._rules.listed()})
             case ("POST", "codes", ""):
                 return reply(200, {"code": self._new_code()})
+            case ("GET", "stats", ""):
+                return reply(200, {"containers": self._usage()})
             case ("GET", "iam", "used"):
                 if self._used is None:
                     return reply(404, {"message": NOT_STRICT})

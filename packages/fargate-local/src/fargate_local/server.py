@@ -114,7 +114,7 @@ class Server:
         self._interfaces = Interfaces(self._gate)
         self._events = EventPublisher(self._gate, clients)
         task_keys = TaskKeys()
-        endpoints = TaskEndpoints(self._records, task_keys)
+        endpoints = TaskEndpoints(self._records, task_keys, measures=settings.runtime == "process")
         authorizer = launches = None
         if settings.strict:
             authorizer = Authorizer(self.key.access_key_id, endpoints.caller, self._records)
@@ -159,7 +159,10 @@ class Server:
         guard = None if settings.open else Guard(self.key, task_keys)
         sessions = None if settings.open else Sessions()
         admin = Admin(
-            rules, authorizer.ledger.report if authorizer else None, sessions.new_code if sessions else no_code
+            rules,
+            authorizer.ledger.report if authorizer else None,
+            sessions.new_code if sessions else no_code,
+            endpoints.usage,
         )
         view = View(self._gate, catalog, self._records, self._service_records, rules, actions.stop_task)
         ui = Ui(view, sessions, self._http.port)

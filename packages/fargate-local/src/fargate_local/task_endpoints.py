@@ -7,10 +7,12 @@ here they are on this server, which is why tasks get `AWS_CONTAINER_CREDENTIALS_
 import json
 import secrets
 import threading
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fargate_local.engine.records import Records
+from fargate_local.engine.usage import Usage, measured
 from fargate_local.keys import SessionKey, TaskKeys
 from fargate_local.protocol.arns import last_part
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
@@ -21,7 +23,9 @@ CREDENTIAL_LIFE = timedelta(hours=6)
 class TaskEndpoints:
     """Finds tasks by the identifiers in their containers' environment."""
 
-    def __init__(self, records: Records, keys: TaskKeys) -> None:
+    def __init__(self, records: Records, keys: TaskKeys, *, measures: bool) -> None:
+        """Answer from these records; `measures` says whether containers are processes of this machine."""
+        self._measures = measures
         self._records = records
         self._keys = keys
         self._lock = threading.Lock()
@@ -79,9 +83,11 @@ class TaskEndpoints:
         parts = path.strip("/").split("/")
         if parts[:2] == ["v2", "credentials"] and len(parts) == 3:
             return self._credentials(parts[2])
-        if parts[0] in ("v3", "v4") and len(parts) in (2, 3) and parts[1] in self._containers:
+        if parts[0] in ("v3", "v4") and parts[1:2] and parts[1] in self._containers:
+            if parts[2:] in (["stats"], ["task", "stats"]):
+                return self._stats(parts[1], "/".join(parts[2:]))
             plan, container = self._containers[parts[1]]
-            wanted = parts[2] if len(parts) == 3 else ""
+            wanted = "/".join(parts[2:])
             return self._metadata(plan, container.name, wanted)
         return None
 
@@ -123,7 +129,42 @@ class TaskEndpoints:
                 "Containers": containers,
                 **({"TaskTags": tags} if wanted == "taskWithTags" else {}),
             }
-        return {} if wanted in ("stats", "task/stats") else None
+        return None
+
+    def usage(self) -> list[dict[str, Any]]:
+        """Return what each container that runs uses: `cpus` kept busy, `memory` and `memory_limit` in bytes."""
+        return [
+            {
+                "task": plan.arn,
+                "container": container.name,
+                "cpus": round(used.cpus, 3),
+                "cpus_reserved": plan.cpu / 1024,
+                "memory": used.after.memory,
+                "memory_limit": container.memory or plan.memory,
+                "processes": used.after.processes,
+            }
+            for plan, container, used in self._used(self._containers)
+        ]
+
+    def _used(self, idents: Iterable[str]) -> list[tuple[TaskPlan, ContainerPlan, Usage]]:
+        wanted = {ident: self._containers[ident] for ident in list(idents) if ident in self._containers}
+        running = {ident: pid for ident, pid, _ in self._records.processes() if ident in wanted}
+        found = measured(running) if self._measures else {}
+        return [(*wanted[ident], used) for ident, used in found.items()]
+
+    def _stats(self, ident: str, wanted: str) -> dict[str, Any]:
+        """Return Docker's statistics of a container, or by Docker's ids those of its task's."""
+        plan, _ = self._containers[ident]
+        body = self._records.body(plan.arn) or {"containers": []}
+        known = {
+            each["name"]: (each.get("runtimeId", ""), last_part(each["containerArn"])) for each in body["containers"]
+        }
+        mine = [ident] if wanted == "stats" else [own for _, own in known.values()]
+        shown = {}
+        for _, container, used in self._used(mine):
+            identifier, _ = known[container.name]
+            shown[identifier] = used.as_docker(container.name, identifier, container.memory or plan.memory)
+        return next(iter(shown.values()), {}) if wanted == "stats" else shown
 
 
 def describe(container: dict[str, Any], plan: TaskPlan, task: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,16 @@ import json
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 
 GAP = 2
 """Columns between two columns of a table."""
+LEAST = 10
+"""Columns of a cell that is cut and still says something."""
 
 
 class UserError(Exception):
@@ -70,6 +72,45 @@ def say_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             if cell:
                 say(_wrapped(title.ljust(label), cell, width))
         say("")
+
+
+def say_columns(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], short: Mapping[str, int], give_up: Sequence[str]
+) -> None:
+    """Print a table of one line a record, whatever the width of the terminal; in a pipe nothing is cut.
+
+    `short` are the columns that a terminal shows the beginning of; where it is too narrow, those of `give_up` are
+    cut, and left out when hardly anything of them would be left, in this order.
+    """
+    if not sys.stdout.isatty():
+        say_table(titles, rows)
+        return
+    columns = [
+        [" ".join(cell.split())[: short.get(column[0])] for cell in column]
+        for column in zip(titles, *rows, strict=True)
+    ]
+    width = shutil.get_terminal_size().columns
+    for title in give_up:
+        number = next(at for at, column in enumerate(columns) if column[0] == title)
+        excess = sum(_wide(column) + GAP for column in columns) - GAP - width
+        room = _wide(columns[number]) - excess
+        if excess <= 0:
+            break
+        if room >= LEAST:
+            columns[number] = [_cut(cell, room) for cell in columns[number]]
+        else:
+            del columns[number]
+    for record in zip(*columns, strict=True):
+        cells = [cell + " " * (_wide(column) - cell_len(cell)) for cell, column in zip(record, columns, strict=True)]
+        say((" " * GAP).join(cells).rstrip())
+
+
+def _wide(column: Sequence[str]) -> int:
+    return max(map(cell_len, column))
+
+
+def _cut(cell: str, room: int) -> str:
+    return cell if cell_len(cell) <= room else f"{set_cell_size(cell, room - 1)}…"
 
 
 def _wrapped(label: str, text: str, width: int) -> str:

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 import typer
 
 from fargate_local.cli.client import DEFAULT_URL, asking, client
-from fargate_local.cli.output import AsJson, Cluster, Region, Url, UserError, complain, say, say_json, say_table
+from fargate_local.cli.moments import milliseconds
+from fargate_local.cli.output import AsJson, Cluster, Region, Url, UserError, complain, say, say_columns, say_json
 from fargate_local.protocol.arns import last_part
 
 PS_EXAMPLE = "Example: fargate-local ps --all"
-LOGS_EXAMPLE = "Example: fargate-local logs 84c9fae7422d48d3acc588d72d687381 --follow"
+LOGS_EXAMPLE = "Example: fargate-local logs 84c9fae7422d48d3acc588d72d687381 --follow --since 10m"
 STOP_EXAMPLE = "Example: fargate-local stop 84c9fae7422d48d3acc588d72d687381 --reason 'wrong date'"
 POLL_SECONDS = 0.5
+SHORT = 12
+"""Characters of a task's id on a terminal: enough to name it to the other commands."""
 
 TaskName = Annotated[str, typer.Argument(help="ARN or id of the task, or the beginning of its id.")]
 
@@ -25,7 +28,7 @@ def ps(
     region: Region = "us-east-1",
     as_json: AsJson = False,
 ) -> None:
-    """List tasks."""
+    """List tasks. On a terminal ids are cut to what the other commands need, and lines to its width."""
     with asking(url):
         found = find_tasks(url, region, cluster, ("RUNNING", "STOPPED") if everything else ("RUNNING",))
     if as_json:
@@ -43,7 +46,8 @@ def ps(
         ]
         for task in found
     ]
-    say_table(("task", "cluster", "definition", "status", "created", "exit", "reason"), rows)
+    titles = ("task", "cluster", "definition", "status", "created", "exit", "reason")
+    say_columns(titles, rows, short={"task": SHORT}, give_up=("reason", "cluster", "definition"))
 
 
 def logs(
@@ -52,10 +56,16 @@ def logs(
     cluster: Cluster = None,
     container: Annotated[str | None, typer.Option(help="Only this container.", show_default=False)] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep printing until the task has stopped.")] = False,
+    since: Annotated[
+        str | None, typer.Option(help="Only what is newer: 10m, 2h, 1d, or an ISO time.", show_default=False)
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only what is older, in such words.", show_default=False)] = None,
     region: Region = "us-east-1",
     as_json: AsJson = False,
 ) -> None:
     """Print what a task's containers have logged."""
+    bounds = {"startTime": milliseconds(since, "--since"), "endTime": milliseconds(until, "--until")}
+    span = {name: moment for name, moment in bounds.items() if moment is not None}
     with asking(url):
         described = the_task(url, region, cluster, task)
         streams = log_streams(url, region, described, container)
@@ -65,7 +75,8 @@ def logs(
         while True:
             stopped = the_task(url, region, cluster, described["taskArn"])["lastStatus"] == "STOPPED"
             for name, (group, stream) in streams.items():
-                print_new(url, region, (name, group, stream), tokens, named=len(streams) > 1, as_json=as_json)
+                source = (name, group, stream)
+                print_new(url, region, source, tokens, span, named=len(streams) > 1, as_json=as_json)
             if stopped or not follow:
                 return
             time.sleep(POLL_SECONDS)
@@ -139,13 +150,20 @@ def log_streams(url: str, region: str, task: dict[str, Any], container: str | No
 
 
 def print_new(
-    url: str, region: str, source: tuple[str, str, str], tokens: dict[str, str], *, named: bool, as_json: bool
+    url: str,
+    region: str,
+    source: tuple[str, str, str],
+    tokens: dict[str, str],
+    span: dict[str, int],
+    *,
+    named: bool,
+    as_json: bool,
 ) -> None:
-    """Print the events that arrived since the last call."""
+    """Print the events that arrived since the last call, those within `span` of GetLogEvents."""
     name, group, stream = source
     api = client("logs", url, region)
     while True:
-        request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+        request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream, "startFromHead": True, **span}
         if name in tokens:
             request["nextToken"] = tokens[name]
         try:
