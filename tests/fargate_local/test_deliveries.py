@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from tests.support.cloud import Ecs
+from tests.support.ports import free_port
 
 from fargate_local import FargateLocal
 from fargate_local.cli.output import UserError
@@ -101,12 +102,6 @@ class Endpoint:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def until(found: Callable[[], Any]) -> Any:

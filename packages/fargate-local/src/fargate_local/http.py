@@ -35,6 +35,7 @@ PAUSE_SECONDS = 20.0
 HEAD_SECONDS = 30.0
 """How long the head of a request may take altogether."""
 META = "x-amz-meta-"
+ALL_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - what others bind
 
 WsgiApp = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -53,9 +54,10 @@ class HttpServer:
 
     @property
     def address(self) -> str:
-        """`http://host:port`, with the port that was really bound."""
+        """`http://host:port`, with the port that was really bound, and this machine where all addresses were."""
         host, port = self._server.bind_addr[:2]
-        return f"http://{host}:{port}"
+        named = "127.0.0.1" if host in ALL_ADDRESSES else host
+        return f"http://[{named}]:{port}" if ":" in named else f"http://{named}:{port}"
 
     @property
     def port(self) -> int:
