@@ -233,7 +233,7 @@ def test_a_notification_by_mail_comes_after_its_confirmation_and_ends_with_its_l
     sns.publish(TopicArn=topic, Message="too early", Subject="too early")
     _, asked = inbox.wait_for("AWS Notification - Subscription Confirmation")
     (link,) = re.findall(r"http://\S+", asked.get_content())
-    assert visit(link.replace("Token=", "Token=x"))[0] == 400
+    assert visit(link.replace("Token=", "Token=x"))[0] == 403
     assert visit(link)[0] == 200
     sns.publish(TopicArn=topic, Message="línea uno\nlínea dos", Subject="ready")
     recipients, mail = inbox.wait_for("ready")
@@ -241,7 +241,7 @@ def test_a_notification_by_mail_comes_after_its_confirmation_and_ends_with_its_l
     assert mail["From"] == "AWS Notifications <no-reply@sns.amazonaws.com>"
     assert mail.get_content().splitlines()[:2] == ["línea uno", "línea dos"]
     (link,) = re.findall(r"http://\S+", mail.get_content())
-    assert visit(link.replace("Token=", "Token=x"))[0] == 403
+    assert visit(link.replace("Action=Unsubscribe", "Action=ConfirmSubscription"))[0] == 403
     assert visit(link)[0] == 200
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
     assert "too early" not in [mail["Subject"] for _, mail in inbox.mails]
@@ -367,7 +367,7 @@ def test_a_restart_delivers_nothing_twice_and_keeps_confirmations(endpoint: Endp
         ecs.client("sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="ana@example.com")
         (mail,) = until(lambda: list((tmp_path / "mail").glob("*.eml")))
         (link,) = re.findall(r"http://\S+", BytesParser(policy=default).parsebytes(mail.read_bytes()).get_content())
-        token = link.partition("Token=")[2]
+        (token,) = re.findall("Token=([^&]+)", link)
         ecs.client("sns").publish(TopicArn=topic, Message="once")
         endpoint.wait_for(1)
         assert stat.S_IMODE(mail.stat().st_mode) == 0o600
@@ -447,6 +447,13 @@ def test_pauses_are_those_of_the_policy() -> None:
     assert http_pauses(["no json", json.dumps(topic)]) == [2.0]
     endless = {"healthyRetryPolicy": {"minDelayTarget": 3000, "maxDelayTarget": 3000, "numRetries": 100}}
     assert http_pauses([json.dumps(endless)]) == [3000.0]
+    senseless: list[Any] = [{"numRetries": "x"}, {"minDelayTarget": []}, [1], "text", None]
+    for nonsense in senseless:
+        for policy in ({"healthyRetryPolicy": nonsense}, {"http": nonsense}):
+            assert http_pauses([json.dumps(policy)]) == [20.0, 20.0, 20.0]
+    assert (
+        len(http_pauses([json.dumps({"healthyRetryPolicy": {"numNoDelayRetries": 10**9, "numRetries": 10**9}})])) == 100
+    )
     assert MAIL[:2] == (10.0, 10.0)
     assert MAIL[-1] == pytest.approx(600)
 

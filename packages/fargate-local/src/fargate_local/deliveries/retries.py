@@ -29,11 +29,19 @@ MAIL: Final[Sequence[float]] = (10.0, 10.0, *spread(10.0, 600.0, 10, "exponentia
 
 
 def http_pauses(policies: Sequence[str]) -> list[float]:
-    """Return the pauses by the first of these policies (JSON) that has a say."""
-    policy = retry_policy(policies)
+    """Return the pauses by the first of these policies (JSON) that has a say; SNS's own where it makes no sense."""
+    try:
+        return pauses_of(retry_policy(policies))
+    except (TypeError, ValueError):
+        return pauses_of(DEFAULT)
+
+
+def pauses_of(policy: dict[str, Any]) -> list[float]:
+    """Return the pauses of a healthy retry policy."""
     least, most = float(policy.get("minDelayTarget", 20)), float(policy.get("maxDelayTarget", 20))
     at_once, early, late = (
-        int(policy.get(name) or 0) for name in ("numNoDelayRetries", "numMinDelayRetries", "numMaxDelayRetries")
+        min(int(policy.get(name) or 0), MOST_RETRIES)
+        for name in ("numNoDelayRetries", "numMinDelayRetries", "numMaxDelayRetries")
     )
     total = min(int(policy.get("numRetries", 3)), MOST_RETRIES)
     backoff = max(total - at_once - early - late, 0)
@@ -51,9 +59,9 @@ def retry_policy(policies: Sequence[str]) -> dict[str, Any]:
     """Return the healthy retry policy of a subscription, else of its topic, else SNS's own."""
     for text in policies:
         found = as_object(text)
-        healthy = found.get("healthyRetryPolicy") or found.get("http", {}).get("defaultHealthyRetryPolicy")
-        if healthy:
-            return dict(healthy)
+        for healthy in (found.get("healthyRetryPolicy"), of_topic(found).get("defaultHealthyRetryPolicy")):
+            if isinstance(healthy, dict):
+                return healthy
     return DEFAULT
 
 
@@ -61,10 +69,16 @@ def content_type(policies: Sequence[str]) -> str:
     """Return the Content-Type that a policy asks for (`headerContentType`), else SNS's own."""
     for text in policies:
         found = as_object(text)
-        for requests in (found.get("requestPolicy"), found.get("http", {}).get("defaultRequestPolicy")):
-            if requests and requests.get("headerContentType"):
+        for requests in (found.get("requestPolicy"), of_topic(found).get("defaultRequestPolicy")):
+            if isinstance(requests, dict) and requests.get("headerContentType"):
                 return str(requests["headerContentType"])
     return "text/plain; charset=UTF-8"
+
+
+def of_topic(policy: dict[str, Any]) -> dict[str, Any]:
+    """Return what a topic's policy says of HTTP."""
+    http = policy.get("http")
+    return http if isinstance(http, dict) else {}
 
 
 def as_object(text: str) -> dict[str, Any]:
