@@ -422,7 +422,7 @@ def test_what_cannot_be_delivered_is_named_on_standard_error(inbox: Inbox, tmp_p
         ("http://10.0.0.1/", False),
         ("http://169.254.169.254/", False),
         ("http://localhost.example/", False),
-        ("http://user:pass@example.com/", False),
+        ("http://user:password@example.com/", False),
         ("http://0.0.0.0/", False),
     ],
 )
@@ -466,3 +466,19 @@ def test_a_wrong_smtp_address_is_said_so(given: str) -> None:
 
 def test_an_smtp_address_may_be_one_of_version_6() -> None:
     assert parse_smtp("[::1]:1025") == SmtpServer("::1", 1025)
+
+
+def test_without_state_mails_last_as_long_as_the_server(tmp_path: Path) -> None:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("TMPDIR", str(tmp_path))
+    with FargateLocal() as cloud:
+        patch.undo()
+        sns = Ecs(cloud).client("sns")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        assert list(tmp_path.glob("fargate-local-mail-*")) == []
+        sns.subscribe(TopicArn=topic, Protocol="email-json", Endpoint="ana@example.com")
+        (mail,) = until(lambda: list(tmp_path.glob("fargate-local-mail-*/*.eml")))
+        assert stat.S_IMODE(mail.parent.stat().st_mode) == 0o700
+        content = json.loads(BytesParser(policy=default).parsebytes(mail.read_bytes()).get_content())
+        check_signature(content)
+    assert list(tmp_path.glob("fargate-local-mail-*")) == []

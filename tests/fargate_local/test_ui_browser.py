@@ -146,7 +146,7 @@ def test_a_session_lives_in_its_browser_alone(page: Page, ecs: Ecs, browser: Bro
 @pytest.mark.parametrize("width", [1280, 390])
 def test_everybody_can_use_every_page(browser: Browser, ecs: Ecs, theme: str, width: int) -> None:
     arn = ecs.finish(ecs.define_shell("echo done; exit 3"))["taskArn"]
-    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)  # type: ignore[arg-type]
+    context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=theme)  # type: ignore[arg-type]  # parametrize gives any text
     page = context.new_page()
     page.goto(f"{ecs.cloud.url}{PAGE}#code={new_code(ecs.cloud)}")
     for place in ("tasks?status=all", f"task?arn={arn}", "services", "faults"):

@@ -73,7 +73,7 @@ def test_the_page_is_in_the_image(served: FargateLocal) -> None:
 
 def test_nobody_calls_it_without_its_key(served: FargateLocal) -> None:
     stranger: Any = boto3.client(
-        "ecs", **{**served.client_args, "aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "x"}
+        "ecs", **{**served.client_args, "aws_access_key_id": "STRANGER000000000000", "aws_secret_access_key": "x"}
     )
     with pytest.raises(stranger.exceptions.ClientError, match="UnrecognizedClientException"):
         stranger.list_clusters()

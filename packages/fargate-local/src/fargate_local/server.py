@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -174,9 +175,10 @@ class Server:
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def _make_deliveries(self, settings: Settings, clients: CloudClients) -> Deliveries:
-        # Without a state folder mails last as long as everything else.
-        self._short_lived = None if settings.state_dir else Path(tempfile.mkdtemp(prefix="fargate-local-"))
-        folder = (settings.state_dir or self._short_lived or Path()) / "mail"
+        # Without a state folder mails last as long as everything else, in a folder that is made for the first.
+        short_lived = Path(tempfile.gettempdir()) / f"fargate-local-mail-{uuid.uuid4().hex}"
+        self._short_lived = None if settings.state_dir else short_lived
+        folder = settings.state_dir / "mail" if settings.state_dir else short_lived
         secret = self.key.secret_access_key
         made = Deliveries(clients, self.address, secret, settings.smtp, folder, settings.deliver_to)
         self._gate.on_notice(made.notice)

@@ -63,12 +63,14 @@ class MailFolder:
         self.folder = folder
 
     def keep(self, mail: Mail) -> Path:
-        """Write a mail to a file of its own."""
+        """Write a mail to a file of its own, which is complete as soon as it is there."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = str(mail.message["Message-ID"]).strip("<>").partition("@")[0]
         path = self.folder / f"{time.strftime('%Y%m%dT%H%M%S')}-{name}.eml"
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        part = path.with_suffix(".part")
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(mail.message.as_bytes())
+        part.rename(path)
         for old in sorted(self.folder.glob("*.eml"))[:-MOST_MAILS]:
             old.unlink(missing_ok=True)
         return path
