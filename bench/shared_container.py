@@ -70,8 +70,10 @@ class Measured:
 
 
 def own_containers(text: str) -> str:
-    """Return the daily DAG with a container for each task."""
-    text = text.replace('with fargate_session(module="transformacion"):', "if True:")
+    """Return the daily DAG with a container for each task, and without the one that only starts a container early."""
+    text = re.sub(r"        @task[^@]*def preparacion.*?\n\n", "", text, flags=re.DOTALL)
+    text = text.replace("cross_downstream([ingesta(), preparacion()], ", "chain(ingesta(), ")
+    text = re.sub(r"with fargate_session\(.*\):", "if True:", text)
     text = text.replace("@task.fargate(execution_timeout", '@task.fargate(module="transformacion", execution_timeout')
     return text.replace(SHARED, OWN)
 
@@ -80,7 +82,9 @@ def stock_operator(text: str) -> str:
     """Return a DAG of the same commands in the same order, launched by Airflow's own operator."""
     commands = re.findall(r"def (\w+)\(\) -> list\[str\]:\n\s+return (\w+_command\([^\n]*\))", text)
     lines = [
-        f'    {name} = tarea("{name}", "{command.partition("_command")[0]}", {command})' for name, command in commands
+        f'    {name} = tarea("{name}", "{command.partition("_command")[0]}", {command})'
+        for name, command in commands
+        if name != "preparacion"
     ]
     chain = "    chain(ingesta, [fuentes, frescura], staging, snapshots, marts, reporte)"
     return "\n".join(

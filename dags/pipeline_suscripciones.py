@@ -8,7 +8,7 @@ frescura, y construye staging, snapshots y marts, todo menos `fact_rfm`. Al fina
 **Qué escribe.** `raw_datavision.*`, `staging.*`, `snapshots.*`, `marts.*` en el lakehouse; el reporte en su bucket.
 
 **Si está en rojo.**
-1. Abrir la tarea roja: el final del log dice la causa y el próximo paso.
+1. Abrir la tarea roja: el final del log dice la causa y el próximo paso. `preparacion`: el lakehouse no responde.
 2. `ingesta` con código 3: el origen no pasa los controles nombrados; corregir allí y limpiar la tarea (Clear).
 3. `frescura` o `fuentes`: la carga es vieja o está incompleta; revisar `ingesta` antes de seguir.
 4. Otro fallo: los pasos son idempotentes; limpiar la tarea (Clear) repite solo ese paso y los siguientes.
@@ -17,7 +17,7 @@ frescura, y construye staging, snapshots y marts, todo menos `fact_rfm`. Al fina
 
 from datetime import timedelta
 
-from airflow.sdk import chain, dag, task
+from airflow.sdk import chain, cross_downstream, dag, task
 
 from datavision.alerts import late_alert
 from datavision.dags import MARTS, cron, dag_defaults, ingesta_command, tables, transformacion_command
@@ -41,7 +41,12 @@ def pipeline_suscripciones() -> None:
     def ingesta() -> list[str]:
         return ingesta_command("--validar-calidad-datos")
 
-    with fargate_session(module="transformacion"):
+    with fargate_session(module="transformacion", idle=timedelta(minutes=5)):
+
+        @task.fargate(execution_timeout=timedelta(minutes=10))
+        def preparacion() -> list[str]:
+            # The steps' container starts, and loads dbt, while the source is still being read.
+            return transformacion_command("doctor")
 
         @task.fargate(execution_timeout=timedelta(minutes=10))
         def fuentes() -> list[str]:
@@ -67,7 +72,8 @@ def pipeline_suscripciones() -> None:
         def reporte() -> list[str]:
             return transformacion_command("reporte")
 
-    chain(ingesta(), [fuentes(), frescura()], staging(), snapshots(), marts(), reporte())
+    cross_downstream([ingesta(), preparacion()], checks := [fuentes(), frescura()])
+    chain(checks, staging(), snapshots(), marts(), reporte())
 
 
 pipeline_suscripciones()

@@ -28,9 +28,17 @@ def test_the_daily_pipeline_runs_at_nine_in_buenos_aires(dags: dict[str, Any]) -
 
 def test_the_daily_pipeline_goes_from_ingestion_to_report_in_order(dags: dict[str, Any]) -> None:
     found = order(dags["pipeline_suscripciones"])
-    assert found[0] == "ingesta"
-    assert set(found[1:3]) == {"fuentes", "frescura"}
-    assert found[3:] == ["staging", "snapshots", "marts", "reporte"]
+    assert set(found[:2]) == {"ingesta", "preparacion"}
+    assert set(found[2:4]) == {"fuentes", "frescura"}
+    assert found[4:] == ["staging", "snapshots", "marts", "reporte"]
+    for checks in ("fuentes", "frescura"):
+        assert dags["pipeline_suscripciones"].get_task(checks).upstream_task_ids == {"ingesta", "preparacion"}
+
+
+def test_what_follows_the_ingestion_shares_one_container(dags: dict[str, Any]) -> None:
+    sessions = {task.task_id: task.session for task in dags["pipeline_suscripciones"].tasks}
+    assert sessions.pop("ingesta") is None
+    assert {session["name"] for session in sessions.values()} == {"transformacion"}
 
 
 def test_the_daily_pipeline_alerts_when_it_is_not_done_by_ten(dags: dict[str, Any]) -> None:
@@ -49,6 +57,7 @@ def test_the_daily_commands_are_those_of_the_modules(dags: dict[str, Any]) -> No
             "local",
             "--validar-calidad-datos",
         ],
+        "preparacion": ["transformacion", "doctor", "--env", "local"],
         "fuentes": ["transformacion", "test", "--env", "local", "--select", "source:raw_datavision"],
         "frescura": ["transformacion", "source-freshness", "--env", "local"],
         "staging": ["transformacion", "build", "--env", "local", "--select", "staging"],

@@ -82,7 +82,7 @@ def test_a_dag_file_holds_no_logic_and_does_nothing_at_import(repository: Path) 
 
 def test_every_fargate_task_runs_its_pinned_image(dags: dict[str, Any]) -> None:
     tasks = [task for dag in dags.values() for task in dag.tasks if hasattr(task, "module")]
-    assert len(tasks) == 9
+    assert len(tasks) == 10
     for task in tasks:
         assert task.image["release"] == "1.2.0"
         assert task.image["task_definition"] == f"datavision-local-{task.module}:7"
