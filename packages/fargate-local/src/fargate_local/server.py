@@ -1,7 +1,9 @@
 """The server: all parts put together in one process."""
 
+import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from fargate_local.admin import Admin
@@ -31,16 +33,21 @@ from fargate_local.keys import KEY_FILE, ServerKey, TaskKeys
 from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
-from fargate_local.runtimes.names import RuntimeName
+from fargate_local.runtimes.names import NetworkName, RuntimeName
+from fargate_local.runtimes.namespaces import why_not
 from fargate_local.runtimes.process import ProcessRuntime
+from fargate_local.runtimes.task_networks import Surroundings, TaskNetworks
 from fargate_local.service_scheduler import Around, News, ServiceScheduler
 from fargate_local.state import StateLock
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
+from fargate_local.strict.firewall import firewall, reaches
 from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
 from fargate_local.strict.network import Network
 from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,7 @@ class Settings:
     of this machine that clients may use besides ``localhost`` and addresses in numbers; an ``open`` server asks for no
     key. A ``strict`` one evaluates IAM for every call, gives tasks only the ways out that their VPC has, and keeps the
     account's quotas, of which ``vcpus`` is one. Tasks start as fast as this machine can, or in Fargate's times
-    multiplied by ``start_times``.
+    multiplied by ``start_times``. With podman each has a ``network`` of its ``own``, or all have that of the ``host``.
     """
 
     host: str = "127.0.0.1"
@@ -70,6 +77,7 @@ class Settings:
     strict: bool = False
     vcpus: float = NEW_ACCOUNT_VCPUS
     start_times: float = 0.0
+    network: NetworkName = "own"
 
 
 class Server:
@@ -130,7 +138,7 @@ class Server:
                 records=self._records,
                 clock=clock,
                 faults=rules,
-                runtime=make_runtime(settings, catalog),
+                runtime=make_runtime(settings, catalog, int(self.address.rpartition(":")[2])),
                 environment=lambda *about: endpoints.environment(self.address, *about),
                 on_change=changed,
                 record_life=settings.record_life,
@@ -167,9 +175,24 @@ class Server:
             self._lock.release()
 
 
-def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
-    """Return the runtime that the settings name."""
+def make_runtime(settings: Settings, catalog: Catalog, port: int) -> Runtime:
+    """Return the runtime that the settings name, for a server at this port."""
     if settings.runtime == "process":
         return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
-    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process)
+    networks = make_networks(settings, port)
+    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
+
+
+def make_networks(settings: Settings, port: int) -> TaskNetworks | None:
+    """Return what gives tasks networks of their own; None where they are to share this machine's, or have to."""
+    if settings.network == "host" or settings.runtime != "podman":
+        return None
+    if reason := why_not():
+        log.warning("tasks share this machine's network, for they cannot have their own: %s", reason)
+        return None
+    around = Surroundings((settings.host, port))
+    if settings.strict:
+        network = Network()
+        around = replace(around, firewall=firewall(network), may_reach=partial(reaches, network))
+    return TaskNetworks(around)

@@ -15,7 +15,7 @@ import typer
 
 from fargate_local.cli.output import UserError, complain, say
 from fargate_local.keys import ServerKey, forget_shared_key, shared_key_file
-from fargate_local.runtimes.names import RuntimeName
+from fargate_local.runtimes.names import NetworkName, RuntimeName
 
 if TYPE_CHECKING:
     from fargate_local.server import Server
@@ -69,6 +69,9 @@ def serve(
             min=0.0, help="Let tasks start in Fargate's times, by image size, multiplied by this; 0 is at once."
         ),
     ] = 0.0,
+    network: Annotated[
+        NetworkName, typer.Option(help="With podman: a network of its own for each task, or this machine's.")
+    ] = "own",
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds for which a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
@@ -105,6 +108,7 @@ def serve(
             strict=strict,
             vcpus=vcpus,
             start_times=start_times,
+            network=network,
         )
         server = Server(settings)
         # moto keeps many small objects until the end; scanning them again and again costs latency.

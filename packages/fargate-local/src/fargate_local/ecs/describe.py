@@ -73,6 +73,8 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
         subnet=subnet.subnet_id,
         groups=tuple(launch.groups),
         public=launch.request["networkConfiguration"]["awsvpcConfiguration"].get("assignPublicIp") == "ENABLED",
+        vpc=subnet.vpc_id,
+        address=address,
     )
     return body, plan
 

@@ -100,6 +100,7 @@ class Engine:
         self._thread.join()
         self._threads.shutdown(cancel_futures=True)
         self._logs.close()
+        self.parts.runtime.close()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -1,0 +1,105 @@
+"""What a task with a network of its own finds at its loopback address: this machine's server, and nothing else."""
+
+import asyncio
+import re
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from fargate_local.cloud.requests import CREDENTIAL_SCOPE, SIGV4_QUERY_SCOPE
+
+HEAD_LIMIT: Final = 64 * 1024
+CHUNK: Final = 64 * 1024
+
+MayReach = Callable[[str], bool]
+"""Whether the task's subnet reaches a service of AWS, by its signing name."""
+
+
+class Doorway:
+    """Forwards connections that a task makes to the server's address; call everything in the loop."""
+
+    def __init__(self, listener: socket.socket, server: tuple[str, int], may_reach: MayReach | None) -> None:
+        """Take connections at `listener`; with `may_reach` those to services out of reach get no answer."""
+        self._listener = listener
+        self._to = server
+        self._may_reach = may_reach
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to take connections."""
+        self._server = await asyncio.start_server(self._take, sock=self._listener)
+
+    async def close(self) -> None:
+        """Take no more, and end those that there are."""
+        if self._server:
+            self._server.close()
+        for connection in self._open:
+            connection.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task:
+            self._open.add(task)
+            task.add_done_callback(self._open.discard)
+        try:
+            with suppress(OSError):
+                await self._forward(reader, writer)
+        finally:
+            writer.close()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        began = await self._head(reader) if self._may_reach else b""
+        service = service_of(began)
+        if self._may_reach and service and not self._may_reach(service):
+            # On AWS nothing answers: the caller waits until its own patience ends.
+            while await reader.read(CHUNK):
+                pass
+            return
+        there, to = await asyncio.open_connection(*self._to)
+        try:
+            to.write(began)
+            await both_ways((reader, to), (there, writer))
+        finally:
+            to.close()
+
+    @staticmethod
+    async def _head(reader: asyncio.StreamReader) -> bytes:
+        """Return what came until the end of the first request's head."""
+        head = b""
+        while b"\r\n\r\n" not in head and len(head) < HEAD_LIMIT:
+            more = await reader.read(CHUNK)
+            if not more:
+                break
+            head += more
+        return head
+
+
+async def both_ways(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    """Copy each way until its end, and pass the end on; an error ends both."""
+    async with asyncio.TaskGroup() as group:
+        for reader, writer in ways:
+            group.create_task(copy(reader, writer))
+
+
+async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy one way until its end."""
+    with suppress(OSError):
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+    with suppress(OSError):
+        writer.write_eof()
+
+
+def service_of(head: bytes) -> str:
+    """Return the signing name of the service that a request's head is for; empty for what is not signed."""
+    text = head.partition(b"\r\n\r\n")[0].decode("latin-1")
+    authorization = re.search(r"^authorization:(.*)$", text, re.IGNORECASE | re.MULTILINE)
+    found = CREDENTIAL_SCOPE.search(authorization[1]) if authorization else None
+    if found:
+        return found[3].lower()
+    presigned = SIGV4_QUERY_SCOPE.search(text.partition("\r\n")[0])
+    return presigned[2].lower() if presigned else ""
