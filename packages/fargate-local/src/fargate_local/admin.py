@@ -1,4 +1,4 @@
-"""The admin endpoint under ``/_fargate/``: health, fault rules at run time, and the permissions that were used."""
+"""The admin endpoint under ``/_fargate/``: health, fault rules, load balancers, used permissions."""
 
 import json
 from collections.abc import Callable
@@ -11,10 +11,19 @@ NOT_STRICT = "this server evaluates no permissions: start it with `fargate-local
 
 
 class Admin:
-    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``GET iam/used`` of a strict server."""
+    """``GET health``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``GET balancers``.
 
-    def __init__(self, rules: FaultRules, used: Callable[[], list[dict[str, Any]]] | None = None) -> None:
+    ``GET iam/used`` of a strict server.
+    """
+
+    def __init__(
+        self,
+        rules: FaultRules,
+        balancers: Callable[[], list[dict[str, Any]]],
+        used: Callable[[], list[dict[str, Any]]] | None = None,
+    ) -> None:
         self._rules = rules
+        self._balancers = balancers
         self._used = used
 
     def answer(self, request: CloudRequest) -> CloudResponse:
@@ -32,6 +41,8 @@ class Admin:
                 return reply(200, {"rules": []})
             case ("DELETE", "faults", number) if number.isdigit() and self._rules.remove(int(number)):
                 return reply(200, {"rules": self._rules.listed()})
+            case ("GET", "balancers", ""):
+                return reply(200, {"listeners": self._balancers()})
             case ("GET", "iam", "used"):
                 if self._used is None:
                     return reply(404, {"message": NOT_STRICT})

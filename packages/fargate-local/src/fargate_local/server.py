@@ -8,6 +8,9 @@ from pathlib import Path
 
 from fargate_local.admin import Admin
 from fargate_local.app import Application
+from fargate_local.balancing.balancers import Balancers, Dial
+from fargate_local.balancing.service_targets import ServiceTargets
+from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.clock import Clock
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
@@ -59,6 +62,7 @@ class Settings:
     key. A ``strict`` one evaluates IAM for every call, gives tasks only the ways out that their VPC has, and keeps the
     account's quotas, of which ``vcpus`` is one. Tasks start as fast as this machine can, or in Fargate's times
     multiplied by ``start_times``. With podman each has a ``network`` of its ``own``, or all have that of the ``host``.
+    Load balancers check targets, and wait for them to drain, in their times multiplied by ``elb_times``.
     """
 
     host: str = "127.0.0.1"
@@ -78,6 +82,7 @@ class Settings:
     vcpus: float = NEW_ACCOUNT_VCPUS
     start_times: float = 0.0
     network: NetworkName = "own"
+    elb_times: float = 1.0
 
 
 class Server:
@@ -124,11 +129,18 @@ class Server:
         news = News()
         services = Services(catalog, self._service_records, clock, news.service_changed)
 
+        runtime, dial = make_runtime(settings, catalog, int(self.address.rpartition(":")[2]))
+        ports = TaskPorts(own_networks=runtime.has_networks)
+        self._balancers = Balancers(
+            self._gate, self._gate.target_health, dial, settings.elb_times, news.service_changed
+        )
+
         def changed(body: dict[str, object]) -> None:
             self._events.task_changed(body)
             news.task_changed(body)
             if body["lastStatus"] == STATES[-1]:
                 endpoints.forget(body)
+                ports.forget(str(body["taskArn"]))
                 self._interfaces.task_ended(body)
 
         self._engine = Engine(
@@ -138,24 +150,37 @@ class Server:
                 records=self._records,
                 clock=clock,
                 faults=rules,
-                runtime=make_runtime(settings, catalog, int(self.address.rpartition(":")[2])),
-                environment=lambda *about: endpoints.environment(self.address, *about),
+                runtime=runtime,
+                environment=lambda task, container, ident: ports.environment(
+                    task, container, endpoints.environment(self.address, task, container, ident)
+                ),
                 on_change=changed,
                 record_life=settings.record_life,
                 pace=Pace(catalog, settings.start_times) if settings.start_times else None,
                 before_start=launches.before_start if launches else None,
+                before_stop=self._balancers.drain,
             )
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle or settings.strict else None)
         actions = Actions(self._engine, catalog, self._interfaces.task_made, services.check, launches)
         self._targets = TargetRunner(self._gate, clients, catalog, actions.run_task)
         self._scheduler = ServiceScheduler(
-            Around(news, self._service_records, catalog, actions, self._engine, self._events, clock, services.settle)
+            Around(
+                news=news,
+                records=self._service_records,
+                catalog=catalog,
+                actions=actions,
+                engine=self._engine,
+                events=self._events,
+                clock=clock,
+                targets=ServiceTargets(self._balancers, ports),
+                settle=services.settle,
+            )
         )
         self._gate.on_service_wish(services.wish)
         neighbours = Neighbours(self._gate, self._records, services)
         guard = None if settings.open else Guard(self.key, task_keys)
-        admin = Admin(rules, authorizer.ledger.report if authorizer else None)
+        admin = Admin(rules, self._balancers.report, authorizer.ledger.report if authorizer else None)
         by_name = actions.by_name | services.by_name
         application = Application(self._gate, by_name, neighbours, faults, endpoints, admin, guard, authorizer)
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
@@ -165,6 +190,7 @@ class Server:
         self._targets.close()
         self._scheduler.close()
         self._engine.close()
+        self._balancers.close()
         self._events.close()
         self._interfaces.close()
         self._http.close()
@@ -175,13 +201,15 @@ class Server:
             self._lock.release()
 
 
-def make_runtime(settings: Settings, catalog: Catalog, port: int) -> Runtime:
-    """Return the runtime that the settings name, for a server at this port."""
+def make_runtime(settings: Settings, catalog: Catalog, port: int) -> tuple[Runtime, Dial]:
+    """Return the runtime that the settings name, for a server at this port, and how its tasks are connected to."""
     if settings.runtime == "process":
-        return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
+        store = ImageStore(settings.store) if settings.store else None
+        return ProcessRuntime(catalog, store, settings.process), lambda *_: None
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
     networks = make_networks(settings, port)
-    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
+    runtime = ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
+    return runtime, networks.dial if networks else lambda *_: None
 
 
 def make_networks(settings: Settings, port: int) -> TaskNetworks | None:

@@ -72,6 +72,9 @@ def serve(
     network: Annotated[
         NetworkName, typer.Option(help="With podman: a network of its own for each task, or this machine's.")
     ] = "own",
+    elb_times: Annotated[
+        float, typer.Option(min=0.0, help="Multiplies load balancers' check intervals and deregistration delays.")
+    ] = 1.0,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds for which a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
@@ -109,6 +112,7 @@ def serve(
             vcpus=vcpus,
             start_times=start_times,
             network=network,
+            elb_times=elb_times,
         )
         server = Server(settings)
         # moto keeps many small objects until the end; scanning them again and again costs latency.

@@ -53,6 +53,7 @@ class Surroundings:
     make_stream: Callable[[ContainerPlan], None]
     before_start: Callable[[TaskPlan], None] | None
     pace: Pace | None
+    before_stop: Callable[[TaskPlan], Awaitable[None]]
 
 
 class ContainerLife:
@@ -365,6 +366,8 @@ class TaskLife:
         ran = "startedAt" in self.task.body
         if ran:
             await self._pass_through("DEACTIVATING")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._around.before_stop(self.plan), self._kill_after)
         if self._jobs:
             await self._pass_through("STOPPING")
         await self._end_containers()

@@ -4,13 +4,12 @@ import asyncio
 import re
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from fargate_local.cloud.requests import CREDENTIAL_SCOPE, SIGV4_QUERY_SCOPE
+from fargate_local.tcp_server import CHUNK, TcpServer, both_ways
 
 HEAD_LIMIT: Final = 64 * 1024
-CHUNK: Final = 64 * 1024
 
 MayReach = Callable[[str], bool]
 """Whether the task's subnet reaches a service of AWS, by its signing name."""
@@ -24,31 +23,15 @@ class Doorway:
         self._listener = listener
         self._to = server
         self._may_reach = may_reach
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.Task[None]] = set()
+        self._server = TcpServer(self._forward)
 
     async def start(self) -> None:
         """Begin to take connections."""
-        self._server = await asyncio.start_server(self._take, sock=self._listener)
+        await self._server.start(self._listener)
 
     async def close(self) -> None:
         """Take no more, and end those that there are."""
-        if self._server:
-            self._server.close()
-        for connection in self._open:
-            connection.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-
-    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task:
-            self._open.add(task)
-            task.add_done_callback(self._open.discard)
-        try:
-            with suppress(OSError):
-                await self._forward(reader, writer)
-        finally:
-            writer.close()
+        await self._server.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         began = await self._head(reader) if self._may_reach else b""
@@ -75,23 +58,6 @@ class Doorway:
                 break
             head += more
         return head
-
-
-async def both_ways(*ways: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
-    """Copy each way until its end, and pass the end on; an error ends both."""
-    async with asyncio.TaskGroup() as group:
-        for reader, writer in ways:
-            group.create_task(copy(reader, writer))
-
-
-async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Copy one way until its end."""
-    with suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    with suppress(OSError):
-        writer.write_eof()
 
 
 def service_of(head: bytes) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 FOLDER: Final = Path("/run/netns")
 CLONE_NEWNET: Final = 0x40000000
 ANSWER_SECONDS: Final = 30.0
+BACKLOG: Final = 128
 
 
 class NetworkError(RuntimeError):
@@ -77,6 +78,24 @@ def listening(name: str, kind: socket.SocketKind, address: tuple[str, int]) -> s
     Raises:
         NetworkError: The namespace is gone, or the address is taken.
     """
+    made = made_inside(name, kind)
+    try:
+        made.bind(address)
+        if kind == socket.SOCK_STREAM:
+            made.listen(BACKLOG)
+    except OSError as error:
+        made.close()
+        message = f"{address[0]}:{address[1]} in {name}: {error}"
+        raise NetworkError(message) from error
+    return made
+
+
+def made_inside(name: str, kind: socket.SocketKind) -> socket.socket:
+    """Return a new socket that lives in a namespace.
+
+    Raises:
+        NetworkError: The namespace is gone.
+    """
     made: list[socket.socket | OSError] = []
 
     def make() -> None:
@@ -84,11 +103,7 @@ def listening(name: str, kind: socket.SocketKind, address: tuple[str, int]) -> s
         try:
             with (FOLDER / name).open("rb") as opened:
                 enter(opened.fileno())
-            listener = socket.socket(socket.AF_INET, kind)
-            listener.bind(address)
-            if kind == socket.SOCK_STREAM:
-                listener.listen(128)
-            made.append(listener)
+            made.append(socket.socket(socket.AF_INET, kind))
         except OSError as error:
             made.append(error)
 

@@ -16,7 +16,7 @@ from fargate_local.loop_thread import LoopThread
 from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import TaskPlan
 from fargate_local.runtimes.doorway import Doorway
-from fargate_local.runtimes.namespaces import NetworkError, command, existing, listening, remove
+from fargate_local.runtimes.namespaces import NetworkError, command, existing, listening, made_inside, remove
 from fargate_local.runtimes.resolver import DNS_PORT, Resolver
 from fargate_local.runtimes.vpc_network import RESOLVER, Firewall, VpcNetwork
 
@@ -120,6 +120,12 @@ class TaskNetworks:
                 return link
         message = "no free network below 169.254.64.0 on this machine"
         raise NetworkError(message)
+
+    def dial(self, vpc: str, address: str) -> socket.socket | None:
+        """Return an unconnected socket in the network of a VPC; None for an address that is no task's of it."""
+        with self._lock:
+            found = next((each for (_, name), each in self._vpcs.items() if name == vpc and each.holds(address)), None)
+        return made_inside(found.name, socket.SOCK_STREAM) if found else None
 
     def disconnect(self, task: TaskPlan) -> None:
         """Remove a task's network."""

@@ -119,6 +119,10 @@ class VpcNetwork:
         self._tasks[task.arn] = task
         self._filter()
 
+    def holds(self, address: str) -> bool:
+        """Return whether a task of the VPC has an address."""
+        return any(task.address == address for task in list(self._tasks.values()))
+
     def leave(self, task: TaskPlan) -> None:
         """Forget a task; its links go with its namespace."""
         self._tasks.pop(task.arn, None)
