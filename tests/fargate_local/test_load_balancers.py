@@ -11,26 +11,16 @@ from typing import Any
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from tests.support.balancer import Balancer
+from tests.support.balancer import Balancer, until
 from tests.support.cloud import Ecs
 
 from fargate_local import FargateLocal
-
-DEADLINE = 60.0
 
 
 @pytest.fixture(scope="module")
 def balancer() -> Iterator[Balancer]:
     with FargateLocal(options=("--elb-times", "0.1")) as cloud:
         yield Balancer(Ecs(cloud))
-
-
-def until(done: Any, seconds: float = DEADLINE) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := done()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def test_a_service_registers_its_tasks_and_the_listener_reaches_each_of_them_in_turn(balancer: Balancer) -> None:
@@ -79,14 +69,9 @@ def test_a_rolling_deployment_loses_no_request(balancer: Balancer) -> None:
 def test_headers_tell_the_target_who_asked_and_how(balancer: Balancer) -> None:
     web = balancer.service("headers")
     balancer.stable(web)
-    told = httpx.Headers(
-        [
-            tuple(line.split(": ", 1))
-            for line in httpx.get(f"{web.url}/headers", headers={"X-Forwarded-For": "192.0.2.7", "X-Own": "yes"})
-            .text.strip()
-            .splitlines()
-        ]
-    )
+    sent = {"X-Forwarded-For": "192.0.2.7", "X-Own": "yes"}
+    lines = httpx.get(f"{web.url}/headers", headers=sent).text.strip().splitlines()
+    told = httpx.Headers(dict(line.split(": ", 1) for line in lines))
     assert told["x-forwarded-for"] == "192.0.2.7, 127.0.0.1"
     assert (told["x-forwarded-proto"], told["x-own"]) == ("http", "yes")
     assert told["x-amzn-trace-id"].startswith("Root=1-")

@@ -1,11 +1,17 @@
 """A load balancer of a cloud, with services behind it that run a small web server of Python."""
 
 import sys
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.cloud import Ecs
+from tests.support.cloud import DEADLINE, Ecs
+
+from fargate_local.admin_client import ask
+
+OF_SERVICE = ("healthCheckGracePeriodSeconds", "deploymentConfiguration")
 
 SERVER = """
 import http.server, os, sys, time
@@ -32,6 +38,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["FARGATE_LOCAL_PORT_8080"])), Handler).serve_forever()
 """
 HEALTH = {"HealthCheckPath": "/health", "HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2}
+
+
+def until(done: Callable[[], Any]) -> Any:
+    """What `done` returns, once it is true."""
+    deadline = time.monotonic() + DEADLINE
+    while not (found := done()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
 
 
 @dataclass(frozen=True)
@@ -61,27 +76,21 @@ class Balancer:
     def group(self, name: str, protocol: str = "HTTP", **settings: Any) -> str:
         """The ARN of a new target group."""
         (made,) = self.elb.create_target_group(
-            Name=f"{name}-{uuid.uuid4().hex[:6]}", Protocol=protocol, Port=8080, VpcId=self.vpc, TargetType="ip",
-            **{**HEALTH, "UnhealthyThresholdCount": 2, "HealthyThresholdCount": 2, **settings},
+            Name=f"{name}-{uuid.uuid4().hex[:6]}", Protocol=protocol, Port=8080, VpcId=self.vpc,
+            **{**HEALTH, "TargetType": "ip", "UnhealthyThresholdCount": 2, "HealthyThresholdCount": 2, **settings},
         )["TargetGroups"]  # fmt: skip
         return str(made["TargetGroupArn"])
 
     def listener(self, *actions: dict[str, Any], protocol: str = "HTTP", **settings: Any) -> str:
         """The ARN of a new listener."""
         (made,) = self.elb.create_listener(
-            LoadBalancerArn=self.arn,
-            Protocol=protocol,
-            Port=next(self._ports),
-            DefaultActions=list(actions),
-            **settings,
-        )["Listeners"]
+            LoadBalancerArn=self.arn, Protocol=protocol, DefaultActions=list(actions),
+            **{"Port": next(self._ports), **settings},
+        )["Listeners"]  # fmt: skip
         return str(made["ListenerArn"])
 
     def url(self, listener: str) -> str:
         """Where a listener is found here."""
-        from tests.fargate_local.test_load_balancers import until
-
-        from fargate_local.admin_client import ask
 
         def found() -> Any:
             listed = ask(self.ecs.cloud.key, "GET", "balancers", None)["listeners"]
@@ -107,23 +116,18 @@ class Balancer:
         """A service of the web server, with a target group and a listener of its own."""
         group_arn = self.group(name, **(group or {}))
         listener = self.listener({"Type": "forward", "TargetGroupArn": group_arn})
-        of_service = {
-            key: settings.pop(key)
-            for key in list(settings)
-            if key in ("healthCheckGracePeriodSeconds", "deploymentConfiguration")
-        }
+        of_service = {key: settings.pop(key) for key in OF_SERVICE if key in settings}
         self.ecs.api.create_service(
-            cluster=self.ecs.cluster, serviceName=name, taskDefinition=self.define(name, **settings), desiredCount=count,
+            cluster=self.ecs.cluster, serviceName=name, taskDefinition=self.define(name, **settings),
+            desiredCount=count,
             launchType="FARGATE", networkConfiguration=self.ecs.network,
             loadBalancers=[{"targetGroupArn": group_arn, "containerName": "app", "containerPort": 8080}], **of_service,
         )  # fmt: skip
         return Web(name, group_arn, listener, self.url(listener))
 
     def update(self, web: Web, **changes: Any) -> dict[str, Any]:
-        made: dict[str, Any] = self.ecs.api.update_service(cluster=self.ecs.cluster, service=web.name, **changes)[
-            "service"
-        ]
-        return made
+        answer = self.ecs.api.update_service(cluster=self.ecs.cluster, service=web.name, **changes)
+        return dict(answer["service"])
 
     def described(self, web: Web) -> dict[str, Any]:
         (found,) = self.ecs.api.describe_services(cluster=self.ecs.cluster, services=[web.name])["services"]
@@ -133,9 +137,11 @@ class Balancer:
         return [event["message"].partition(") ")[2] for event in reversed(self.described(web)["events"])]
 
     def stable(self, web: Web) -> None:
+        """Wait until it runs what it wants, and its deployment is completed: the waiter does not look at targets."""
         waiter = self.ecs.api.get_waiter("services_stable")
         waiter.config.delay, waiter.config.max_attempts = 0.1, 600
         waiter.wait(cluster=self.ecs.cluster, services=[web.name])
+        until(lambda: self.described(web)["deployments"][0]["rolloutState"] == "COMPLETED")
 
     def in_service(self, web: Web) -> None:
         waiter = self.elb.get_waiter("target_in_service")
@@ -143,7 +149,7 @@ class Balancer:
         waiter.wait(TargetGroupArn=web.group)
 
     def health(self, group: str) -> list[dict[str, Any]]:
-        """(state, reason, description) of the targets."""
+        """State, reason and description of each target."""
         return [
             each["TargetHealth"]
             for each in self.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]

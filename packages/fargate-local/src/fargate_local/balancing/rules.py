@@ -60,10 +60,8 @@ def holds(condition: Mapping[str, Any], asked: Asked) -> bool:
 
 def of_condition(condition: Mapping[str, Any]) -> list[Any]:
     """Return the values of a condition, in whichever of the two forms it has them."""
-    configured: Mapping[str, Any] = next(
-        (value for name, value in condition.items() if name.endswith("Config") and value), {}
-    )
-    values: list[Any] = configured.get("Values") or condition.get("Values") or []
+    configured = [value["Values"] for name, value in condition.items() if name.endswith("Config") and value]
+    values: list[Any] = configured[0] if configured else condition.get("Values") or []
     return values
 
 

@@ -27,8 +27,8 @@ def check_load_balancers(
         group = catalog.target_group(region, arn)
         if group is None:
             message = (
-                "Unable to assume role and validate the specified targetGroupArn. Please verify that the ECS service role"
-                " being passed has the proper permissions."
+                "Unable to assume role and validate the specified targetGroupArn. Please verify that the ECS service"
+                " role being passed has the proper permissions."
             )
             raise InvalidParameterError(message)
         if group["TargetType"] != "ip":
