@@ -1,6 +1,7 @@
 """Load balancers really forward: to healthy tasks of services, through deployments, with the errors of ELB."""
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -13,8 +14,10 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.balancer import Balancer, until
 from tests.support.cloud import Ecs
+from typer.testing import CliRunner
 
 from fargate_local import FargateLocal
+from fargate_local.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +93,7 @@ def plain(balancer: Balancer) -> Iterator[tuple[str, int]]:
         yield group, port
 
 
+@pytest.mark.slow
 def test_without_a_target_the_answer_is_503_and_from_one_that_says_nothing_504(
     balancer: Balancer, plain: tuple[str, int]
 ) -> None:
@@ -189,6 +193,7 @@ def test_a_network_load_balancer_forwards_bytes(balancer: Balancer) -> None:
         stop.set()
 
 
+@pytest.mark.slow
 def test_a_task_whose_target_fails_its_checks_is_replaced_after_the_grace_period(
     balancer: Balancer, tmp_path: Any
 ) -> None:
@@ -214,6 +219,7 @@ def test_a_task_whose_target_fails_its_checks_is_replaced_after_the_grace_period
     assert f"deregistered 1 targets in (target-group {web.group})" in balancer.messages(web)
 
 
+@pytest.mark.slow
 def test_the_circuit_breaker_counts_tasks_whose_targets_fail(balancer: Balancer, tmp_path: Any) -> None:
     breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
     web = balancer.service("breaker", deploymentConfiguration=breaker)
@@ -250,3 +256,44 @@ def test_links_that_ecs_would_refuse_are_refused(balancer: Balancer, link: dict[
     error = raised.value.response["Error"]
     assert error["Code"] == "InvalidParameterException"
     assert message in error["Message"]
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server of web sockets that sends back what it gets, in capitals."""
+    from websockets.sync.server import ServerConnection, serve
+
+    def answer(connection: ServerConnection) -> None:
+        for message in connection:
+            connection.send(message.upper())
+
+    with serve(answer, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.socket.getsockname()[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_web_sockets_pass_both_ways(balancer: Balancer, echo: int) -> None:
+    from websockets.sync.client import connect
+
+    group = balancer.group("sockets", HealthCheckPath="/")
+    balancer.elb.register_targets(TargetGroupArn=group, Targets=[{"Id": "127.0.0.1", "Port": echo}])
+    url = balancer.url(balancer.listener({"Type": "forward", "TargetGroupArn": group}))
+    # A server of web sockets alone refuses the health check's plain request; the load balancer then fails open.
+    until(lambda: balancer.health(group)[0]["State"] == "unhealthy")
+    with connect(url.replace("http", "ws", 1)) as client:
+        for text in ("one", "two"):
+            client.send(text)
+            assert client.recv(10) == text.upper()
+
+
+def test_balancers_shows_where_listeners_are_found(balancer: Balancer) -> None:
+    says = {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "200", "MessageBody": "x"}}
+    url = balancer.url(balancer.listener(says, Port=999))
+    environment = {**balancer.ecs.cloud.environment, "NO_COLOR": "1"}
+    shown = CliRunner().invoke(app, ["balancers"], env=environment)
+    assert f"HTTP 999\t{url}" in shown.stdout, shown.output
+    listed = json.loads(CliRunner().invoke(app, ["balancers", "--json"], env=environment).stdout)
+    assert balancer.dns_name in {each["dnsName"] for each in listed}

@@ -1,4 +1,4 @@
-"""``fargate-local serve|env|ps|logs|stop|faults|iam``."""
+"""``fargate-local serve|env|ps|logs|stop|balancers|faults|iam``."""
 
 import sys
 from importlib import metadata
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fargate_local.cli import environment, faults, iam, serve, tasks
+from fargate_local.cli import balancers, environment, faults, iam, serve, tasks
 from fargate_local.cli.output import UserError, complain
 
 
@@ -44,6 +44,7 @@ app.command("env", epilog=environment.EXAMPLE)(environment.env)
 app.command("ps", epilog=tasks.PS_EXAMPLE)(tasks.ps)
 app.command("logs", epilog=tasks.LOGS_EXAMPLE)(tasks.logs)
 app.command("stop", epilog=tasks.STOP_EXAMPLE)(tasks.stop)
+app.command("balancers", epilog=balancers.EXAMPLE)(balancers.balancers)
 app.add_typer(faults.app, name="faults")
 app.add_typer(iam.app, name="iam")
 

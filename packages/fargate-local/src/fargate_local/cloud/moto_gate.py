@@ -20,6 +20,7 @@ from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.cloud.target_groups import TargetHealth, keep_targets_apart
+from fargate_local.cloud.template_balancers import hand_on_balancers
 from fargate_local.cloud.template_roles import hand_on_roles
 from fargate_local.cloud.templates import ServiceWish, hand_on_everything, hand_on_services
 
@@ -151,6 +152,7 @@ class MotoGate:
             if request.service == "cloudformation":
                 hand_on_everything()
                 hand_on_roles()
+                hand_on_balancers()
                 hand_on_services(lambda wish: self._on_wish(wish))
             if request.service in EVENT_SERVICES:
                 self._on_events()
