@@ -112,13 +112,15 @@ class Balancer:
             }
         )
 
-    def service(self, name: str, count: int = 1, group: dict[str, Any] | None = None, **settings: Any) -> Web:
-        """A service of the web server, with a target group and a listener of its own."""
+    def service(
+        self, name: str, count: int = 1, group: dict[str, Any] | None = None, family: str = "", **settings: Any
+    ) -> Web:
+        """A service of the web server, or of `family`, with a target group and a listener of its own."""
         group_arn = self.group(name, **(group or {}))
         listener = self.listener({"Type": "forward", "TargetGroupArn": group_arn})
         of_service = {key: settings.pop(key) for key in OF_SERVICE if key in settings}
         self.ecs.api.create_service(
-            cluster=self.ecs.cluster, serviceName=name, taskDefinition=self.define(name, **settings),
+            cluster=self.ecs.cluster, serviceName=name, taskDefinition=family or self.define(name, **settings),
             desiredCount=count,
             launchType="FARGATE", networkConfiguration=self.ecs.network,
             loadBalancers=[{"targetGroupArn": group_arn, "containerName": "app", "containerPort": 8080}], **of_service,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 from fargate_local.admin import Admin
 from fargate_local.app import Application
 from fargate_local.balancing.balancers import Balancers, Dial
-from fargate_local.balancing.service_targets import ServiceTargets
 from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.clock import Clock
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.cloud_map import CloudMap
 from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
@@ -40,6 +41,7 @@ from fargate_local.runtimes.names import NetworkName, RuntimeName
 from fargate_local.runtimes.namespaces import why_not
 from fargate_local.runtimes.process import ProcessRuntime
 from fargate_local.runtimes.task_networks import Surroundings, TaskNetworks
+from fargate_local.service_links import ServiceLinks
 from fargate_local.service_scheduler import Around, News, ServiceScheduler
 from fargate_local.state import StateLock
 from fargate_local.strict import account
@@ -129,11 +131,14 @@ class Server:
         news = News()
         services = Services(catalog, self._service_records, clock, news.service_changed)
 
-        runtime, dial = make_runtime(settings, catalog, int(self.address.rpartition(":")[2]))
+        names = CloudMap(self._gate)
+        runtime, dial = make_runtime(settings, catalog, int(self.address.rpartition(":")[2]), names)
         ports = TaskPorts(own_networks=runtime.has_networks)
         self._balancers = Balancers(
             self._gate, self._gate.target_health, dial, settings.elb_times, news.service_changed
         )
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="names")
+        links = ServiceLinks(self._balancers, ports, names, self._threads)
 
         def changed(body: dict[str, object]) -> None:
             self._events.task_changed(body)
@@ -158,7 +163,7 @@ class Server:
                 record_life=settings.record_life,
                 pace=Pace(catalog, settings.start_times) if settings.start_times else None,
                 before_start=launches.before_start if launches else None,
-                before_stop=self._balancers.drain,
+                before_stop=links.leave,
             )
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle or settings.strict else None)
@@ -173,7 +178,7 @@ class Server:
                 engine=self._engine,
                 events=self._events,
                 clock=clock,
-                targets=ServiceTargets(self._balancers, ports),
+                links=links,
                 settle=services.settle,
             )
         )
@@ -191,6 +196,7 @@ class Server:
         self._scheduler.close()
         self._engine.close()
         self._balancers.close()
+        self._threads.shutdown()
         self._events.close()
         self._interfaces.close()
         self._http.close()
@@ -201,25 +207,25 @@ class Server:
             self._lock.release()
 
 
-def make_runtime(settings: Settings, catalog: Catalog, port: int) -> tuple[Runtime, Dial]:
+def make_runtime(settings: Settings, catalog: Catalog, port: int, names: CloudMap) -> tuple[Runtime, Dial]:
     """Return the runtime that the settings name, for a server at this port, and how its tasks are connected to."""
     if settings.runtime == "process":
         store = ImageStore(settings.store) if settings.store else None
         return ProcessRuntime(catalog, store, settings.process), lambda *_: None
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
-    networks = make_networks(settings, port)
+    networks = make_networks(settings, port, names)
     runtime = ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
     return runtime, networks.dial if networks else lambda *_: None
 
 
-def make_networks(settings: Settings, port: int) -> TaskNetworks | None:
+def make_networks(settings: Settings, port: int, names: CloudMap) -> TaskNetworks | None:
     """Return what gives tasks networks of their own; None where they are to share this machine's, or have to."""
     if settings.network == "host" or settings.runtime != "podman":
         return None
     if reason := why_not():
         log.warning("tasks share this machine's network, for they cannot have their own: %s", reason)
         return None
-    around = Surroundings((settings.host, port))
+    around = Surroundings((settings.host, port), names=names.answer)
     if settings.strict:
         network = Network()
         around = replace(around, firewall=firewall(network), may_reach=partial(reaches, network))

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from fargate_local.balancing.service_targets import ServiceTargets
 from fargate_local.clock import Clock
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.ecs.actions import Actions
@@ -28,6 +27,7 @@ from fargate_local.engine.service_records import ServiceRecord, ServiceRecords
 from fargate_local.events import EventPublisher
 from fargate_local.protocol.arns import Names, last_part
 from fargate_local.protocol.errors import EcsError
+from fargate_local.service_links import ServiceLinks
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Around:
     engine: Engine
     events: EventPublisher
     clock: Clock
-    targets: ServiceTargets
+    links: ServiceLinks
     settle: Callable[[], None]
     """Called first at each look at the services."""
 
@@ -211,17 +211,18 @@ class ServiceScheduler:
         return None
 
     def _register(self, record: ServiceRecord) -> None:
-        """Register the running tasks that are not registered yet with the service's load balancers."""
-        if not record.body["loadBalancers"]:
+        """Register the running tasks that are not registered yet with what the service is linked to."""
+        if not record.body["loadBalancers"] and not record.body["serviceRegistries"]:
             return
         for body in self._tasks(record, "RUNNING"):
             if body["lastStatus"] == "RUNNING":
-                for group in self._around.targets.join(record.body, body):
+                self._around.links.tell_names(record.body, body)
+                for group in self._around.links.join(record.body, body):
                     self._say(record, f"registered 1 targets in (target-group {group})")
 
     def _say_why_sick(self, record: ServiceRecord, arn: str) -> str:
         """Say which health checks a task fails, and return why it is stopped."""
-        sick = self._around.targets.sick(arn)
+        sick = self._around.links.sick(arn)
         if not sick:
             self._say(record, f"(task {last_part(arn)}) failed container health checks.")
             return "Task failed container health checks"
@@ -252,14 +253,14 @@ class ServiceScheduler:
 
     def _with_targets(self, record: ServiceRecord, member: Member, task: dict[str, Any]) -> Member:
         """Return a task as its load balancers see it, too; what they say counts after the grace."""
-        targets = self._around.targets
+        links = self._around.links
         if not record.body["loadBalancers"] or not member.running:
             return member
         age = self._around.clock.now() - task["startedAt"]
         in_grace = age < record.body.get("healthCheckGracePeriodSeconds", 0)
         well = task["healthStatus"] == "HEALTHY" if self._checked(record, task) else True
-        sick = member.unhealthy or (bool(targets.sick(member.arn)) and not in_grace)
-        return replace(member, healthy=well and targets.ready(record.body, member.arn), unhealthy=sick)
+        sick = member.unhealthy or (bool(links.sick(member.arn)) and not in_grace)
+        return replace(member, healthy=well and links.ready(record.body, member.arn), unhealthy=sick)
 
     def _checked(self, record: ServiceRecord, task: dict[str, Any]) -> bool:
         """Return whether an essential container of a task has a health check."""
@@ -301,7 +302,7 @@ class ServiceScheduler:
         self._failed(record, record.primary["id"])
 
     def _stop(self, record: ServiceRecord, arns: list[str], reason: str) -> None:
-        groups = Counter(group for arn in arns for group in self._around.targets.groups(arn))
+        groups = Counter(group for arn in arns for group in self._around.links.groups(arn))
         for arn in arns:
             self._around.engine.stop(arn, SCHEDULER, reason)
         for group, count in groups.items():

@@ -177,6 +177,18 @@ class Catalog:
 
         return self._once(("target-group", region, arn), ask)
 
+    def has_registry(self, region: str, arn: str) -> bool:
+        """Return whether Cloud Map has the service of this ARN."""
+
+        def ask() -> bool:
+            try:
+                self._clients.get("servicediscovery", region).get_service(Id=last_part(arn))
+            except BotoClientError:
+                return False
+            return True
+
+        return self._once(("registry", region, arn), ask)
+
     def has_role(self, arn: str) -> bool:
         """Return whether IAM knows the role."""
 

@@ -1,4 +1,4 @@
-"""What a service is linked to, checked as ECS checks it: the target groups of load balancers.
+"""What a service is linked to, checked as ECS checks it: target groups of load balancers, services of Cloud Map.
 
 Texts: those that users quote in hashicorp/terraform#32908 and #24266, pulumi/pulumi-aws#3095 and aws/amazon-ecs-cli#21
 (read November 2026).
@@ -39,6 +39,21 @@ def check_load_balancers(
             raise InvalidParameterError(message)
         if not group["LoadBalancerArns"]:
             message = f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+            raise InvalidParameterError(message)
+
+
+def check_registries(catalog: Catalog, region: str, wanted: list[dict[str, Any]], definition: dict[str, Any]) -> None:
+    """Check that services of Cloud Map can take a definition's tasks.
+
+    Raises:
+        InvalidParameterError: One does not exist, or the definition has no such container and port.
+    """
+    for each in wanted:
+        if each.get("containerName"):
+            check_port(definition, each)
+        arn = each.get("registryArn", "")
+        if not catalog.has_registry(region, arn):
+            message = f"The service registry {arn} does not exist: name a service of Cloud Map by its ARN."
             raise InvalidParameterError(message)
 
 

@@ -39,7 +39,7 @@ class Parts:
 
     ``record_life`` is how many seconds a stopped task stays visible. ``before_start`` is called in a worker thread
     before a task's images are pulled and may raise StartError; with a ``pace`` starting takes time. ``before_stop`` is
-    called before the containers of a task that ran are stopped, and they are when its result is there.
+    called before the containers of a task that ran are stopped, and they are when its results are there.
     """
 
     gate: MotoGate
@@ -53,7 +53,7 @@ class Parts:
     record_life: float = RECORD_LIFE
     before_start: Callable[[TaskPlan], None] | None = None
     pace: Pace | None = None
-    before_stop: Callable[[str], "Future[None]"] | None = None
+    before_stop: Callable[[str], "list[Future[None]]"] | None = None
 
 
 class Engine:
@@ -151,7 +151,7 @@ class Engine:
 
     async def _before_stop(self, plan: TaskPlan) -> None:
         if self.parts.before_stop:
-            await asyncio.wrap_future(self.parts.before_stop(plan.arn))
+            await asyncio.gather(*map(asyncio.wrap_future, self.parts.before_stop(plan.arn)))
 
     async def _end_all(self) -> None:
         self._closing = True

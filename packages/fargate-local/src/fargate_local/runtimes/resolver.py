@@ -3,8 +3,9 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +20,17 @@ ANSWER_SECONDS: Final = 5.0
 DNS_PORT: Final = 53
 TYPES: Final = frozenset({"A", "AAAA", "SRV", "CNAME"})
 
-Lookup = Callable[[str, str], Sequence[tuple[int, str]] | None]
-"""Returns the (time to live, value) of each record of a name and a type; None for a name that is not ours."""
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is known of a name that is ours: whether there is one, and the (time to live, value) of its records."""
+
+    exists: bool
+    records: tuple[tuple[int, str], ...] = ()
+
+
+Lookup = Callable[[str, str], Answer | None]
+"""Returns what is known of a name and a type; None for a name that is not ours."""
 
 
 class Resolver(asyncio.DatagramProtocol):
@@ -66,12 +76,14 @@ class Resolver(asyncio.DatagramProtocol):
         name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
         if kind not in TYPES:
             return None
-        records = self._lookup(name, kind)
-        if records is None:
+        found = self._lookup(name, kind)
+        if found is None:
             return None
         response = dns.message.make_response(query, recursion_available=True)
         response.flags |= dns.flags.AA
-        for ttl, value in records:
+        if not found.exists:
+            response.set_rcode(dns.rcode.NXDOMAIN)
+        for ttl, value in found.records:
             response.answer.append(dns.rrset.from_text(question.name, ttl, "IN", kind, value))
         return response.to_wire()
 

@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +17,7 @@ from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import TaskPlan
 from fargate_local.runtimes.doorway import Doorway
 from fargate_local.runtimes.namespaces import NetworkError, command, existing, listening, made_inside, remove
-from fargate_local.runtimes.resolver import DNS_PORT, Resolver
+from fargate_local.runtimes.resolver import DNS_PORT, Answer, Resolver
 from fargate_local.runtimes.vpc_network import RESOLVER, Firewall, VpcNetwork
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Surroundings:
     server: tuple[str, int]
     firewall: Firewall | None = None
     may_reach: Callable[[TaskPlan, str], bool] | None = None
-    names: Callable[[TaskPlan, str, str], Sequence[tuple[int, str]] | None] = lambda *_: None
+    names: Callable[[TaskPlan, str, str], Answer | None] = lambda *_: None
 
 
 @dataclass(slots=True)
