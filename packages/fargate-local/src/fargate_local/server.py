@@ -18,6 +18,7 @@ from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud_map import CloudMap
 from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
+from fargate_local.ecs.addresses import Addresses
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.ecs.services import Services
 from fargate_local.engine.engine import RECORD_LIFE, Engine, Parts
@@ -137,6 +138,7 @@ class Server:
         self._balancers = Balancers(
             self._gate, self._gate.target_health, dial, settings.elb_times, news.service_changed
         )
+        addresses = Addresses()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="names")
         links = ServiceLinks(self._balancers, ports, names, self._threads)
 
@@ -147,6 +149,7 @@ class Server:
                 endpoints.forget(body)
                 ports.forget(str(body["taskArn"]))
                 self._interfaces.task_ended(body)
+                addresses.give_back(body)
 
         self._engine = Engine(
             Parts(
@@ -167,7 +170,7 @@ class Server:
             )
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle or settings.strict else None)
-        actions = Actions(self._engine, catalog, self._interfaces.task_made, services.check, launches)
+        actions = Actions(self._engine, catalog, self._interfaces.task_made, services.check, addresses, launches)
         self._targets = TargetRunner(self._gate, clients, catalog, actions.run_task)
         self._scheduler = ServiceScheduler(
             Around(

@@ -219,6 +219,10 @@ class ServiceScheduler:
                 self._around.links.tell_names(record.body, body)
                 for group in self._around.links.join(record.body, body):
                     self._say(record, f"registered 1 targets in (target-group {group})")
+                after = self._around.engine.parts.records.body(body["taskArn"])
+                if after is None or after["desiredStatus"] == "STOPPED":
+                    # It was told to stop meanwhile, before there was anything to deregister.
+                    self._around.links.leave(body["taskArn"])
 
     def _say_why_sick(self, record: ServiceRecord, arn: str) -> str:
         """Say which health checks a task fails, and return why it is stopped."""

@@ -1,6 +1,5 @@
 """A checked launch turned into the description and the plan of each of its tasks."""
 
-import ipaddress
 import uuid
 from typing import Any
 
@@ -96,13 +95,6 @@ def attachment_of(subnet: Subnet, address: str) -> dict[str, Any]:
         "status": "PRECREATED",
         "details": [{"name": name, "value": value} for name, value in details.items()],
     }
-
-
-def addresses(block: str, number: int) -> str:
-    """Return the `number`-th address of a subnet that AWS would assign, starting over after the last one."""
-    network = ipaddress.ip_network(block)
-    usable = max(network.num_addresses - 5, 1)
-    return str(network[4 + number % usable] if network.num_addresses > 4 else network[0])
 
 
 def describe_container(

@@ -151,7 +151,10 @@ class Engine:
 
     async def _before_stop(self, plan: TaskPlan) -> None:
         if self.parts.before_stop:
-            await asyncio.gather(*map(asyncio.wrap_future, self.parts.before_stop(plan.arn)))
+            waits = [asyncio.wrap_future(each) for each in self.parts.before_stop(plan.arn)]
+            for failure in await asyncio.gather(*waits, return_exceptions=True):
+                if isinstance(failure, Exception):
+                    log.error("task %s stops without being deregistered", plan.arn, exc_info=failure)
 
     async def _end_all(self) -> None:
         self._closing = True
