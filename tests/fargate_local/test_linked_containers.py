@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fargate_local.test_task_networks import SERVE
+from tests.fargate_local.test_task_networks import SERVE, ask
 from tests.support.balancer import Balancer, until
 from tests.support.cloud import Ecs
 from tests.support.names import Names
@@ -48,6 +48,21 @@ def test_a_load_balancer_reaches_two_tasks_that_listen_at_one_port(ecs: Ecs) -> 
     assert [httpx.get(web.url).status_code for _ in range(4)] == [200] * 4
     ecs.api.delete_service(cluster=ecs.cluster, service="twins", force=True)
     until(lambda: httpx.get(web.url).status_code == 503)
+
+
+def test_a_load_balancers_name_leads_to_its_listeners_from_inside_a_task_too(ecs: Ecs) -> None:
+    balancer = Balancer(ecs)
+    echo = SERVE.replace("last if", "$f = $1 if /^x-forwarded-for: (.*?)\\r/i; last if").replace(
+        ". $c->peerhost", ". $f"
+    )
+    served = container(echo, portMappings=[{"containerPort": 8080}], stopTimeout=2, environment=[])
+    web = balancer.service("inner", family=ecs.define(served), group={"HealthCheckPath": "/"})
+    balancer.stable(web)
+    (listener,) = balancer.elb.describe_listeners(ListenerArns=[web.listener])["Listeners"]
+    arn = ecs.run(ecs.define(container(ask(f"{balancer.dns_name}:{listener['Port']}"))))
+    task = ecs.stopped(arn)
+    assert ecs.logs(arn) == [f" to {address(task)}"]
+    ecs.api.delete_service(cluster=ecs.cluster, service="inner", force=True)
 
 
 def address(task: dict[str, Any]) -> str:

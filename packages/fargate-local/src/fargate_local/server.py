@@ -132,15 +132,17 @@ class Server:
         news = News()
         services = Services(catalog, self._service_records, clock, news.service_changed)
 
-        names = CloudMap(self._gate)
-        runtime, dial = make_runtime(settings, catalog, int(self.address.rpartition(":")[2]), names)
-        ports = TaskPorts(own_networks=runtime.has_networks)
+        networks = make_networks(settings, int(self.address.rpartition(":")[2]))
+        ports = TaskPorts(own_networks=networks is not None)
+        dial: Dial = networks.dial if networks else no_other_network
         self._balancers = Balancers(
             self._gate, self._gate.target_health, dial, settings.elb_times, news.service_changed
         )
         addresses = Addresses()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="names")
-        links = ServiceLinks(self._balancers, ports, names, self._threads)
+        links = ServiceLinks(self._balancers, ports, CloudMap(self._gate), self._threads)
+        if networks:
+            networks.names = partial(links.answer, networks.listen)
 
         def changed(body: dict[str, object]) -> None:
             self._events.task_changed(body)
@@ -158,7 +160,7 @@ class Server:
                 records=self._records,
                 clock=clock,
                 faults=rules,
-                runtime=runtime,
+                runtime=make_runtime(settings, catalog, networks),
                 environment=lambda task, container, ident: ports.environment(
                     task, container, endpoints.environment(self.address, task, container, ident)
                 ),
@@ -210,25 +212,26 @@ class Server:
             self._lock.release()
 
 
-def make_runtime(settings: Settings, catalog: Catalog, port: int, names: CloudMap) -> tuple[Runtime, Dial]:
-    """Return the runtime that the settings name, for a server at this port, and how its tasks are connected to."""
+def make_runtime(settings: Settings, catalog: Catalog, networks: TaskNetworks | None) -> Runtime:
+    """Return the runtime that the settings name."""
     if settings.runtime == "process":
-        store = ImageStore(settings.store) if settings.store else None
-        return ProcessRuntime(catalog, store, settings.process), lambda *_: None
+        return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
-    networks = make_networks(settings, port, names)
-    runtime = ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
-    return runtime, networks.dial if networks else lambda *_: None
+    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
 
 
-def make_networks(settings: Settings, port: int, names: CloudMap) -> TaskNetworks | None:
-    """Return what gives tasks networks of their own; None where they are to share this machine's, or have to."""
+def no_other_network(vpc: str, address: str) -> None:
+    """Return no socket: what is to be reached is in this machine's own network."""
+
+
+def make_networks(settings: Settings, port: int) -> TaskNetworks | None:
+    """Return what gives tasks of a server at this port networks of their own; None where they share this machine's."""
     if settings.network == "host" or settings.runtime != "podman":
         return None
     if reason := why_not():
         log.warning("tasks share this machine's network, for they cannot have their own: %s", reason)
         return None
-    around = Surroundings((settings.host, port), names=names.answer)
+    around = Surroundings((settings.host, port))
     if settings.strict:
         network = Network()
         around = replace(around, firewall=firewall(network), may_reach=partial(reaches, network))

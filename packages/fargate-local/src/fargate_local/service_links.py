@@ -1,15 +1,23 @@
 """What services are linked to: their tasks are targets of load balancers, and instances of Cloud Map."""
 
+import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from fargate_local.balancing.balancers import Balancers, Registered
+from fargate_local.balancing.balancers import Balancers, Listen, Registered
 from fargate_local.balancing.health import Health
 from fargate_local.balancing.snapshot import Target
 from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.cloud_map import CloudMap
 from fargate_local.protocol.arns import last_part
+from fargate_local.protocol.plan import TaskPlan
+from fargate_local.runtimes.resolver import Answer
+
+log = logging.getLogger(__name__)
+
+BALANCERS = ".elb.localhost"
+TTL = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,18 @@ class ServiceLinks:
     ports: TaskPorts
     names: CloudMap
     threads: ThreadPoolExecutor
+
+    def answer(self, listen: Listen, task: TaskPlan, name: str, kind: str) -> Answer | None:
+        """Return the records of a name as a task sees them: of Cloud Map, or of a load balancer of its VPC."""
+        if not name.endswith(BALANCERS):
+            return self.names.answer(task, name, kind)
+        try:
+            address = self.balancers.found_in(name, task.vpc, listen)
+        except RuntimeError as error:
+            log.warning("%s is not found in %s: %s", name, task.vpc, error)
+            address = None
+        records = ((TTL, address),) if address and kind == "A" else ()
+        return Answer(exists=address is not None, records=records)
 
     def leave(self, task: str) -> "list[Future[None]]":
         """Deregister a task everywhere; it may be stopped when these are done."""

@@ -16,17 +16,17 @@ class TcpServer:
 
     def __init__(self, serve: Serve) -> None:
         self._serve = serve
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._open: set[asyncio.Task[None]] = set()
 
     async def start(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        """Begin to take connections."""
-        self._server = await asyncio.start_server(self._take, sock=sock, ssl=tls)
+        """Begin to take connections at a socket; there may be several."""
+        self._servers.append(await asyncio.start_server(self._take, sock=sock, ssl=tls))
 
     async def close(self) -> None:
         """Take no more, and end those that there are."""
-        if self._server:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for each in self._open:
             each.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)

@@ -1,6 +1,7 @@
 """The load balancers of moto's ELB, really forwarding: from a thread of its own, as long as the server runs."""
 
 import asyncio
+import ipaddress
 import logging
 import socket
 import time
@@ -23,9 +24,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 0.1
+ADDRESSES: Final = ipaddress.ip_network("169.254.172.0/23")
+"""Where load balancers are found in the networks of VPCs."""
 
 Dial = Callable[[str, str], socket.socket | None]
 """Returns an unconnected socket in the network of a (VPC, address), or None for this machine's own."""
+Listen = Callable[[str, str, int], socket.socket]
+"""Returns a socket that listens in the network of a VPC, at an address and a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class Balancers:
         self._problems: dict[str, tuple[Listener, str]] = {}
         self._checks: dict[Key, asyncio.Task[None]] = {}
         self._of_tasks: dict[str, tuple[Registered, ...]] = {}
+        self._addresses: dict[str, str] = {}
         self._following = asyncio.Lock()
         known.health_of = self._told
         known.draining = lambda arn: [(target.address, target.port) for target in self._pool.draining(arn)]
@@ -107,6 +113,28 @@ class Balancers:
     def drain(self, task: str) -> "Future[None]":
         """Deregister a task's targets; the result comes when nothing is on its way to them any more."""
         return asyncio.run_coroutine_threadsafe(self._drained(task), self._thread.loop)
+
+    def found_in(self, dns_name: str, vpc: str, listen: Listen) -> str | None:
+        """Let a load balancer of a VPC be found in its network, too.
+
+        Args:
+            dns_name: The load balancer's name.
+            vpc: The VPC.
+            listen: Returns a socket in the VPC's network.
+
+        Returns:
+            The address of its listeners there, or None where the VPC has no such load balancer.
+        """
+        ours = [opened for opened, _ in list(self._open.values()) if of_balancer(opened.listener, dns_name, vpc)]
+        if not ours:
+            return None
+        address = self._addresses.setdefault(dns_name, str(ADDRESSES[len(self._addresses) + 1]))
+        for opened in ours:
+            if vpc not in opened.found_in:
+                opened.found_in.add(vpc)
+                sock = listen(vpc, address, opened.listener.port)
+                asyncio.run_coroutine_threadsafe(opened.listen_at(sock), self._thread.loop)
+        return address
 
     def report(self) -> list[dict[str, Any]]:
         """Return every listener with where it is found here, and its targets."""
@@ -246,6 +274,11 @@ class Balancers:
             await opened.close()
         if self._connections:
             await self._connections.close()
+
+
+def of_balancer(listener: Listener, dns_name: str, vpc: str) -> bool:
+    """Return whether a listener is one of a load balancer of this name and VPC."""
+    return (listener.dns_name, listener.vpc) == (dns_name, vpc)
 
 
 def needs_another_socket(was: Listener, now: Listener) -> bool:

@@ -33,6 +33,11 @@ class Open(Protocol):
     """A listener that takes connections."""
 
     listener: Listener
+    found_in: set[str]
+    """The VPCs in whose networks it listens, too."""
+
+    async def listen_at(self, sock: socket.socket) -> None:
+        """Take connections at one more socket."""
 
     async def close(self) -> None:
         """Take no more, and end those that there are."""
@@ -51,10 +56,10 @@ async def opened(listener: Listener, pool: Pool, connections: Connections, real_
     sock = bound(listener)
     made: OpenHttp | OpenTcp
     if listener.protocol in ("HTTP", "HTTPS"):
-        made = OpenHttp(Proxy(listener, pool, connections, real_port))
+        made = OpenHttp(Proxy(listener, pool, connections, real_port), tls)
     else:
-        made = OpenTcp(listener, pool, connections)
-    await made.start(sock, tls)
+        made = OpenTcp(listener, pool, connections, tls)
+    await made.listen_at(sock)
     return made, sock.getsockname()[1]
 
 
@@ -125,8 +130,10 @@ def as_bytes(text: str | bytes) -> bytes:
 class OpenHttp:
     """A listener of an application load balancer."""
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, tls: ssl.SSLContext | None) -> None:
+        self.found_in: set[str] = set()
         self._proxy = proxy
+        self._tls = tls
         self._runner = web.ServerRunner(
             web.Server(proxy.answer, access_log=None, max_line_size=HEAD_LIMIT, max_field_size=HEAD_LIMIT)
         )
@@ -140,10 +147,11 @@ class OpenHttp:
     def listener(self, listener: Listener) -> None:
         self._proxy.listener = listener
 
-    async def start(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
-        """Begin to take connections."""
-        await self._runner.setup()
-        await web.SockSite(self._runner, sock, ssl_context=tls).start()
+    async def listen_at(self, sock: socket.socket) -> None:
+        """Take connections at one more socket."""
+        if self._runner.server is None:
+            await self._runner.setup()
+        await web.SockSite(self._runner, sock, ssl_context=self._tls).start()
 
     async def close(self) -> None:
         """Take no more, and end those that there are."""
@@ -154,15 +162,17 @@ class OpenHttp:
 class OpenTcp:
     """A listener of a network load balancer."""
 
-    def __init__(self, listener: Listener, pool: Pool, connections: Connections) -> None:
+    def __init__(self, listener: Listener, pool: Pool, connections: Connections, tls: ssl.SSLContext | None) -> None:
         self.listener = listener
+        self.found_in: set[str] = set()
+        self._tls = tls
         self._pool = pool
         self._connections = connections
         self._server = TcpServer(self._forward)
 
-    async def start(self, sock: socket.socket, tls: ssl.SSLContext | None) -> None:
-        """Begin to take connections."""
-        await self._server.start(sock, tls)
+    async def listen_at(self, sock: socket.socket) -> None:
+        """Take connections at one more socket."""
+        await self._server.start(sock, self._tls)
 
     async def close(self) -> None:
         """Take no more, and end those that there are."""

@@ -56,6 +56,7 @@ class Listener:
     arn: str
     balancer: str
     dns_name: str
+    vpc: str
     protocol: str
     port: int
     certificate: str
@@ -116,6 +117,7 @@ def listener_of(balancer: Any, listener: Any) -> Listener:
         arn=listener.arn,
         balancer=balancer.name,
         dns_name=balancer.dns_name,
+        vpc=balancer.vpc_id or "",
         protocol=listener.protocol,
         port=int(listener.port or 0),
         certificate=listener.certificate or "",

@@ -33,13 +33,12 @@ class Surroundings:
     """What the networks of all tasks have in common.
 
     ``server`` is where this server listens, ``firewall`` what tasks may send (None: everything), ``may_reach`` whether
-    a task reaches a service of AWS (None: always), ``names`` the DNS records of a name in the task's VPC.
+    a task reaches a service of AWS (None: always).
     """
 
     server: tuple[str, int]
     firewall: Firewall | None = None
     may_reach: Callable[[TaskPlan, str], bool] | None = None
-    names: Callable[[TaskPlan, str, str], Answer | None] = lambda *_: None
 
 
 @dataclass(slots=True)
@@ -55,6 +54,8 @@ class TaskNetworks:
     """Makes and removes them, from several threads."""
 
     def __init__(self, around: Surroundings) -> None:
+        self.names: Callable[[TaskPlan, str, str], Answer | None] = lambda *_: None
+        """Returns what is known of a name and a type of record in a task's VPC."""
         self._around = around
         self._mark = f"{PREFIX}{os.getpid()}-"
         self._lock = threading.RLock()
@@ -96,7 +97,7 @@ class TaskNetworks:
         )
         self._thread.wait_for(doorway.start())
         connected.parts.append(doorway)
-        resolver = Resolver(lambda asked, kind: around.names(task, asked, kind))
+        resolver = Resolver(lambda asked, kind: self.names(task, asked, kind))
         self._thread.wait_for(resolver.start(listening(name, socket.SOCK_DGRAM, (RESOLVER, DNS_PORT))))
         connected.parts.append(resolver)
 
@@ -123,9 +124,24 @@ class TaskNetworks:
 
     def dial(self, vpc: str, address: str) -> socket.socket | None:
         """Return an unconnected socket in the network of a VPC; None for an address that is no task's of it."""
-        with self._lock:
-            found = next((each for (_, name), each in self._vpcs.items() if name == vpc and each.holds(address)), None)
+        # Without the lock, which is held for as long as a network is being made.
+        found = next((each for each in self._named(vpc) if each.holds(address)), None)
         return made_inside(found.name, socket.SOCK_STREAM) if found else None
+
+    def listen(self, vpc: str, address: str, port: int) -> socket.socket:
+        """Return a socket that listens in the network of a VPC, at an address that its tasks reach.
+
+        Raises:
+            NetworkError: The VPC has no network, or the address and port are taken.
+        """
+        for each in self._named(vpc):
+            each.answer_to(address)
+            return listening(each.name, socket.SOCK_STREAM, (address, port))
+        message = f"{vpc} has no network here"
+        raise NetworkError(message)
+
+    def _named(self, vpc: str) -> list[VpcNetwork]:
+        return [each for (_, name), each in list(self._vpcs.items()) if name == vpc]
 
     def disconnect(self, task: TaskPlan) -> None:
         """Remove a task's network."""

@@ -51,6 +51,7 @@ class VpcNetwork:
         self._host, self._own = f"{base}.{int(last) + 1}", f"{base}.{int(last) + 2}"
         self._firewall = firewall
         self._tasks: dict[str, TaskPlan] = {}
+        self._answers: set[str] = set()
         try:
             self._make()
         except NetworkError:
@@ -118,6 +119,16 @@ class VpcNetwork:
             log.warning("%s is taken on this machine: it reaches another task there", task.address)
         self._tasks[task.arn] = task
         self._filter()
+
+    def answer_to(self, address: str) -> None:
+        """Have the router answer to one more address.
+
+        Raises:
+            NetworkError: It cannot.
+        """
+        if address not in self._answers:
+            configure(self.name, f"addr add {address}/32 dev lo")
+            self._answers.add(address)
 
     def holds(self, address: str) -> bool:
         """Return whether a task of the VPC has an address."""
