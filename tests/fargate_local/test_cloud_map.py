@@ -14,7 +14,7 @@ from tests.support.names import Names
 
 from fargate_local import FargateLocal
 from fargate_local.cloud_map import within
-from fargate_local.runtimes.resolver import Answer
+from fargate_local.runtimes.lookup import Answer
 
 
 @pytest.fixture(scope="module")

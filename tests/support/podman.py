@@ -1,6 +1,6 @@
 """The podman runtime in tests: an engine with storage of its own, a real registry, an image of this machine's programs.
 
-Needs podman, runc, docker-registry (Debian packages of these names) and root; CI installs them.
+Needs root and podman, runc, docker-registry, ip and iptables: Debian packages of these names, and iproute2; CI has them.
 """
 
 import json
@@ -21,13 +21,13 @@ from tests.support.cloud import Ecs
 
 from fargate_local import FargateLocal
 
-PROGRAMS = ("podman", "runc", "docker-registry")
+PROGRAMS = ("podman", "runc", "docker-registry", "ip", "iptables")
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 needs_podman = [
     pytest.mark.containers,
     pytest.mark.skipif(
         any(shutil.which(program) is None for program in PROGRAMS) or os.geteuid() != 0,
-        reason="needs root and: apt-get install podman runc docker-registry",
+        reason="needs root and: apt-get install podman runc docker-registry iproute2 iptables",
     ),
 ]
 SHELL = ("sleep", "env", "cat", "id", "head", "tail", "getent", "perl", "hostname")

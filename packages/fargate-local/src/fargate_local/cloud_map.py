@@ -14,7 +14,7 @@ from typing import Any, Final
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.protocol.arns import ACCOUNT, last_part
 from fargate_local.protocol.plan import TaskPlan
-from fargate_local.runtimes.resolver import Answer
+from fargate_local.runtimes.lookup import Answer
 
 MULTIVALUE_LIMIT: Final = 8
 """Cloud Map API reference, DnsConfig: "up to eight healthy instances"."""

@@ -12,7 +12,7 @@ from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.cloud_map import CloudMap
 from fargate_local.protocol.arns import last_part
 from fargate_local.protocol.plan import TaskPlan
-from fargate_local.runtimes.resolver import Answer
+from fargate_local.runtimes.lookup import Answer
 
 log = logging.getLogger(__name__)
 

@@ -3,34 +3,15 @@
 import asyncio
 import re
 import socket
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import dns.exception
-import dns.flags
-import dns.message
-import dns.rdatatype
-import dns.rrset
+from fargate_local.runtimes.lookup import Lookup
 
 CONFIGURATION: Final = Path("/etc/resolv.conf")
 ANSWER_SECONDS: Final = 5.0
 DNS_PORT: Final = 53
-TYPES: Final = frozenset({"A", "AAAA", "SRV", "CNAME"})
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What is known of a name that is ours: whether there is one, and the (time to live, value) of its records."""
-
-    exists: bool
-    records: tuple[tuple[int, str], ...] = ()
-
-
-Lookup = Callable[[str, str], Answer | None]
-"""Returns what is known of a name and a type; None for a name that is not ours."""
 
 
 class Resolver(asyncio.DatagramProtocol):
@@ -58,34 +39,16 @@ class Resolver(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer a question."""
-        answer = self._own(data)
+        # dnspython takes a moment to import, which a server without networks for tasks does not spend.
+        from fargate_local.runtimes.dns_messages import answered
+
+        answer = answered(data, self._lookup)
         if answer is not None:
             self._transport.sendto(answer, addr)
             return
         asking = asyncio.ensure_future(self._pass_on(data, addr))
         self._asking.add(asking)
         asking.add_done_callback(self._asking.discard)
-
-    def _own(self, data: bytes) -> bytes | None:
-        """Return the answer to a question about a name of ours, or None."""
-        try:
-            query = dns.message.from_wire(data)
-            question = query.question[0]
-        except (dns.exception.DNSException, IndexError):
-            return None
-        name, kind = question.name.to_text(omit_final_dot=True).lower(), dns.rdatatype.to_text(question.rdtype)
-        if kind not in TYPES:
-            return None
-        found = self._lookup(name, kind)
-        if found is None:
-            return None
-        response = dns.message.make_response(query, recursion_available=True)
-        response.flags |= dns.flags.AA
-        if not found.exists:
-            response.set_rcode(dns.rcode.NXDOMAIN)
-        for ttl, value in found.records:
-            response.answer.append(dns.rrset.from_text(question.name, ttl, "IN", kind, value))
-        return response.to_wire()
 
     async def _pass_on(self, data: bytes, addr: tuple[str, int]) -> None:
         for server in servers():

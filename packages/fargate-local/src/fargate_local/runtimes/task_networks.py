@@ -16,8 +16,9 @@ from fargate_local.loop_thread import LoopThread
 from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import TaskPlan
 from fargate_local.runtimes.doorway import Doorway
+from fargate_local.runtimes.lookup import Answer
 from fargate_local.runtimes.namespaces import NetworkError, command, existing, listening, made_inside, remove
-from fargate_local.runtimes.resolver import DNS_PORT, Answer, Resolver
+from fargate_local.runtimes.resolver import DNS_PORT, Resolver
 from fargate_local.runtimes.vpc_network import RESOLVER, Firewall, VpcNetwork
 
 log = logging.getLogger(__name__)
