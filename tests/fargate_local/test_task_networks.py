@@ -1,7 +1,9 @@
 """Tasks of the podman runtime have a network of their own: an address in their VPC, and the ways out that it has."""
 
 import json
+import os
 import socket
+import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -77,7 +79,9 @@ def test_a_task_reaches_another_and_is_seen_by_its_own_address(ecs: Ecs) -> None
 
 def test_the_containers_of_a_task_share_its_loopback_and_its_name(ecs: Ecs) -> None:
     asking = container(f"sleep 1; hostname; {ask(f'127.0.0.1:{PORT}')}")
-    beside = container(SERVE, name="beside", essential=False, environment=[{"name": "NAME", "value": "neighbour"}])
+    beside = container(
+        SERVE, name="beside", essential=False, stopTimeout=2, environment=[{"name": "NAME", "value": "neighbour"}]
+    )
     arn = ecs.run(ecs.define({**asking, "dependsOn": [{"containerName": "beside", "condition": "START"}]}, beside))
     name = f"ip-{address(ecs.stopped(arn)).replace('.', '-')}.ec2.internal"
     assert ecs.logs(arn) == [name, "neighbour to 127.0.0.1"]
@@ -102,6 +106,18 @@ def test_a_task_leaves_nothing_of_its_network_behind(ecs: Ecs) -> None:
     assert not list(Path("/run/netns").glob(f"*{task['taskArn'].rpartition('/')[2]}"))
 
 
+def test_a_server_removes_what_one_that_was_killed_left_behind(podman_cloud: PodmanCloud) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    name = f"fargate-local-{gone.pid}-vpc-1"
+    rule = ["FORWARD", "-i", "no-such-link", "-m", "comment", "--comment", name, "-j", "ACCEPT"]
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    subprocess.run(["iptables", "-A", *rule], check=True)
+    with podman_cloud():
+        assert name not in os.listdir("/run/netns")
+        assert subprocess.run(["iptables", "-C", *rule], capture_output=True, check=False).returncode != 0
+
+
 # Strict: the subnet's ways out are those of the VPC, and groups guard the tasks.
 
 
@@ -120,9 +136,7 @@ def closed(podman_cloud: PodmanCloud) -> Iterator[tuple[Ecs, dict[str, Any]]]:
         iam.put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=everything)
         vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
         subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
-        table = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"][0][
-            "RouteTableId"
-        ]
+        (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
         group = ec2.create_security_group(GroupName="endpoints", Description="d", VpcId=vpc)["GroupId"]
         ec2.authorize_security_group_ingress(
             GroupId=group, IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp="10.7.0.0/16"

@@ -1,6 +1,6 @@
 """The podman runtime in tests: an engine with storage of its own, a real registry, an image of this machine's programs.
 
-Needs root and podman, runc, docker-registry, ip and iptables: Debian packages of these names, and iproute2; CI has them.
+Needs root and podman, runc, docker-registry, ip, iptables: Debian packages of these names, and iproute2; CI has them.
 """
 
 import json

@@ -158,8 +158,11 @@ class TaskNetworks:
             connected.vpc.leave(task)
 
     def close(self) -> None:
-        """Remove the networks of the VPCs; the tasks' are gone by now."""
+        """Remove the networks of the VPCs, and those of tasks that were not waited for."""
         self._thread.close()
+        for connected in self._tasks.values():
+            with suppress(NetworkError):
+                remove(connected.namespace)
         for vpc in self._vpcs.values():
             vpc.close()
 
