@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from fargate_local.balancing.health import CHECKING, REGISTERING, Health
+from fargate_local.balancing.health import CHECKING, INTERNAL_ERROR, REGISTERING, Health
 from fargate_local.balancing.pool import Key, Pool
 from fargate_local.balancing.snapshot import Listener, Snapshot, Target, backends, sent_to, taken
 from fargate_local.cloud.moto_gate import MotoGate
@@ -131,8 +131,8 @@ class Balancers:
         address = self._addresses.setdefault(dns_name, str(ADDRESSES[len(self._addresses) + 1]))
         for opened in ours:
             if vpc not in opened.found_in:
-                opened.found_in.add(vpc)
                 sock = listen(vpc, address, opened.listener.port)
+                opened.found_in.add(vpc)
                 asyncio.run_coroutine_threadsafe(opened.listen_at(sock), self._thread.loop)
         return address
 
@@ -242,7 +242,11 @@ class Balancers:
             if verdict.health.reason == "Elb.RegistrationInProgress":
                 verdict.health = CHECKING
             before = verdict.health
-            result = await checked(self._connected(), group, group.check, target)
+            try:
+                result = await checked(self._connected(), group, group.check, target)
+            except Exception:
+                log.exception("%s of %s could not be checked", target, arn)
+                result = INTERNAL_ERROR
             if verdict.heard(result, group.check.healthy_after, group.check.unhealthy_after) != before:
                 self._on_change()
             await asyncio.sleep(max(group.check.interval * self._times - (time.monotonic() - began), 0.01))

@@ -25,6 +25,7 @@ CHECKING: Final = Health("initial", "Elb.InitialHealthChecking", "Initial health
 HEALTHY: Final = Health("healthy")
 TIMED_OUT: Final = Health("unhealthy", "Target.Timeout", "Request timed out")
 FAILED: Final = Health("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
+INTERNAL_ERROR: Final = Health("unhealthy", "Elb.InternalError", "Health checks failed due to an internal error")
 DRAINING: Final = Health("draining", "Target.DeregistrationInProgress", "Target deregistration is in progress")
 NOT_IN_USE: Final = Health(
     "unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"
