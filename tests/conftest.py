@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.support.cloud", "tests.support.postgres", "tests.support.s3", "tests.support.strict_cloud"]
+pytest_plugins = [
+    "tests.support.cloud",
+    "tests.support.podman",
+    "tests.support.postgres",
+    "tests.support.s3",
+    "tests.support.strict_cloud",
+]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LONG_FILES = ("release", "transformacion", "faults", "ingesta")

@@ -1,166 +1,26 @@
-"""The podman runtime: the real image by digest from a real registry.
-
-Needs podman, runc, buildah, docker-registry (Debian packages of these names) and root; CI installs them.
-"""
+"""The podman runtime: the real image by digest from a real registry."""
 
 import json
-import os
-import shutil
-import socket
-import subprocess
-import tarfile
-import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.cloud import Ecs
+from tests.support.podman import REGISTRY, PodmanCloud, needs_podman, podman
+from tests.support.podman import podman_container as container
 
-from fargate_local import FargateLocal
-
-PROGRAMS = ("podman", "runc", "docker-registry")
-REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
-pytestmark = [
-    pytest.mark.containers,
-    pytest.mark.skipif(
-        any(shutil.which(program) is None for program in PROGRAMS) or os.geteuid() != 0,
-        reason="needs root and: apt-get install podman runc docker-registry",
-    ),
-]
-
-
-def free_port() -> Any:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+pytestmark = needs_podman
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The environment of a podman with storage of its own, set for this process."""
-    folder = tmp_path_factory.mktemp("podman")
-    registry = f"127.0.0.1:{free_port()}"
-    (folder / "containers.conf").write_text(
-        '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1024:1024"]\n'
-        '[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n'
-    )
-    (folder / "storage.conf").write_text(
-        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
-    )
-    (folder / "registries.conf").write_text(f'[[registry]]\nlocation="{registry}"\ninsecure=true\n')
-    patch = pytest.MonkeyPatch()
-    patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
-    patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
-    patch.setenv("CONTAINERS_REGISTRIES_CONF", str(folder / "registries.conf"))
-    yield folder, registry
-    podman("system", "reset", "--force")
-    patch.undo()
-
-
-def podman(*words: str) -> Any:
-    done = subprocess.run(["podman", *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-@pytest.fixture(scope="module")
-def registry(engine: Any) -> Iterator[Any]:
-    """A real registry on loopback."""
-    folder, address = engine
-    settings = {
-        "version": 0.1,
-        "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},
-        "http": {"addr": address},
-    }
-    (folder / "registry.yml").write_text(json.dumps(settings))
-    with (folder / "registry.log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(folder / "registry.yml")], stdout=log, stderr=log)
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://{address}/v2/"):
-                break
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-    yield address
-    process.terminate()
-    process.wait()
-
-
-@pytest.fixture(scope="module")
-def image(engine: Any, registry: str) -> tuple[str, str]:
-    """(digest, manifest) of an image of one static shell, pushed to the registry."""
-    folder, _ = engine
-    root = folder / "root"
-    (root / "bin").mkdir(parents=True)
-    (root / "tmp").mkdir()
-    copy_program(Path("/bin/sh").resolve(), root, "bin/sh")
-    for program in ("sleep", "env", "cat", "id", "head", "tail"):
-        found = shutil.which(program)
-        assert found
-        copy_program(Path(found).resolve(), root, f"bin/{program}")
-    with tarfile.open(folder / "root.tar", "w") as archive:
-        archive.add(root, arcname=".")
-    name = f"{registry}/module:1.0.0"
-    podman(
-        "import",
-        "--change",
-        "ENV COLOUR=red",
-        "--change",
-        'CMD ["/bin/sh","-c","echo default"]',
-        str(folder / "root.tar"),
-        name,
-    )
-    podman("push", "--digestfile", str(folder / "digest"), name)
-    podman("rmi", "--all", "--force")
-    digest = (folder / "digest").read_text().strip()
-    accept = {"Accept": "application/vnd.oci.image.manifest.v1+json"}
-    request = urllib.request.Request(f"http://{registry}/v2/module/manifests/{digest}", headers=accept)
-    with urllib.request.urlopen(request) as answer:
-        return digest, answer.read().decode()
-
-
-def copy_program(source: Any, root: Path, target: Any) -> None:
-    """A program with the libraries it is linked to."""
-    shutil.copy2(source, root / target)
-    listed = subprocess.run(["ldd", str(source)], capture_output=True, text=True, check=False).stdout
-    for word in listed.split():
-        if word.startswith("/") and Path(word).exists():
-            (root / word.lstrip("/")).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(word, root / word.lstrip("/"))
-
-
-@pytest.fixture(scope="module")
-def ecs(image: tuple[str, str], registry: str) -> Iterator[Ecs]:
-    """A cloud whose ECR has the image and whose pulls go to the registry."""
-    digest, manifest = image
-    options = ("--registry-map", f"{REGISTRY}={registry}")
-    with FargateLocal(runtime="podman", options=options) as cloud:
-        ecs = Ecs(cloud)
-        ecr = ecs.client("ecr")
-        ecr.create_repository(repositoryName="module")
-        ecr.put_image(
-            repositoryName="module",
-            imageManifest=manifest,
-            imageManifestMediaType="application/vnd.oci.image.manifest.v1+json",
-            imageTag="1.0.0",
-            imageDigest=digest,
-        )
+def ecs(podman_cloud: PodmanCloud) -> Iterator[Ecs]:
+    with podman_cloud() as ecs:
         yield ecs
 
 
-def container(script: str | None = None, **settings: Any) -> dict[str, Any]:
-    command = {"command": ["/bin/sh", "-c", script]} if script else {}
-    return {"image": f"{REGISTRY}/module:1.0.0", "logged": True, **command, **settings}
-
-
-def test_the_image_is_pulled_by_digest_and_runs(ecs: Ecs, image: str) -> None:
+def test_the_image_is_pulled_by_digest_and_runs(ecs: Ecs, podman_image: tuple[str, str]) -> None:
     task = ecs.finish(ecs.define(container()))
     assert task["containers"][0].get("exitCode") == 0, task
-    assert task["containers"][0]["imageDigest"] == image[0]
+    assert task["containers"][0]["imageDigest"] == podman_image[0]
     assert ecs.logs(task["taskArn"]) == ["default"]
 
 

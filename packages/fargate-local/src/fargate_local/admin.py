@@ -1,4 +1,4 @@
-"""The admin endpoint under ``/_fargate/``: health, fault rules, permissions that were used, codes for the page."""
+"""The admin endpoint under ``/_fargate/``: health, faults, load balancers, used permissions, codes for the page."""
 
 import json
 from collections.abc import Callable
@@ -11,20 +11,22 @@ NOT_STRICT = "this server evaluates no permissions: start it with `fargate-local
 
 
 class Admin:
-    """``GET health, iam/used, stats``; ``GET, POST, DELETE faults`` and ``DELETE faults/<id>``; ``POST codes``.
+    """``GET health, balancers, iam/used, stats``; ``GET, POST, DELETE faults``, ``DELETE faults/<id>``; ``POST codes``.
 
-    ``used`` reports what a strict server's roles did; ``new_code`` returns what lets a browser in, None where nothing
-    has to; ``usage`` returns what running containers use.
+    ``balancers`` reports where listeners are; ``used`` what a strict server's roles did; ``new_code`` returns what lets
+    a browser in, None where nothing has to; ``usage`` what running containers use.
     """
 
     def __init__(
         self,
         rules: FaultRules,
+        balancers: Callable[[], list[dict[str, Any]]],
         used: Callable[[], list[dict[str, Any]]] | None,
         new_code: Callable[[], str | None],
         usage: Callable[[], list[dict[str, Any]]],
     ) -> None:
         self._rules = rules
+        self._balancers = balancers
         self._used = used
         self._new_code = new_code
         self._usage = usage
@@ -32,11 +34,9 @@ class Admin:
     def answer(self, request: CloudRequest) -> CloudResponse:
         """Answer one request."""
         name, _, rest = request.path.removeprefix("/_fargate/").strip("/").partition("/")
+        if request.method == "GET":
+            return self._read(f"{name}/{rest}".rstrip("/"))
         match (request.method, name, rest):
-            case ("GET", "health", ""):
-                return reply(200, {"status": "ok"})
-            case ("GET", "faults", ""):
-                return reply(200, {"rules": self._rules.listed()})
             case ("POST", "faults", ""):
                 return self._add(request)
             case ("DELETE", "faults", ""):
@@ -46,13 +46,23 @@ class Admin:
                 return reply(200, {"rules": self._rules.listed()})
             case ("POST", "codes", ""):
                 return reply(200, {"code": self._new_code()})
-            case ("GET", "stats", ""):
+        return nothing(request.method, request.path)
+
+    def _read(self, path: str) -> CloudResponse:
+        match path:
+            case "health":
+                return reply(200, {"status": "ok"})
+            case "faults":
+                return reply(200, {"rules": self._rules.listed()})
+            case "stats":
                 return reply(200, {"containers": self._usage()})
-            case ("GET", "iam", "used"):
-                if self._used is None:
-                    return reply(404, {"message": NOT_STRICT})
+            case "balancers":
+                return reply(200, {"listeners": self._balancers()})
+            case "iam/used" if self._used is None:
+                return reply(404, {"message": NOT_STRICT})
+            case "iam/used":
                 return reply(200, {"roles": self._used()})
-        return reply(404, {"message": f"nothing at {request.method} {request.path}; see GET /_fargate/faults"})
+        return nothing("GET", f"/_fargate/{path}")
 
     def _add(self, request: CloudRequest) -> CloudResponse:
         try:
@@ -63,6 +73,11 @@ class Admin:
         except ValueError as error:
             return reply(400, {"message": f"the body must be a rule or a list of rules in JSON: {error}"})
         return reply(200, {"ids": [self._rules.add(rule) for rule in rules]})
+
+
+def nothing(method: str, path: str) -> CloudResponse:
+    """Return the response to a request for what is not there."""
+    return reply(404, {"message": f"nothing at {method} {path}; see GET /_fargate/faults"})
 
 
 def reply(status: int, content: dict[str, Any]) -> CloudResponse:

@@ -1,22 +1,29 @@
 """The server: all parts put together in one process."""
 
+import logging
 import os
 import shutil
 import tempfile
 import uuid
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from fargate_local.admin import Admin
 from fargate_local.app import Application
+from fargate_local.balancing.balancers import Balancers, Dial
+from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.clock import Clock
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.cloud_map import CloudMap
 from fargate_local.deliveries.office import Deliveries
 from fargate_local.deliveries.outlets import SmtpServer
 from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
+from fargate_local.ecs.addresses import Addresses
 from fargate_local.ecs.neighbours import Neighbours
 from fargate_local.ecs.services import Services
 from fargate_local.engine.engine import RECORD_LIFE, Engine, Parts
@@ -36,12 +43,16 @@ from fargate_local.keys import KEY_FILE, ServerKey, TaskKeys
 from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
-from fargate_local.runtimes.names import RuntimeName
+from fargate_local.runtimes.names import NetworkName, RuntimeName
+from fargate_local.runtimes.namespaces import why_not
 from fargate_local.runtimes.process import ProcessRuntime
+from fargate_local.runtimes.task_networks import Surroundings, TaskNetworks
+from fargate_local.service_links import ServiceLinks
 from fargate_local.service_scheduler import Around, News, ServiceScheduler
 from fargate_local.state import StateLock
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
+from fargate_local.strict.firewall import firewall, reaches
 from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
 from fargate_local.strict.network import Network
 from fargate_local.targets import TargetRunner
@@ -49,6 +60,8 @@ from fargate_local.task_endpoints import TaskEndpoints
 from fargate_local.ui.routes import Ui
 from fargate_local.ui.sessions import Sessions
 from fargate_local.ui.view import View
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,7 +73,8 @@ class Settings:
     key. A ``strict`` one evaluates IAM for every call, gives tasks only the ways out that their VPC has, and keeps the
     account's quotas, of which ``vcpus`` is one. Tasks start as fast as this machine can, or in Fargate's times
     multiplied by ``start_times``. Mails go to ``smtp``, or else to a folder; notifications to this machine and to the
-    hosts ``deliver_to``.
+    hosts ``deliver_to``. With podman each task has a ``network`` of its ``own``, or all have that of the ``host``. Load
+    balancers check targets, and wait for them to drain, in their times multiplied by ``elb_times``.
     """
 
     host: str = "127.0.0.1"
@@ -81,6 +95,8 @@ class Settings:
     start_times: float = 0.0
     smtp: SmtpServer | None = None
     deliver_to: tuple[str, ...] = ()
+    network: NetworkName = "own"
+    elb_times: float = 1.0
 
 
 class Server:
@@ -127,12 +143,26 @@ class Server:
         news = News()
         services = Services(catalog, self._service_records, clock, news.service_changed)
 
+        networks = make_networks(settings, int(self.address.rpartition(":")[2]))
+        ports = TaskPorts(own_networks=networks is not None)
+        dial: Dial = networks.dial if networks else no_other_network
+        self._balancers = Balancers(
+            self._gate, self._gate.target_health, dial, settings.elb_times, news.service_changed
+        )
+        addresses = Addresses()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="names")
+        links = ServiceLinks(self._balancers, ports, CloudMap(self._gate), self._threads)
+        if networks:
+            networks.names = partial(links.answer, networks.listen)
+
         def changed(body: dict[str, object]) -> None:
             self._events.task_changed(body)
             news.task_changed(body)
             if body["lastStatus"] == STATES[-1]:
                 endpoints.forget(body)
+                ports.forget(str(body["taskArn"]))
                 self._interfaces.task_ended(body)
+                addresses.give_back(body)
 
         self._engine = Engine(
             Parts(
@@ -141,19 +171,32 @@ class Server:
                 records=self._records,
                 clock=clock,
                 faults=rules,
-                runtime=make_runtime(settings, catalog),
-                environment=lambda *about: endpoints.environment(self.address, *about),
+                runtime=make_runtime(settings, catalog, networks),
+                environment=lambda task, container, ident: ports.environment(
+                    task, container, endpoints.environment(self.address, task, container, ident)
+                ),
                 on_change=changed,
                 record_life=settings.record_life,
                 pace=Pace(catalog, settings.start_times) if settings.start_times else None,
                 before_start=launches.before_start if launches else None,
+                before_stop=links.leave,
             )
         )
         faults = ApiFaults(rules, TokenBuckets() if settings.throttle or settings.strict else None)
-        actions = Actions(self._engine, catalog, self._interfaces.task_made, services.check, launches)
+        actions = Actions(self._engine, catalog, self._interfaces.task_made, services.check, addresses, launches)
         self._targets = TargetRunner(self._gate, clients, catalog, actions.run_task)
         self._scheduler = ServiceScheduler(
-            Around(news, self._service_records, catalog, actions, self._engine, self._events, clock, services.settle)
+            Around(
+                news=news,
+                records=self._service_records,
+                catalog=catalog,
+                actions=actions,
+                engine=self._engine,
+                events=self._events,
+                clock=clock,
+                links=links,
+                settle=services.settle,
+            )
         )
         self._gate.on_service_wish(services.wish)
         neighbours = Neighbours(self._gate, self._records, services)
@@ -161,6 +204,7 @@ class Server:
         sessions = None if settings.open else Sessions()
         admin = Admin(
             rules,
+            self._balancers.report,
             authorizer.ledger.report if authorizer else None,
             sessions.new_code if sessions else no_code,
             endpoints.usage,
@@ -189,6 +233,8 @@ class Server:
         self._targets.close()
         self._scheduler.close()
         self._engine.close()
+        self._balancers.close()
+        self._threads.shutdown()
         self._events.close()
         self._interfaces.close()
         self._http.close()
@@ -206,9 +252,27 @@ def no_code() -> None:
     """Return no code: an open server's page asks for none."""
 
 
-def make_runtime(settings: Settings, catalog: Catalog) -> Runtime:
+def make_runtime(settings: Settings, catalog: Catalog, networks: TaskNetworks | None) -> Runtime:
     """Return the runtime that the settings name."""
     if settings.runtime == "process":
         return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
-    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process)
+    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
+
+
+def no_other_network(vpc: str, address: str) -> None:
+    """Return no socket: what is to be reached is in this machine's own network."""
+
+
+def make_networks(settings: Settings, port: int) -> TaskNetworks | None:
+    """Return what gives tasks of a server at this port networks of their own; None where they share this machine's."""
+    if settings.network == "host" or settings.runtime != "podman":
+        return None
+    if reason := why_not():
+        log.warning("tasks share this machine's network, for they cannot have their own: %s", reason)
+        return None
+    around = Surroundings((settings.host, port))
+    if settings.strict:
+        network = Network()
+        around = replace(around, firewall=firewall(network), may_reach=partial(reaches, network))
+    return TaskNetworks(around)

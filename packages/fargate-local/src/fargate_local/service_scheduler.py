@@ -10,8 +10,9 @@ import math
 import queue
 import threading
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fargate_local.clock import Clock
@@ -26,6 +27,7 @@ from fargate_local.engine.service_records import ServiceRecord, ServiceRecords
 from fargate_local.events import EventPublisher
 from fargate_local.protocol.arns import Names, last_part
 from fargate_local.protocol.errors import EcsError
+from fargate_local.service_links import ServiceLinks
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,7 @@ class Around:
     engine: Engine
     events: EventPublisher
     clock: Clock
+    links: ServiceLinks
     settle: Callable[[], None]
     """Called first at each look at the services."""
 
@@ -190,13 +193,13 @@ class ServiceScheduler:
                 return None
             record.body |= {"status": "INACTIVE", "deployments": []}
             return self._around.clock.now()
+        self._register(record)
         configured = record.body["deploymentConfiguration"]
         desired = record.body["desiredCount"]
         limits = Limits(desired, configured["minimumHealthyPercent"], configured["maximumPercent"])
         step = next_step(record.primary["id"], limits, members)
         for arn in step.unhealthy:
-            self._say(record, f"(task {last_part(arn)}) failed container health checks.")
-            self._stop(record, [arn], "Task failed container health checks")
+            self._stop(record, [arn], self._say_why_sick(record, arn))
             self._failed(record, next(member.deployment for member in members if member.arn == arn))
         self._stop(record, step.surplus, self._scaling(record))
         may_start = record.primary["rolloutState"] != "FAILED"
@@ -206,6 +209,31 @@ class ServiceScheduler:
         self._count(record, members)
         self._complete(record, members)
         return None
+
+    def _register(self, record: ServiceRecord) -> None:
+        """Register the running tasks that are not registered yet with what the service is linked to."""
+        if not record.body["loadBalancers"] and not record.body["serviceRegistries"]:
+            return
+        for body in self._tasks(record, "RUNNING"):
+            if body["lastStatus"] == "RUNNING":
+                self._around.links.tell_names(record.body, body)
+                for group in self._around.links.join(record.body, body):
+                    self._say(record, f"registered 1 targets in (target-group {group})")
+                after = self._around.engine.parts.records.body(body["taskArn"])
+                if after is None or after["desiredStatus"] == "STOPPED":
+                    # It was told to stop meanwhile, before there was anything to deregister.
+                    self._around.links.leave(body["taskArn"])
+
+    def _say_why_sick(self, record: ServiceRecord, arn: str) -> str:
+        """Say which health checks a task fails, and return why it is stopped."""
+        sick = self._around.links.sick(arn)
+        if not sick:
+            self._say(record, f"(task {last_part(arn)}) failed container health checks.")
+            return "Task failed container health checks"
+        for each in sick:
+            where = f"(port {each.port}) is unhealthy in (target-group {each.group})"
+            self._say(record, f"{where} due to (reason {each.reason}).")
+        return f"Task failed ELB health checks in (target-group {sick[0].group})"
 
     def _tasks(self, record: ServiceRecord, desired_status: str) -> list[dict[str, Any]]:
         """Return the tasks of a service that are to run, or those that are to stop or have."""
@@ -223,9 +251,20 @@ class ServiceScheduler:
         bodies = self._tasks(record, "RUNNING")
         now, grace = self._around.clock.now(), record.body.get("healthCheckGracePeriodSeconds", 0)
         return [
-            member_of(body, now, grace=grace, checked=self._checked(record, body))
+            self._with_targets(record, member_of(body, now, grace=grace, checked=self._checked(record, body)), body)
             for body in sorted(bodies, key=lambda body: body["createdAt"])
         ]
+
+    def _with_targets(self, record: ServiceRecord, member: Member, task: dict[str, Any]) -> Member:
+        """Return a task as its load balancers see it, too; what they say counts after the grace."""
+        links = self._around.links
+        if not record.body["loadBalancers"] or not member.running:
+            return member
+        age = self._around.clock.now() - task["startedAt"]
+        in_grace = age < record.body.get("healthCheckGracePeriodSeconds", 0)
+        well = task["healthStatus"] == "HEALTHY" if self._checked(record, task) else True
+        sick = member.unhealthy or (bool(links.sick(member.arn)) and not in_grace)
+        return replace(member, healthy=well and links.ready(record.body, member.arn), unhealthy=sick)
 
     def _checked(self, record: ServiceRecord, task: dict[str, Any]) -> bool:
         """Return whether an essential container of a task has a health check."""
@@ -267,8 +306,13 @@ class ServiceScheduler:
         self._failed(record, record.primary["id"])
 
     def _stop(self, record: ServiceRecord, arns: list[str], reason: str) -> None:
+        groups = Counter(group for arn in arns for group in self._around.links.groups(arn))
         for arn in arns:
             self._around.engine.stop(arn, SCHEDULER, reason)
+        for group, count in groups.items():
+            self._say(record, f"deregistered {count} targets in (target-group {group})")
+        if groups:
+            self._say(record, f"has begun draining connections on {len(arns)} tasks.")
         if arns:
             self._say(record, f"has stopped {len(arns)} running tasks: {listed(arns)}.")
 

@@ -1,4 +1,4 @@
-"""``fargate-local serve|env|ui|ps|stats|logs|stop|faults|iam``."""
+"""``fargate-local serve|env|ui|ps|stats|logs|stop|balancers|faults|iam``."""
 
 import sys
 from importlib import metadata
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from fargate_local.cli import environment, faults, iam, serve, stats, tasks, ui
+from fargate_local.cli import balancers, environment, faults, iam, serve, stats, tasks, ui
 from fargate_local.cli.output import UserError, complain
 
 
@@ -46,6 +46,7 @@ app.command("ps", epilog=tasks.PS_EXAMPLE)(tasks.ps)
 app.command("stats", epilog=stats.EXAMPLE)(stats.stats)
 app.command("logs", epilog=tasks.LOGS_EXAMPLE)(tasks.logs)
 app.command("stop", epilog=tasks.STOP_EXAMPLE)(tasks.stop)
+app.command("balancers", epilog=balancers.EXAMPLE)(balancers.balancers)
 app.add_typer(faults.app, name="faults")
 app.add_typer(iam.app, name="iam")
 

@@ -15,7 +15,7 @@ import typer
 
 from fargate_local.cli.output import UserError, complain, say
 from fargate_local.keys import ServerKey, forget_shared_key, shared_key_file
-from fargate_local.runtimes.names import RuntimeName
+from fargate_local.runtimes.names import NetworkName, RuntimeName
 
 if TYPE_CHECKING:
     from fargate_local.deliveries.outlets import SmtpServer
@@ -83,6 +83,12 @@ def serve(
             help="Host besides this machine that SNS may call over HTTP; may be repeated.", show_default=False
         ),
     ] = None,
+    network: Annotated[
+        NetworkName, typer.Option(help="With podman: a network of its own for each task, or this machine's.")
+    ] = "own",
+    elb_times: Annotated[
+        float, typer.Option(min=0.0, help="Multiplies load balancers' check intervals and deregistration delays.")
+    ] = 1.0,
     throttle: Annotated[bool, typer.Option("--throttle", help="Enforce AWS's request rates.")] = False,
     record_life: Annotated[float, typer.Option(help="Seconds for which a stopped task stays visible.")] = 3600.0,
     until_stdin_closes: Annotated[
@@ -121,6 +127,8 @@ def serve(
             start_times=start_times,
             smtp=parse_smtp(smtp) if smtp else None,
             deliver_to=tuple(deliver_to or ()),
+            network=network,
+            elb_times=elb_times,
         )
         server = Server(settings)
         # moto keeps many small objects until the end; scanning them again and again costs latency.

@@ -163,6 +163,32 @@ class Catalog:
 
         return self._once(("default-group", region, vpc), ask)
 
+    def target_group(self, region: str, arn: str) -> dict[str, Any] | None:
+        """Return a target group of ELB, or None."""
+
+        def ask() -> dict[str, Any] | None:
+            try:
+                found: list[dict[str, Any]] = self._clients.get("elbv2", region).describe_target_groups(
+                    TargetGroupArns=[arn]
+                )["TargetGroups"]
+            except BotoClientError:
+                return None
+            return found[0] if found else None
+
+        return self._once(("target-group", region, arn), ask)
+
+    def has_registry(self, region: str, arn: str) -> bool:
+        """Return whether Cloud Map has the service of this ARN."""
+
+        def ask() -> bool:
+            try:
+                self._clients.get("servicediscovery", region).get_service(Id=last_part(arn))
+            except BotoClientError:
+                return False
+            return True
+
+        return self._once(("registry", region, arn), ask)
+
     def has_role(self, arn: str) -> bool:
         """Return whether IAM knows the role."""
 

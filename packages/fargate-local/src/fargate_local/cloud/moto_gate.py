@@ -20,8 +20,12 @@ from fargate_local.cloud.journal import Journal, Record
 from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
+from fargate_local.cloud.name_services import mend_names
 from fargate_local.cloud.notifications import Notice, hand_on_notices
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.cloud.target_groups import TargetHealth, keep_targets_apart
+from fargate_local.cloud.template_balancers import hand_on_balancers
+from fargate_local.cloud.template_names import hand_on_names
 from fargate_local.cloud.template_roles import hand_on_roles
 from fargate_local.cloud.templates import ServiceWish, hand_on_everything, hand_on_services
 
@@ -33,6 +37,10 @@ DATA_ACTIONS = frozenset({"PutLogEvents", "CreateLogStream", "DeleteLogStream", 
 RECORDED_EVEN_IF_REFUSED = frozenset({"cloudformation"})
 # Those that may make a rule of EventBridge.
 EVENT_SERVICES = frozenset({"events", "cloudformation"})
+# Those that may make a target group.
+BALANCER_SERVICES = frozenset({"elasticloadbalancing", "cloudformation"})
+# Those that may make a namespace of Cloud Map.
+NAME_SERVICES = frozenset({"servicediscovery", "cloudformation"})
 # Events of a log stream that was forgotten have nowhere to go.
 MAY_FAIL_AGAIN = RECORDED_EVEN_IF_REFUSED | {"logs"}
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
@@ -48,6 +56,7 @@ class MotoGate:
     def __init__(self, folder: Path | None = None) -> None:
         self.generation = 0
         self.has_event_rules = False
+        self.target_health = TargetHealth()
         self._lock = ReadWriteLock()
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
@@ -156,6 +165,8 @@ class MotoGate:
             if request.service == "cloudformation":
                 hand_on_everything()
                 hand_on_roles()
+                hand_on_balancers()
+                hand_on_names()
                 hand_on_services(lambda wish: self._on_wish(wish))
             if request.service in EVENT_SERVICES:
                 self._on_events()
@@ -163,6 +174,10 @@ class MotoGate:
                 hand_on_notices(lambda notice: self._on_notice(notice))
             if "moto.cloudwatch.models" in sys.modules:
                 publish_alarms()
+            if request.service in BALANCER_SERVICES:
+                keep_targets_apart(self.target_health)
+            if request.service in NAME_SERVICES:
+                mend_names()
         if names_aws_policy(request):
             self._seed(seed)
             load_aws_policies()

@@ -2,13 +2,13 @@
 
 import base64
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from fargate_local.cloud.catalog import Catalog
-from fargate_local.ecs.describe import addresses, new_task
+from fargate_local.ecs.addresses import Addresses
+from fargate_local.ecs.describe import new_task
 from fargate_local.ecs.identifiers import check_identifier
 from fargate_local.ecs.launch import Launch, check_run_task
 from fargate_local.ecs.pages import check_described, check_page_size
@@ -52,6 +52,7 @@ class Actions:
         catalog: Catalog,
         on_made: OnMade,
         check_service: Callable[[str, str, str], None],
+        addresses: Addresses,
         rules: LaunchRules | None = None,
     ) -> None:
         """Tell `on_made` of new tasks; `check_service` raises for a (region, cluster, service) that does not exist."""
@@ -61,7 +62,7 @@ class Actions:
         self._on_made = on_made
         self._records = engine.parts.records
         self._catalog = catalog
-        self._addresses = itertools.count()
+        self._addresses = addresses
         self._spread = Spread()
         self.by_name: dict[str, Callable[[str, bytes], Json]] = {
             "RunTask": self.run_task,
@@ -125,9 +126,7 @@ class Actions:
             failures = [failure for _, failure in outcomes if failure]
             now = self._engine.parts.clock.now()
             for each in (launch for launch, failure in outcomes if not failure):
-                number = next(self._addresses)
-                subnet = launch.subnets[number % len(launch.subnets)]
-                description, plan = new_task(each, now, subnet, addresses(subnet.block, number))
+                description, plan = new_task(each, now, *self._addresses.take(launch.subnets))
                 self._records.save(description, launch.tags)
                 self._on_made(description, launch.groups, public=launch.public)
                 self._engine.parts.on_change(description)

@@ -1,6 +1,5 @@
 """A checked launch turned into the description and the plan of each of its tasks."""
 
-import ipaddress
 import uuid
 from typing import Any
 
@@ -73,6 +72,8 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
         subnet=subnet.subnet_id,
         groups=tuple(launch.groups),
         public=launch.request["networkConfiguration"]["awsvpcConfiguration"].get("assignPublicIp") == "ENABLED",
+        vpc=subnet.vpc_id,
+        address=address,
     )
     return body, plan
 
@@ -94,13 +95,6 @@ def attachment_of(subnet: Subnet, address: str) -> dict[str, Any]:
         "status": "PRECREATED",
         "details": [{"name": name, "value": value} for name, value in details.items()],
     }
-
-
-def addresses(block: str, number: int) -> str:
-    """Return the `number`-th address of a subnet that AWS would assign, starting over after the last one."""
-    network = ipaddress.ip_network(block)
-    usable = max(network.num_addresses - 5, 1)
-    return str(network[4 + number % usable] if network.num_addresses > 4 else network[0])
 
 
 def describe_container(

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.ecs.launch import Launch, check_run_task
+from fargate_local.ecs.service_links import check_load_balancers, check_registries
 from fargate_local.ecs.tags import check_tags
 from fargate_local.protocol.arns import ACCOUNT, Names, last_part
 from fargate_local.protocol.errors import InvalidParameterError
@@ -58,7 +59,10 @@ def check_create(catalog: Catalog, region: str, request: dict[str, Any]) -> Laun
         raise InvalidParameterError(message)
     check_tags(request.get("tags", []))
     check_counts(request)
-    return check_run_task(catalog, region, launch_request(request, request))
+    launch = check_run_task(catalog, region, launch_request(request, request))
+    check_load_balancers(catalog, region, request.get("loadBalancers", []), launch.definition)
+    check_registries(catalog, region, request.get("serviceRegistries", []), launch.definition)
+    return launch
 
 
 def check_counts(request: dict[str, Any]) -> None:

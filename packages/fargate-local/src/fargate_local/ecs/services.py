@@ -13,6 +13,7 @@ from fargate_local.cloud.templates import ServiceWish
 from fargate_local.ecs.identifiers import check_identifier
 from fargate_local.ecs.launch import Launch, check_run_task
 from fargate_local.ecs.pages import check_described, check_page_size
+from fargate_local.ecs.service_links import check_load_balancers, check_registries
 from fargate_local.ecs.service_requests import (
     DEPLOYED,
     KEPT,
@@ -160,6 +161,10 @@ class Services:
         elif wanted.get("capacityProviderStrategy"):
             spec.pop("launchType", None)
         launch = check_run_task(self._catalog, region, launch_request(record.body, spec))
+        links = wanted.get("loadBalancers", record.body["loadBalancers"])
+        check_load_balancers(self._catalog, region, links, launch.definition)
+        registries = wanted.get("serviceRegistries", record.body["serviceRegistries"])
+        check_registries(self._catalog, region, registries, launch.definition)
         return launch if forced or changes(record.body, launch, wanted) else None
 
     def delete(self, region: str, request: dict[str, Any]) -> ServiceRecord:

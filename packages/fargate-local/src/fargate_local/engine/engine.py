@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,8 @@ class Parts:
     """What an engine is made of.
 
     ``record_life`` is how many seconds a stopped task stays visible. ``before_start`` is called in a worker thread
-    before a task's images are pulled and may raise StartError; with a ``pace`` starting takes time.
+    before a task's images are pulled and may raise StartError; with a ``pace`` starting takes time. ``before_stop`` is
+    called before the containers of a task that ran are stopped, and they are when its results are there.
     """
 
     gate: MotoGate
@@ -52,6 +53,7 @@ class Parts:
     record_life: float = RECORD_LIFE
     before_start: Callable[[TaskPlan], None] | None = None
     pace: Pace | None = None
+    before_stop: Callable[[str], "list[Future[None]]"] | None = None
 
 
 class Engine:
@@ -100,6 +102,7 @@ class Engine:
         self._thread.join()
         self._threads.shutdown(cancel_futures=True)
         self._logs.close()
+        self.parts.runtime.close()
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -118,6 +121,7 @@ class Engine:
             make_stream=self._make_stream,
             before_start=self.parts.before_start,
             pace=self.parts.pace,
+            before_stop=self._before_stop,
         )
         expiry = self._loop.create_task(self._expire_forever())
         self._ready.set()
@@ -144,6 +148,13 @@ class Engine:
         finally:
             with self.lock:
                 self._lives.pop(life.plan.arn, None)
+
+    async def _before_stop(self, plan: TaskPlan) -> None:
+        if self.parts.before_stop:
+            waits = [asyncio.wrap_future(each) for each in self.parts.before_stop(plan.arn)]
+            for failure in await asyncio.gather(*waits, return_exceptions=True):
+                if isinstance(failure, Exception):
+                    log.error("task %s stops without being deregistered", plan.arn, exc_info=failure)
 
     async def _end_all(self) -> None:
         self._closing = True

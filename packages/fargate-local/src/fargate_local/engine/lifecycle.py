@@ -53,6 +53,7 @@ class Surroundings:
     make_stream: Callable[[ContainerPlan], None]
     before_start: Callable[[TaskPlan], None] | None
     pace: Pace | None
+    before_stop: Callable[[TaskPlan], Awaitable[None]]
 
 
 class ContainerLife:
@@ -121,6 +122,9 @@ class TaskLife:
             raise StartError(rule.message or reasons.ENI_TIMEOUT)
         if self._around.pace:
             await self._unless_stopped(asyncio.sleep(self._around.pace.provisioning))
+        if self._around.runtime.has_networks:
+            # Not cut short by a stop: what is half made could not be removed.
+            await self._around.in_thread(partial(self._around.runtime.connect, self.plan))
         self._connect()
         await self._hold("PENDING")
         await self._pull()
@@ -362,6 +366,8 @@ class TaskLife:
         ran = "startedAt" in self.task.body
         if ran:
             await self._pass_through("DEACTIVATING")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._around.before_stop(self.plan), self._kill_after)
         if self._jobs:
             await self._pass_through("STOPPING")
         await self._end_containers()
@@ -370,7 +376,7 @@ class TaskLife:
                 life.description["lastStatus"] = "STOPPED"
             self.task.stamp("executionStoppedAt")
         await self._pass_through("DEPROVISIONING")
-        if any(container.mounts for container in self.plan.containers):
+        if self._around.runtime.has_networks or any(container.mounts for container in self.plan.containers):
             await self._around.in_thread(partial(self._around.runtime.release, self.plan))
         with self._around.lock:
             for attachment in self.task.body["attachments"]:

@@ -80,7 +80,11 @@ class ContainerPlan:
 
 @dataclass(frozen=True, slots=True)
 class TaskPlan:
-    """One task. ``memory`` is in bytes, ``cpu`` in units of 1/1024 vCPU; ``public`` is a public address."""
+    """One task.
+
+    ``memory`` is in bytes, ``cpu`` in units of 1/1024 vCPU; ``public`` is a public address, ``address`` that of its
+    interface in the VPC ``vpc``.
+    """
 
     arn: str
     region: str
@@ -96,6 +100,8 @@ class TaskPlan:
     subnet: str = ""
     groups: tuple[str, ...] = ()
     public: bool = False
+    vpc: str = ""
+    address: str = ""
 
     @property
     def task_id(self) -> str:

@@ -55,17 +55,29 @@ class Ending:
 
 
 class Runtime(Protocol):
-    """Runs containers. `pull`, `release`, and `judge` where `judges_slowly`, may block; the others must not."""
+    """Runs containers.
+
+    `pull`, `connect`, `release`, and `judge` where `judges_slowly`, may block; the others must not.
+    """
 
     judges_slowly: bool
     writes_in_order: bool
     """Whether the foreground command writes to standard output and error in the order that the container does."""
+    has_networks: bool
+    """Whether each task has a network of its own: `connect` comes before its containers, and `release` after them."""
 
     def pull(self, region: str, reference: str) -> Image:
         """Pull an image.
 
         Raises:
             StartError: It cannot be had; the text is ECS's.
+        """
+
+    def connect(self, task: TaskPlan) -> None:
+        """Give a task its network. May block.
+
+        Raises:
+            StartError: It cannot have one.
         """
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
@@ -75,7 +87,7 @@ class Runtime(Protocol):
         """Return the command that runs `argv` beside a container that `spawn` has started."""
 
     def release(self, task: TaskPlan) -> None:
-        """Remove the volumes of a task that has ended. May block."""
+        """Remove the volumes and the network of a task that has ended. May block."""
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
         """Signal a running container. `send` signals the foreground command."""
@@ -88,3 +100,6 @@ class Runtime(Protocol):
 
     def end_leftovers(self) -> None:
         """Remove what an earlier server that crashed left behind."""
+
+    def close(self) -> None:
+        """Remove what all tasks share, when none is left."""

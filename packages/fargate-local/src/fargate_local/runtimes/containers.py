@@ -1,7 +1,7 @@
 """The `podman` and `docker` runtimes: the real image by digest, run by the engine's command line.
 
-Containers share this machine's network, so that the server's loopback address works inside, too. The root file system
-is read-only where the definition says so, with a writable `/tmp`; memory and CPU limits are the task's.
+A task has a network of its own, where the server's loopback address works, too, or shares this machine's. The root file
+system is read-only where the definition says so, with a writable `/tmp`; memory and CPU limits are the task's.
 """
 
 import hashlib
@@ -20,7 +20,10 @@ from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
 from fargate_local.runtimes.names import RuntimeName
+from fargate_local.runtimes.namespaces import FOLDER
 from fargate_local.runtimes.references import Reference, parse_reference
+from fargate_local.runtimes.task_networks import TaskNetworks
+from fargate_local.runtimes.vpc_network import RESOLVER
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +66,12 @@ class ContainerRuntime:
         registry_map: dict[str, str],
         server: str,
         process: ProcessEnvironment,
+        networks: TaskNetworks | None = None,
     ) -> None:
+        """Run containers with `engine`; without `networks` they share this machine's."""
         self._engine = engine
+        self._networks = networks
+        self.has_networks = networks is not None
         self._own = process.engine
         self._catalog = catalog
         self._registry_map = registry_map
@@ -127,12 +134,22 @@ class ContainerRuntime:
         name = f"{registry}/{parsed.repository}" if registry else parsed.repository
         return f"{name}@{digest}" if digest else f"{name}:{parsed.tag or 'latest'}"
 
+    def connect(self, task: TaskPlan) -> None:
+        """Give the task its address in its VPC.
+
+        Raises:
+            StartError: It cannot have one.
+        """
+        if self._networks:
+            self._networks.connect(task)
+
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
         """Return a `run` in the foreground: its output and its exit code are the container's."""
         ident = environment["ECS_CONTAINER_METADATA_URI_V4"].rsplit("/", 1)[-1]
         argv = [
             *(self._engine, "run", "--name", container_name(ident), "--label", self._label),
-            *("--network", "host", "--memory", str(container.memory or task.memory)),
+            *self._network(task),
+            *("--memory", str(container.memory or task.memory)),
             *("--cpus", f"{(container.cpu or task.cpu) / 1024:.3f}"),
             *self._mounts(task, container),
             *limits(container),
@@ -154,6 +171,23 @@ class ContainerRuntime:
             words = [*container.entry_point, *words]
         return Spawn([*argv, image.place, *words], {**environment, **self._own}, "/")
 
+    def _network(self, task: TaskPlan) -> list[str]:
+        """Return options for the network that the task's containers share."""
+        if self._networks is None:
+            return ["--network", "host"]
+        name = f"ip-{task.address.replace('.', '-')}.ec2.internal"
+        place = FOLDER / self._networks.namespace(task)
+        return [
+            "--network",
+            f"ns:{place}",
+            "--dns",
+            RESOLVER,
+            "--hostname",
+            name,
+            "--add-host",
+            f"{name}:{task.address}",
+        ]
+
     def _mounts(self, task: TaskPlan, container: ContainerPlan) -> list[str]:
         """Return options for the named volumes that the task's containers share, and for `/tmp` if none is there."""
         words = []
@@ -172,7 +206,9 @@ class ContainerRuntime:
         return Spawn([self._engine, "exec", container_name(ident), *argv], spawn.environment, "/", probe=True)
 
     def release(self, task: TaskPlan) -> None:
-        """Remove the task's volumes."""
+        """Remove the task's volumes and its network."""
+        if self._networks:
+            self._networks.disconnect(task)
         names = {self._volume(task, mount.volume) for container in task.containers for mount in container.mounts}
         if names:
             self._run("volume", "rm", "--force", *sorted(names), timeout=KILL_SECONDS)
@@ -216,6 +252,13 @@ class ContainerRuntime:
         volumes = self._run("volume", "ls", "--quiet", "--filter", f"name={self._volumes}-")
         if volumes.returncode == 0 and volumes.stdout.split():
             self._run("volume", "rm", "--force", *volumes.stdout.split(), timeout=KILL_SECONDS)
+        if self._networks:
+            self._networks.end_leftovers()
+
+    def close(self) -> None:
+        """Remove the networks of VPCs."""
+        if self._networks:
+            self._networks.close()
 
     def _run(self, *words: str, timeout: float = ANSWER_SECONDS) -> "subprocess.CompletedProcess[str]":
         try:

@@ -1,5 +1,6 @@
-"""The runtimes there are."""
+"""The runtimes there are, and the networks that tasks may have."""
 
 from typing import Literal
 
 RuntimeName = Literal["process", "podman", "docker"]
+NetworkName = Literal["own", "host"]

@@ -33,6 +33,7 @@ class ProcessRuntime:
 
     judges_slowly = False
     writes_in_order = True
+    has_networks = False
 
     def __init__(self, catalog: Catalog, store: ImageStore | None, process: ProcessEnvironment) -> None:
         self._catalog = catalog
@@ -60,6 +61,9 @@ class ProcessRuntime:
             detail = f"ECR has it as {digest}, but the image store ({where}) has no such image; build it again"
             raise StartError(reasons.pull_failed(reference, detail))
         return Image(digest, str(self._store.path(digest)), self._store.config(digest))
+
+    def connect(self, task: TaskPlan) -> None:
+        """Leave the task on this machine's network."""
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
         """Return the command, with the paths of the image and of its volumes replaced by their folders."""
@@ -111,6 +115,9 @@ class ProcessRuntime:
     def end_leftovers(self) -> None:
         """Remove leftover volumes; leftover processes are killed by their recorded ids."""
         self._volumes.end_leftovers()
+
+    def close(self) -> None:
+        """Nothing is shared."""
 
 
 def command_line(container: ContainerPlan, image: Image) -> list[str]:

@@ -32,6 +32,8 @@ class Cloud:
             "--state-dir", str(state / "cloud"),
             "--store", str(image_store(state)),
             "--runtime", runtime,
+            # Source and lakehouse are on this machine's loopback addresses.
+            "--network", "host",
         ]  # fmt: skip
         # Tasks' temporary files are part of the state, not of the machine's /tmp.
         tasks_env = {**env, "TMPDIR": str(scratch)}

@@ -1,0 +1,194 @@
+"""Tasks of the podman runtime have a network of their own: an address in their VPC, and the ways out that it has."""
+
+import json
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.cloud import Ecs
+from tests.support.podman import PodmanCloud, needs_podman
+from tests.support.podman import podman_container as container
+
+pytestmark = needs_podman
+PORT = 8080
+SERVE = (
+    "perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 5) or die $@;"
+    ' print "ready\\n"; while ($c = $s->accept) { while (<$c>) { last if /^\\r?\\n$/ }'
+    ' print $c "HTTP/1.0 200 OK\\r\\n\\r\\n$ENV{NAME} to " . $c->peerhost; close $c }\''
+)
+
+
+def ask(peer: str, head: str = "GET / HTTP/1.0", wait: int = 3) -> str:
+    """A script that prints the last line of a server's answer, or why there is none."""
+    return (
+        f"perl -MIO::Socket::INET -e '$SIG{{ALRM}} = sub {{ print qq(no answer\\n); exit }}; alarm {wait};"
+        f' $s = IO::Socket::INET->new(PeerAddr => "{peer}") or do {{ print "no: $!\\n"; exit }};'
+        f' print $s "{head}\\r\\nHost: localhost\\r\\n\\r\\n"; @l = <$s>; print "$l[-1]\\n"\''
+    )
+
+
+def address(task: dict[str, Any]) -> str:
+    return next(
+        str(item["value"]) for item in task["attachments"][0]["details"] if item["name"] == "privateIPv4Address"
+    )
+
+
+def serving(ecs: Ecs, name: str, **parameters: Any) -> dict[str, Any]:
+    """A task that answers HTTP at the port, once it does."""
+    environment = [{"name": "NAME", "value": name}]
+    arn = ecs.run(ecs.define(container(SERVE, environment=environment, stopTimeout=2)), **parameters)
+    assert ecs.log_line(arn) == "ready"
+    return ecs.describe(arn)
+
+
+def said(ecs: Ecs, script: str, **parameters: Any) -> list[str]:
+    return ecs.logs(ecs.finish(ecs.define(container(script)), **parameters)["taskArn"])
+
+
+@pytest.fixture(scope="module")
+def ecs(podman_cloud: PodmanCloud) -> Iterator[Ecs]:
+    with podman_cloud() as ecs:
+        yield ecs
+
+
+def own_address() -> str:
+    """This machine's address on the network it is in."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.99", 9))
+        return str(probe.getsockname()[0])
+
+
+def test_two_tasks_listen_on_one_port_each_at_the_address_that_describe_tasks_names(ecs: Ecs) -> None:
+    for task, name in [(serving(ecs, name), name) for name in ("first", "second")]:
+        with urllib.request.urlopen(f"http://{address(task)}:{PORT}/", timeout=5) as answer:
+            assert answer.read().decode().startswith(f"{name} to ")
+
+
+def test_a_task_reaches_another_and_is_seen_by_its_own_address(ecs: Ecs) -> None:
+    task = serving(ecs, "other")
+    arn = ecs.run(ecs.define(container(ask(f"{address(task)}:{PORT}"))))
+    caller = ecs.stopped(arn)
+    assert ecs.logs(arn) == [f"other to {address(caller)}"]
+
+
+def test_the_containers_of_a_task_share_its_loopback_and_its_name(ecs: Ecs) -> None:
+    asking = container(f"sleep 1; hostname; {ask(f'127.0.0.1:{PORT}')}")
+    beside = container(
+        SERVE, name="beside", essential=False, stopTimeout=2, environment=[{"name": "NAME", "value": "neighbour"}]
+    )
+    arn = ecs.run(ecs.define({**asking, "dependsOn": [{"containerName": "beside", "condition": "START"}]}, beside))
+    name = f"ip-{address(ecs.stopped(arn)).replace('.', '-')}.ec2.internal"
+    assert ecs.logs(arn) == [name, "neighbour to 127.0.0.1"]
+
+
+def test_a_task_of_another_vpc_is_out_of_reach_though_its_address_is_not_hidden(ecs: Ecs) -> None:
+    ec2 = ecs.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.8.1.0/24")["Subnet"]["SubnetId"]
+    task = serving(ecs, "far", networkConfiguration={"awsvpcConfiguration": {"subnets": [subnet]}})
+    assert said(ecs, ask(f"{address(task)}:{PORT}")) == ["no answer"]
+    with urllib.request.urlopen(f"http://{address(task)}:{PORT}/", timeout=5) as answer:
+        assert answer.read().decode().startswith("far to ")
+
+
+def test_without_strict_a_task_reaches_what_is_outside(ecs: Ecs) -> None:
+    assert said(ecs, ask(f"{own_address()}:9")) == ["no: Connection refused"]
+
+
+def test_a_task_leaves_nothing_of_its_network_behind(ecs: Ecs) -> None:
+    task = ecs.finish(ecs.define(container("exit 0")))
+    assert not list(Path("/run/netns").glob(f"*{task['taskArn'].rpartition('/')[2]}"))
+
+
+def test_a_server_removes_what_one_that_was_killed_left_behind(podman_cloud: PodmanCloud) -> None:
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    name = f"fargate-local-{gone.pid}-vpc-1"
+    rule = ["FORWARD", "-i", "no-such-link", "-m", "comment", "--comment", name, "-j", "ACCEPT"]
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    subprocess.run(["iptables", "-A", *rule], check=True)
+    with podman_cloud():
+        assert not Path("/run/netns", name).exists()
+        assert subprocess.run(["iptables", "-C", *rule], capture_output=True, check=False).returncode != 0
+
+
+# Strict: the subnet's ways out are those of the VPC, and groups guard the tasks.
+
+
+def document(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+
+
+@pytest.fixture(scope="module")
+def closed(podman_cloud: PodmanCloud) -> Iterator[tuple[Ecs, dict[str, Any]]]:
+    """A strict cloud, and the network of tasks in a subnet that reaches ECR, S3 and Logs by endpoints, nothing else."""
+    with podman_cloud("--vcpus", "1000", strict=True) as ecs:
+        by_tasks = {"Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+        trust, everything = document(by_tasks), document({"Action": "*", "Resource": "*"})
+        iam, ec2 = ecs.client("iam"), ecs.client("ec2")
+        ecs.execution_role = iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        iam.put_role_policy(RoleName="worker", PolicyName="all", PolicyDocument=everything)
+        vpc = ec2.create_vpc(CidrBlock="10.7.0.0/16")["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.7.1.0/24")["Subnet"]["SubnetId"]
+        (table,) = ec2.describe_route_tables(Filters=[{"Name": "vpc-id", "Values": [vpc]}])["RouteTables"]
+        group = ec2.create_security_group(GroupName="endpoints", Description="d", VpcId=vpc)["GroupId"]
+        ec2.authorize_security_group_ingress(
+            GroupId=group, IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp="10.7.0.0/16"
+        )
+        ec2.create_vpc_endpoint(
+            VpcId=vpc, ServiceName="com.amazonaws.us-east-1.s3", RouteTableIds=[table["RouteTableId"]]
+        )
+        for service in ("ecr.api", "ecr.dkr", "logs"):
+            ec2.create_vpc_endpoint(
+                VpcId=vpc, ServiceName=f"com.amazonaws.us-east-1.{service}", VpcEndpointType="Interface",
+                SubnetIds=[subnet], SecurityGroupIds=[group], PrivateDnsEnabled=True,
+            )  # fmt: skip
+        yield ecs, {"vpc": vpc, "subnet": subnet}
+
+
+def within(closed: tuple[Ecs, dict[str, Any]], *groups: str) -> dict[str, Any]:
+    more = {"securityGroups": list(groups)} if groups else {}
+    return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": [closed[1]["subnet"]], **more}}}
+
+
+def test_from_a_closed_subnet_a_connection_to_the_outside_times_out(closed: tuple[Ecs, dict[str, Any]]) -> None:
+    began = time.monotonic()
+    assert said(closed[0], ask(f"{own_address()}:9"), **within(closed)) == ["no answer"]
+    assert time.monotonic() - began > 3
+
+
+def test_from_a_closed_subnet_a_service_answers_only_through_its_endpoint(closed: tuple[Ecs, dict[str, Any]]) -> None:
+    ecs = closed[0]
+    server = ecs.cloud.url.removeprefix("http://")
+
+    def signed_for(service: str) -> str:
+        scope = f"AWS4-HMAC-SHA256 Credential=AKIA/20261130/us-east-1/{service}/aws4_request, SignedHeaders=host"
+        return ask(server, f"GET / HTTP/1.0\\r\\nAuthorization: {scope}, Signature=0")
+
+    ident = '" . ($ENV{ECS_CONTAINER_METADATA_URI_V4} =~ s,.*/,,r) . "'
+    metadata = ask(server, f"GET /v4/{ident}/task HTTP/1.0")
+    s3, sqs, task = said(ecs, f"{signed_for('s3')}; {signed_for('sqs')}; {metadata}", **within(closed))
+    assert "Error" in s3, "S3 refuses the signature, but it answers"
+    assert sqs == "no answer"
+    assert json.loads(task)["KnownStatus"] == "RUNNING"
+
+
+def test_security_groups_guard_tasks_from_each_other(closed: tuple[Ecs, dict[str, Any]]) -> None:
+    ecs, network = closed
+    ec2 = ecs.client("ec2")
+    clients, servers = (
+        ec2.create_security_group(GroupName=name, Description="d", VpcId=network["vpc"])["GroupId"]
+        for name in ("clients", "servers")
+    )
+    pair = [{"IpProtocol": "tcp", "FromPort": PORT, "ToPort": PORT, "UserIdGroupPairs": [{"GroupId": clients}]}]
+    ec2.authorize_security_group_ingress(GroupId=servers, IpPermissions=pair)
+    task = serving(ecs, "guarded", **within(closed, servers))
+    script = ask(f"{address(task)}:{PORT}")
+    assert said(ecs, script, **within(closed, clients))[0].startswith("guarded to ")
+    assert said(ecs, script, **within(closed, servers)) == ["no answer"]
+    assert said(ecs, ask(f"{address(task)}:9"), **within(closed, clients)) == ["no answer"]
