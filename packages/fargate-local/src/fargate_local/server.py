@@ -34,6 +34,8 @@ from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
 from fargate_local.service_scheduler import Around, News, ServiceScheduler
+from fargate_local.stacks.extension import Stacks
+from fargate_local.stacks.waiting import StackWaiter
 from fargate_local.state import StateLock
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
@@ -95,10 +97,11 @@ class Server:
         self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
         if state:
             self.key.write(state / KEY_FILE)
-        if settings.strict:
-            account.take_over()
-        self._gate = MotoGate(state / "cloud" if state else None)
-        clients = CloudClients(self._gate)
+        # Without strict nothing is evaluated, and with it policies of buckets are, but not by moto.
+        account.take_over()
+        stacks = Stacks()
+        self._gate = MotoGate(state / "cloud" if state else None, [stacks.extend])
+        clients = CloudClients(self._gate.handle)
         catalog = Catalog(self._gate, clients)
         self._records = Records(state / "tasks.sqlite" if state else None)
         self._interfaces = Interfaces(self._gate)
@@ -144,7 +147,9 @@ class Server:
         self._scheduler = ServiceScheduler(
             Around(news, self._service_records, catalog, actions, self._engine, self._events, clock, services.settle)
         )
-        self._gate.on_service_wish(services.wish)
+        stacks.on_service_wish(services.wish)
+        judges = {"AWS::ECS::Service": lambda awaited: services.stability(awaited.physical_id, awaited.since)}
+        self._stack_waiter = StackWaiter(self._gate, clients, judges)
         neighbours = Neighbours(self._gate, self._records, services)
         guard = None if settings.open else Guard(self.key, task_keys)
         admin = Admin(rules, authorizer.ledger.report if authorizer else None)
@@ -155,6 +160,7 @@ class Server:
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
         self._targets.close()
+        self._stack_waiter.close()
         self._scheduler.close()
         self._engine.close()
         self._events.close()

@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.compaction import compact
 from fargate_local.cloud.event_rules import deliver_to_each
 from fargate_local.cloud.journal import Journal, Record
@@ -19,8 +20,6 @@ from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
-from fargate_local.cloud.template_roles import hand_on_roles
-from fargate_local.cloud.templates import ServiceWish, hand_on_everything, hand_on_services
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +34,11 @@ MAY_FAIL_AGAIN = RECORDED_EVEN_IF_REFUSED | {"logs"}
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 
 
+Extension = Callable[[str, Callable[[str, str], Any]], None]
+"""Called with a service that is loaded, and with what returns boto3 clients, by service and region, for calls that are
+part of the change that moto is at: they take no lock, and are repeated with the request that made them."""
+
+
 class MotoGate:
     """moto, with one writer at a time and, given a folder, state that outlives the process.
 
@@ -42,15 +46,16 @@ class MotoGate:
     about task definitions, images or secrets for as long as the generation stays the same.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, extensions: Iterable[Extension] = ()) -> None:
+        """Keep the state in `folder`; `extensions` are called when a service is loaded, before its first request."""
         self.generation = 0
+        self._extensions = tuple(extensions)
+        self._inside = CloudClients(self._call)
         self.has_event_rules = False
         self._lock = ReadWriteLock()
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
         self._on_events: Callable[[], None] = no_targets
-        # What a template wanted of services before the last stop has happened already.
-        self._on_wish: Callable[[ServiceWish], None] = lambda _: None
         self._app = DomainDispatcherApplication(create_backend_app)
         self._journal = Journal(folder) if folder else None
         if self._journal:
@@ -92,10 +97,6 @@ class MotoGate:
             self._on_events = prepare
             if any(service in EVENT_SERVICES for service, _ in self._touched):
                 prepare()
-
-    def on_service_wish(self, hear: Callable[[ServiceWish], None]) -> None:
-        """Have `hear` told what templates want of services, from now on; it must not ask moto for anything."""
-        self._on_wish = hear
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -144,10 +145,8 @@ class MotoGate:
         if (request.service, request.region) not in self._touched:
             self._seed(seed)
             self._app.get_application(request.environ())
-            if request.service == "cloudformation":
-                hand_on_everything()
-                hand_on_roles()
-                hand_on_services(lambda wish: self._on_wish(wish))
+            for extend in self._extensions:
+                extend(request.service, self._inside.get)
             if request.service in EVENT_SERVICES:
                 self._on_events()
         if names_aws_policy(request):

@@ -1,0 +1,348 @@
+"""Resources of networks: security groups and their rules, endpoints, balancers, names."""
+
+from typing import Any, Final
+
+from fargate_local.stacks.kinds import Calls, Kind, Made, Properties, tag_map
+from fargate_local.stacks.matching import PropertyError, as_text, extraneous, matched
+
+EVERYWHERE: Final = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}
+"""The egress rule that EC2 gives a new security group; a template with rules of its own has none but those."""
+RULE: Final = ("IpProtocol", "FromPort", "ToPort", "CidrIp", "CidrIpv6", "Description")
+INGRESS_PEERS: Final = ("SourceSecurityGroupId", "SourceSecurityGroupName", "SourceSecurityGroupOwnerId",
+                        "SourcePrefixListId")  # fmt: skip
+EGRESS_PEERS: Final = ("DestinationSecurityGroupId", "DestinationPrefixListId")
+CALLS: Final = {
+    True: ("authorize_security_group_egress", "revoke_security_group_egress"),
+    False: ("authorize_security_group_ingress", "revoke_security_group_ingress"),
+}
+"""By whether a rule is for what goes out: the calls that add and remove it."""
+
+
+def permission(rule: Properties, *, out: bool) -> dict[str, Any]:
+    """Return a rule of a template as EC2 takes it.
+
+    Raises:
+        PropertyError: It has a property that rules in this direction do not have.
+    """
+    peers = EGRESS_PEERS if out else INGRESS_PEERS
+    for name in rule:
+        if name not in (*RULE, *peers):
+            raise PropertyError(extraneous(name))
+    about = {"Description": rule["Description"]} if rule.get("Description") else {}
+    wanted: dict[str, Any] = {"IpProtocol": as_text(rule["IpProtocol"])}
+    wanted |= {name: int(rule[name]) for name in ("FromPort", "ToPort") if name in rule}
+    group = rule.get("DestinationSecurityGroupId") or rule.get("SourceSecurityGroupId")
+    prefix_list = rule.get("DestinationPrefixListId") or rule.get("SourcePrefixListId")
+    if "CidrIp" in rule:
+        wanted["IpRanges"] = [{"CidrIp": rule["CidrIp"], **about}]
+    if "CidrIpv6" in rule:
+        wanted["Ipv6Ranges"] = [{"CidrIpv6": rule["CidrIpv6"], **about}]
+    if prefix_list:
+        wanted["PrefixListIds"] = [{"PrefixListId": prefix_list, **about}]
+    if group:
+        wanted["UserIdGroupPairs"] = [{"GroupId": group, **about}]
+    elif "SourceSecurityGroupName" in rule:
+        wanted["UserIdGroupPairs"] = [{"GroupName": rule["SourceSecurityGroupName"], **about}]
+    return wanted
+
+
+def change_rules(calls: Calls, group: str, wanted: Any, known: Any, *, out: bool) -> None:
+    """Add and remove rules of a security group until it has those that are wanted, each once."""
+    ec2, (add, remove) = calls("ec2"), CALLS[out]
+    had, wants = ({rule_key(rule): rule for rule in rules} for rules in (known, wanted))
+    if gone := [rule for key, rule in had.items() if wants.get(key) != rule]:
+        getattr(ec2, remove)(GroupId=group, IpPermissions=[permission(rule, out=out) for rule in gone])
+    if new := [rule for key, rule in wants.items() if had.get(key) != rule]:
+        getattr(ec2, add)(GroupId=group, IpPermissions=[permission(rule, out=out) for rule in new])
+
+
+def rule_key(rule: Properties) -> tuple[tuple[str, str], ...]:
+    """Return what makes a rule another one: everything but its description."""
+    return tuple(sorted((name, as_text(value)) for name, value in rule.items() if name != "Description"))
+
+
+def apply_group(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Give a security group the rules of its template, and no others."""
+    known = before or {"SecurityGroupEgress": [EVERYWHERE]}
+    for name, out in (("SecurityGroupIngress", False), ("SecurityGroupEgress", True)):
+        default = [EVERYWHERE] if out else []
+        wanted = as_list(properties.get(name)) or default
+        change_rules(calls, made.physical_resource_id, wanted, as_list(known.get(name)) or default, out=out)
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return a value that may stand alone as a list."""
+    return value if isinstance(value, list) else [value] if value else []
+
+
+def group_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a security group's properties for CreateSecurityGroup."""
+    kept = {k: v for k, v in properties.items() if k not in ("GroupDescription", "Tags")}
+    return {"GroupName": name, "Description": properties["GroupDescription"], **kept,
+            **ec2_tags("security-group", properties)}  # fmt: skip
+
+
+def ec2_tags(kind: str, properties: Properties) -> Properties:
+    """Return tags as the calls of EC2 that make something take them."""
+    tags = properties.get("Tags")
+    return {"TagSpecifications": [{"ResourceType": kind, "Tags": tags}]} if tags else {}
+
+
+class GroupRule:
+    """AWS::EC2::SecurityGroupIngress and AWS::EC2::SecurityGroupEgress."""
+
+    tags: Final = ""
+    name: Final = ""
+
+    def __init__(self, kind: str, *, out: bool) -> None:
+        self.type, self.out = kind, out
+        self.attributes: dict[str, str] = {"Id": ""}
+
+    def create(self, calls: Calls, name: str, properties: Properties) -> Made:
+        """Add the rule."""
+        answer = getattr(calls("ec2"), CALLS[self.out][0])(**self._about(properties))
+        rules = answer.get("SecurityGroupRules") or [{"SecurityGroupRuleId": name}]
+        ident = str(rules[0]["SecurityGroupRuleId"])
+        return Made(ident, {"Id": ident}, name=name)
+
+    def update(self, calls: Calls, made: Made, properties: Properties, before: Properties) -> None:
+        """Put another rule in its place."""
+        getattr(calls("ec2"), CALLS[self.out][1])(**self._about(before))
+        getattr(calls("ec2"), CALLS[self.out][0])(**self._about(properties))
+
+    def delete(self, calls: Calls, made: Made) -> None:
+        """Remove the rule."""
+        getattr(calls("ec2"), CALLS[self.out][1])(**self._about(made.of_stack.document["Properties"]))
+
+    def _about(self, properties: Properties) -> dict[str, Any]:
+        which = {name: properties[name] for name in ("GroupId", "GroupName") if name in properties}
+        rule = {name: value for name, value in properties.items() if name not in which}
+        return {**which, "IpPermissions": [permission(rule, out=self.out)]}
+
+
+def endpoint_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return an endpoint's properties for CreateVpcEndpoint."""
+    kept = {k: v for k, v in properties.items() if k != "Tags"}
+    return {**kept, **ec2_tags("vpc-endpoint", properties)}
+
+
+def apply_endpoint(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Add and remove what an endpoint is connected with."""
+    if before is None:
+        return
+    given: dict[str, Any] = {}
+    for name in ("RouteTableIds", "SubnetIds", "SecurityGroupIds"):
+        wanted, known = set(properties.get(name, [])), set(before.get(name, []))
+        given |= {f"Add{name}": sorted(wanted - known)} if wanted - known else {}
+        given |= {f"Remove{name}": sorted(known - wanted)} if known - wanted else {}
+    if given:
+        calls("ec2").modify_vpc_endpoint(VpcEndpointId=made.physical_resource_id, **given)
+
+
+def balancer_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a balancer's properties for CreateLoadBalancer."""
+    return {"Name": name, **properties}
+
+
+def apply_balancer(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Set a balancer's attributes, groups and subnets."""
+    elb, which, known = calls("elbv2"), {"LoadBalancerArn": made.physical_resource_id}, before or {}
+    if attributes := properties.get("LoadBalancerAttributes"):
+        given = [{"Key": each["Key"], "Value": as_text(each["Value"])} for each in attributes]
+        elb.modify_load_balancer_attributes(**which, Attributes=given)
+    if before is None:
+        return
+    if properties.get("SecurityGroups") != known.get("SecurityGroups"):
+        elb.set_security_groups(**which, SecurityGroups=properties.get("SecurityGroups", []))
+    if properties.get("Subnets") != known.get("Subnets"):
+        elb.set_subnets(**which, Subnets=properties.get("Subnets", []))
+
+
+def apply_target_group(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Set a target group's attributes and targets."""
+    elb, which, known = calls("elbv2"), {"TargetGroupArn": made.physical_resource_id}, before or {}
+    if attributes := properties.get("TargetGroupAttributes"):
+        given = [{"Key": each["Key"], "Value": as_text(each["Value"])} for each in attributes]
+        elb.modify_target_group_attributes(**which, Attributes=given)
+    shape = calls.input("elbv2", "RegisterTargets").members["Targets"]
+    wanted = matched(properties.get("Targets", []), shape, "/Targets")
+    had = matched(known.get("Targets", []), shape, "/Targets")
+    if gone := [each for each in had if each not in wanted]:
+        elb.deregister_targets(**which, Targets=gone)
+    if new := [each for each in wanted if each not in had]:
+        elb.register_targets(**which, Targets=new)
+
+
+def apply_listener(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Set a listener's attributes."""
+    if attributes := properties.get("ListenerAttributes"):
+        given = [{"Key": each["Key"], "Value": as_text(each["Value"])} for each in attributes]
+        calls("elbv2").modify_listener_attributes(ListenerArn=made.physical_resource_id, Attributes=given)
+
+
+def zone_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a zone's properties for CreateHostedZone: the first of its VPCs, and its name once for all."""
+    vpcs = properties.get("VPCs", [])
+    config = {**properties.get("HostedZoneConfig", {}), **({"PrivateZone": True} if vpcs else {})}
+    return {
+        "Name": properties["Name"],
+        "CallerReference": name,
+        **({"HostedZoneConfig": config} if config else {}),
+        **({"VPC": vpcs[0]} if vpcs else {}),
+    }
+
+
+def apply_zone(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Associate a zone's other VPCs, and give it its tags."""
+    route53, zone = calls("route53"), made.physical_resource_id
+    wanted, known = properties.get("VPCs", []), (before or {}).get("VPCs", properties.get("VPCs", [])[:1])
+    for each in wanted:
+        if each not in known:
+            shape = calls.input("route53", "AssociateVPCWithHostedZone").members["VPC"]
+            route53.associate_vpc_with_hosted_zone(HostedZoneId=zone, VPC=matched(each, shape, "/VPCs"))
+    tags = properties.get("HostedZoneTags", [])
+    gone = set(tag_map((before or {}).get("HostedZoneTags"))) - set(tag_map(tags))
+    given = {**({"AddTags": tags} if tags else {}), **({"RemoveTagKeys": sorted(gone)} if gone else {})}
+    if given:
+        route53.change_tags_for_resource(ResourceType="hostedzone", ResourceId=zone, **given)
+
+
+class Record:
+    """AWS::Route53::RecordSet."""
+
+    type: Final = "AWS::Route53::RecordSet"
+    tags: Final = ""
+    name: Final = ""
+    attributes: Final[dict[str, str]] = {}
+
+    def create(self, calls: Calls, name: str, properties: Properties) -> Made:
+        """Add the record."""
+        self._change(calls, "CREATE", properties)
+        return Made(str(properties["Name"]), name=name)
+
+    def update(self, calls: Calls, made: Made, properties: Properties, before: Properties) -> None:
+        """Change the record: with another name it is another one."""
+        same = all(properties.get(name) == before.get(name) for name in ("Name", "Type", "SetIdentifier"))
+        if not same:
+            self._change(calls, "DELETE", before)
+        self._change(calls, "UPSERT", properties)
+        made.physical_resource_id = str(properties["Name"])
+
+    def delete(self, calls: Calls, made: Made) -> None:
+        """Remove the record."""
+        self._change(calls, "DELETE", made.of_stack.document["Properties"])
+
+    @staticmethod
+    def _change(calls: Calls, verb: str, properties: Properties) -> None:
+        route53 = calls("route53")
+        zone = properties.get("HostedZoneId") or zone_named(route53, properties["HostedZoneName"])
+        about = {k: v for k, v in properties.items() if k not in ("HostedZoneId", "HostedZoneName", "Comment")}
+        if "ResourceRecords" in about:
+            about["ResourceRecords"] = [{"Value": each} for each in as_list(about["ResourceRecords"])]
+        if "AliasTarget" in about:
+            about["AliasTarget"] = {"EvaluateTargetHealth": False, **about["AliasTarget"]}
+        shape = calls.input("route53", "ChangeResourceRecordSets").members["ChangeBatch"]
+        batch = {"Changes": [{"Action": verb, "ResourceRecordSet": about}]}
+        route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=matched(batch, shape, ""))
+
+
+def zone_named(route53: Any, name: str) -> str:
+    """Return the id of the zone of a name."""
+    found = route53.list_hosted_zones_by_name(DNSName=name)["HostedZones"]
+    return str(next((zone["Id"] for zone in found if zone["Name"].rstrip(".") == name.rstrip(".")), name))
+
+
+def certificate_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a certificate's properties for RequestCertificate; nobody here validates it by DNS."""
+    return {k: v for k, v in properties.items() if k != "DomainValidationOptions"}
+
+
+def apply_certificate(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Give a certificate its tags, and no others."""
+    acm, arn = calls("acm"), made.physical_resource_id
+    if before is not None:
+        if before.get("Tags"):
+            acm.remove_tags_from_certificate(CertificateArn=arn, Tags=before["Tags"])
+        if properties.get("Tags"):
+            acm.add_tags_to_certificate(CertificateArn=arn, Tags=properties["Tags"])
+
+
+def namespace_made(calls: Calls, answer: Any) -> str:
+    """Return the id of the namespace that an operation of Cloud Map makes."""
+    operation = calls("servicediscovery").get_operation(OperationId=answer["OperationId"])["Operation"]
+    return str(operation["Targets"]["NAMESPACE"])
+
+
+ELB_TAGS: Final = ("AddTags", "RemoveTags", "ResourceArns[]")
+
+NETWORK: Final = (
+    Kind(
+        "AWS::EC2::SecurityGroup", "ec2", "CreateSecurityGroup", "DeleteSecurityGroup", "GroupId", name="GroupName",
+        ident="GroupId", given=group_input, apply=apply_group, tags="list",
+        applied=frozenset({"SecurityGroupIngress", "SecurityGroupEgress"}),
+        fixed=frozenset({"GroupDescription", "VpcId"}), retags=("CreateTags", "DeleteTags", "Resources[]"),
+        attributes={"GroupId": "GroupId", "Id": "GroupId", "VpcId": "{VpcId}", "GroupName": "{GroupName}"},
+    ),
+    GroupRule("AWS::EC2::SecurityGroupIngress", out=False),
+    GroupRule("AWS::EC2::SecurityGroupEgress", out=True),
+    Kind(
+        "AWS::EC2::VPCEndpoint", "ec2", "CreateVpcEndpoint", "DeleteVpcEndpoints", "VpcEndpointIds[]",
+        ident="VpcEndpoint.VpcEndpointId", given=endpoint_input, updates="ModifyVpcEndpoint",
+        fixed=frozenset({"ServiceName", "VpcId", "VpcEndpointType"}), apply=apply_endpoint, tags="list",
+        on_update=frozenset({"RouteTableIds", "SubnetIds", "SecurityGroupIds"}),
+        retags=("CreateTags", "DeleteTags", "Resources[]"), attributes={"Id": "{id}"},
+    ),
+    Kind(
+        "AWS::ElasticLoadBalancingV2::LoadBalancer", "elbv2", "CreateLoadBalancer", "DeleteLoadBalancer",
+        "LoadBalancerArn", name="Name", ident="LoadBalancers.0.LoadBalancerArn", given=balancer_input,
+        apply=apply_balancer, applied=frozenset({"LoadBalancerAttributes"}),
+        on_update=frozenset({"SecurityGroups", "Subnets"}), tags="list", retags=ELB_TAGS,
+        attributes={
+            "DNSName": "LoadBalancers.0.DNSName", "LoadBalancerArn": "{id}",
+            "CanonicalHostedZoneID": "LoadBalancers.0.CanonicalHostedZoneId",
+            "LoadBalancerName": "LoadBalancers.0.LoadBalancerName",
+        },
+    ),
+    Kind(
+        "AWS::ElasticLoadBalancingV2::TargetGroup", "elbv2", "CreateTargetGroup", "DeleteTargetGroup",
+        "TargetGroupArn", name="Name", ident="TargetGroups.0.TargetGroupArn", given=balancer_input,
+        updates="ModifyTargetGroup", apply=apply_target_group,
+        applied=frozenset({"TargetGroupAttributes", "Targets"}), tags="list", retags=ELB_TAGS,
+        attributes={"TargetGroupArn": "{id}", "TargetGroupName": "TargetGroups.0.TargetGroupName",
+                    "TargetGroupFullName": "TargetGroups.0.TargetGroupName"},
+    ),
+    Kind(
+        "AWS::ElasticLoadBalancingV2::Listener", "elbv2", "CreateListener", "DeleteListener", "ListenerArn",
+        ident="Listeners.0.ListenerArn", updates="ModifyListener", fixed=frozenset({"LoadBalancerArn"}),
+        apply=apply_listener, applied=frozenset({"ListenerAttributes"}), attributes={"ListenerArn": "{id}"},
+    ),
+    Kind(
+        "AWS::ElasticLoadBalancingV2::ListenerRule", "elbv2", "CreateRule", "DeleteRule", "RuleArn",
+        ident="Rules.0.RuleArn", updates="ModifyRule", fixed=frozenset({"ListenerArn"}),
+        attributes={"RuleArn": "{id}"},
+    ),
+    Kind(
+        "AWS::Route53::HostedZone", "route53", "CreateHostedZone", "DeleteHostedZone", "Id",
+        found=lambda _, answer: str(answer["HostedZone"]["Id"]).rpartition("/")[2], given=zone_input,
+        apply=apply_zone, applied=frozenset({"HostedZoneTags"}), on_update=frozenset({"VPCs"}),
+        fixed=frozenset({"Name"}), attributes={"Id": "{id}"},
+    ),
+    Record(),
+    Kind(
+        "AWS::CertificateManager::Certificate", "acm", "RequestCertificate", "DeleteCertificate", "CertificateArn",
+        ident="CertificateArn", given=certificate_input, apply=apply_certificate,
+        on_update=frozenset({"Tags"}), tags="list",
+    ),
+    Kind(
+        "AWS::ServiceDiscovery::PrivateDnsNamespace", "servicediscovery", "CreatePrivateDnsNamespace",
+        "DeleteNamespace", "Id", name="Name", found=namespace_made, tags="list",
+        retags=("TagResource", "UntagResource", "ResourceARN"), tagged_by="Arn",
+        attributes={"Id": "{id}", "Arn": "arn:aws:servicediscovery:{region}:{account}:namespace/{id}"},
+    ),
+    Kind(
+        "AWS::ServiceDiscovery::Service", "servicediscovery", "CreateService", "DeleteService", "Id", name="Name",
+        ident="Service.Id", tags="list",
+        retags=("TagResource", "UntagResource", "ResourceARN"), tagged_by="Arn",
+        attributes={"Id": "{id}", "Arn": "Service.Arn", "Name": "Service.Name"},
+    ),
+)  # fmt: skip

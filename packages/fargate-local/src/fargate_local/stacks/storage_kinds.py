@@ -1,0 +1,407 @@
+"""Resources that keep things: buckets, tables, parameters, secrets, repositories, keys."""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+from fargate_local.stacks.kinds import Calls, Kind, Made, Properties, tag_map
+from fargate_local.stacks.matching import AlreadyExistsError, PropertyError, matched
+
+BUCKET: Final = (
+    ("VersioningConfiguration", "put_bucket_versioning", "VersioningConfiguration", None),
+    ("BucketEncryption", "put_bucket_encryption", "ServerSideEncryptionConfiguration", "delete_bucket_encryption"),
+    ("PublicAccessBlockConfiguration", "put_public_access_block", "PublicAccessBlockConfiguration",
+     "delete_public_access_block"),
+    ("OwnershipControls", "put_bucket_ownership_controls", "OwnershipControls", "delete_bucket_ownership_controls"),
+    ("LifecycleConfiguration", "put_bucket_lifecycle_configuration", "LifecycleConfiguration",
+     "delete_bucket_lifecycle"),
+    ("CorsConfiguration", "put_bucket_cors", "CORSConfiguration", "delete_bucket_cors"),
+    ("WebsiteConfiguration", "put_bucket_website", "WebsiteConfiguration", "delete_bucket_website"),
+    ("LoggingConfiguration", "put_bucket_logging", "BucketLoggingStatus", None),
+    ("Tags", "put_bucket_tagging", "Tagging", "delete_bucket_tagging"),
+    ("AccelerateConfiguration", "put_bucket_accelerate_configuration", "AccelerateConfiguration", None),
+    ("NotificationConfiguration", "put_bucket_notification_configuration", "NotificationConfiguration", None),
+)  # fmt: skip
+"""Property of AWS::S3::Bucket, the call that brings it about, its parameter, and the call that takes it away."""
+TEXT: Final = {"tagging": "Tags", "cors": "CorsRules"}
+SECRET_INPUT: Final = ("SecretString", "GenerateSecretString")
+
+
+def apply_bucket(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Bring about what CreateBucket does not."""
+    s3, model = calls("s3"), calls("s3").meta.service_model
+    for name, put, parameter, delete in BUCKET:
+        value, known = properties.get(name), (before or {}).get(name)
+        if value == known:
+            continue
+        if value is None:
+            if delete:
+                getattr(s3, delete)(Bucket=made.physical_resource_id)
+            elif name == "VersioningConfiguration":
+                suspended = {"Status": "Suspended"}
+                s3.put_bucket_versioning(Bucket=made.physical_resource_id, VersioningConfiguration=suspended)
+            else:
+                getattr(s3, put)(Bucket=made.physical_resource_id, **{parameter: {}})
+            continue
+        operation = s3.meta.method_to_api_mapping[put]
+        shape = model.operation_model(operation).input_shape.members[parameter]
+        given = BUCKET_FORMS.get(name, same)(value)
+        getattr(s3, put)(Bucket=made.physical_resource_id, **{parameter: matched(given, shape, f"/{name}")})
+
+
+def same(value: Any) -> Any:
+    """Return a value as it is."""
+    return value
+
+
+def api_encryption(value: Any) -> Any:
+    """Return `BucketEncryption` as the API has it."""
+    rules = []
+    for rule in value["ServerSideEncryptionConfiguration"]:
+        default = {**rule.get("ServerSideEncryptionByDefault", {})}
+        named = {"ApplyServerSideEncryptionByDefault": default} if default else {}
+        rules.append({**named, **{k: v for k, v in rule.items() if k != "ServerSideEncryptionByDefault"}})
+    return {"Rules": rules}
+
+
+def api_lifecycle(value: Any) -> Any:
+    """Return `LifecycleConfiguration` as the API has it: each rule with a filter, what expires one level deeper.
+
+    Raises:
+        PropertyError: A rule has a property that is not made here.
+    """
+    rules = []
+    for rule in value["Rules"]:
+        api = {k: v for k, v in rule.items() if k in ("Status", "AbortIncompleteMultipartUpload")}
+        api |= {"ID": rule["Id"]} if "Id" in rule else {}
+        api["Filter"] = lifecycle_filter(rule)
+        expiration = {
+            api_name: rule[name]
+            for name, api_name in (
+                ("ExpirationInDays", "Days"),
+                ("ExpirationDate", "Date"),
+                ("ExpiredObjectDeleteMarker", "ExpiredObjectDeleteMarker"),
+            )
+            if name in rule
+        }
+        api |= {"Expiration": expiration} if expiration else {}
+        noncurrent = rule.get("NoncurrentVersionExpiration") or (
+            {"NoncurrentDays": rule["NoncurrentVersionExpirationInDays"]}
+            if "NoncurrentVersionExpirationInDays" in rule
+            else None
+        )
+        api |= {"NoncurrentVersionExpiration": noncurrent} if noncurrent else {}
+        moves = [*rule.get("Transitions", []), *([rule["Transition"]] if "Transition" in rule else [])]
+        api |= {"Transitions": [transition(each) for each in moves]} if moves else {}
+        old = rule.get("NoncurrentVersionTransitions")
+        api |= {"NoncurrentVersionTransitions": [old_transition(each) for each in old]} if old else {}
+        known = {*LIFECYCLE_NAMES, *api}
+        if extra := sorted(set(rule) - known):
+            message = f"#/LifecycleConfiguration/Rules: extraneous key [{extra[0]}] is not permitted"
+            raise PropertyError(message)
+        rules.append(api)
+    return {"Rules": rules}
+
+
+LIFECYCLE_NAMES: Final = frozenset(
+    {
+        "Id", "Prefix", "TagFilters", "ObjectSizeGreaterThan", "ObjectSizeLessThan", "ExpirationInDays",
+        "ExpirationDate", "ExpiredObjectDeleteMarker", "NoncurrentVersionExpiration",
+        "NoncurrentVersionExpirationInDays", "Transition", "Transitions", "NoncurrentVersionTransitions",
+    }
+)  # fmt: skip
+
+
+def lifecycle_filter(rule: Any) -> dict[str, Any]:
+    """Return which objects a rule is about."""
+    parts = {name: rule[name] for name in ("Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan") if name in rule}
+    tags = rule.get("TagFilters", [])
+    if len(parts) + len(tags) > 1:
+        return {"And": {**parts, **({"Tags": tags} if tags else {})}}
+    if tags:
+        return {"Tag": tags[0]}
+    return parts or {"Prefix": ""}
+
+
+def transition(value: Any) -> Any:
+    """Return a transition of current objects as the API has it."""
+    renamed = {"TransitionInDays": "Days", "TransitionDate": "Date"}
+    return {renamed.get(name, name): item for name, item in value.items()}
+
+
+def old_transition(value: Any) -> Any:
+    """Return a transition of earlier versions as the API has it."""
+    renamed = {"TransitionInDays": "NoncurrentDays"}
+    return {renamed.get(name, name): item for name, item in value.items()}
+
+
+def api_cors(value: Any) -> Any:
+    """Return `CorsConfiguration` as the API has it."""
+    renamed = {"MaxAge": "MaxAgeSeconds", "ExposedHeaders": "ExposeHeaders", "Id": "ID"}
+    rules = [{renamed.get(name, name): item for name, item in rule.items()} for rule in value["CorsRules"]]
+    return {"CORSRules": rules}
+
+
+def api_website(value: Any) -> Any:
+    """Return `WebsiteConfiguration` as the API has it."""
+    renamed: dict[str, Callable[[Any], Any]] = {
+        "IndexDocument": lambda name: {"Suffix": name},
+        "ErrorDocument": lambda name: {"Key": name},
+    }
+    return {name: renamed.get(name, same)(item) for name, item in value.items()}
+
+
+def api_logging(value: Any) -> Any:
+    """Return `LoggingConfiguration` as the API has it."""
+    renamed = {"DestinationBucketName": "TargetBucket", "LogFilePrefix": "TargetPrefix"}
+    given = {renamed.get(name, name): item for name, item in value.items()}
+    return {"LoggingEnabled": {"TargetPrefix": "", **given}}
+
+
+def api_notification(value: Any) -> Any:
+    """Return `NotificationConfiguration` as the API has it."""
+    kinds = {
+        "TopicConfigurations": ("Topic", "TopicArn"),
+        "QueueConfigurations": ("Queue", "QueueArn"),
+        "LambdaConfigurations": ("Function", "LambdaFunctionArn"),
+    }
+    api: dict[str, Any] = {}
+    for name, items in value.items():
+        if name == "EventBridgeConfiguration":
+            api[name] = {}
+            continue
+        theirs, ours = kinds[name]
+        listed = [{ours: each[theirs], "Events": [each["Event"]], **event_filter(each)} for each in items]
+        api[name.replace("LambdaConf", "LambdaFunctionConf")] = listed
+    return api
+
+
+def event_filter(value: Any) -> dict[str, Any]:
+    """Return which keys a notification is about."""
+    rules = value.get("Filter", {}).get("S3Key", {}).get("Rules")
+    return {"Filter": {"Key": {"FilterRules": rules}}} if rules else {}
+
+
+BUCKET_FORMS: Final[dict[str, Callable[[Any], Any]]] = {
+    "BucketEncryption": api_encryption,
+    "LifecycleConfiguration": api_lifecycle,
+    "CorsConfiguration": api_cors,
+    "WebsiteConfiguration": api_website,
+    "LoggingConfiguration": api_logging,
+    "NotificationConfiguration": api_notification,
+    "Tags": lambda tags: {"TagSet": tags},
+}
+
+
+def bucket_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a bucket's properties for CreateBucket, with its place.
+
+    Raises:
+        AlreadyExistsError: There is one of this name.
+    """
+    # To somebody who has it already CreateBucket says yes in us-east-1; CloudFormation does not.
+    if name in {bucket["Name"] for bucket in calls("s3").list_buckets()["Buckets"]}:
+        message = f"Resource of type 'AWS::S3::Bucket' with identifier '{name}' already exists."
+        raise AlreadyExistsError(message)
+    ours = {name for name, *_ in BUCKET}
+    place = {} if calls.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": calls.region}}
+    kept = {key: value for key, value in properties.items() if key not in ours}
+    owner = properties.get("OwnershipControls", {}).get("Rules", [{}])[0].get("ObjectOwnership")
+    return {"BucketName": name, **kept, **place, **({"ObjectOwnership": owner} if owner else {})}
+
+
+def generated(calls: Calls, properties: Properties) -> str | None:
+    """Return the text of a secret, made up if its template says so; None if it has no value yet.
+
+    API reference, GetRandomPassword; AWS::SecretsManager::Secret GenerateSecretString (read November 2026).
+
+    Raises:
+        PropertyError: The template asks for a key without a template around it, or the other way round.
+    """
+    if "GenerateSecretString" not in properties:
+        text = properties.get("SecretString")
+        return None if text is None else str(text)
+    wanted = dict(properties["GenerateSecretString"])
+    around, key = wanted.pop("SecretStringTemplate", None), wanted.pop("GenerateStringKey", None)
+    if (around is None) != (key is None):
+        message = "GenerateSecretString: SecretStringTemplate and GenerateStringKey are given together or not at all"
+        raise PropertyError(message)
+    shape = calls.input("secretsmanager", "GetRandomPassword")
+    password = calls("secretsmanager").get_random_password(**matched(wanted, shape, "/GenerateSecretString"))
+    word = str(password["RandomPassword"])
+    if around is None:
+        return word
+    document = json.loads(around) if isinstance(around, str) else around
+    return json.dumps({**document, str(key): word})
+
+
+def secret_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a secret's properties for CreateSecret, its value with them."""
+    text = generated(calls, properties)
+    kept = {key: value for key, value in properties.items() if key not in SECRET_INPUT}
+    return {"Name": name, **kept, **({} if text is None else {"SecretString": text})}
+
+
+def apply_secret(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Change a secret: its value only where the template's part about it changed, so that nobody's is lost."""
+    if before is None:
+        return
+    client, which = calls("secretsmanager"), {"SecretId": made.physical_resource_id}
+    if any(properties.get(name) != before.get(name) for name in SECRET_INPUT):
+        text = generated(calls, properties)
+        if text is not None:
+            client.put_secret_value(**which, SecretString=text)
+    told = {name: properties.get(name, "") for name in ("Description", "KmsKeyId")}
+    if told != {name: before.get(name, "") for name in told}:
+        client.update_secret(**which, **{name: value for name, value in told.items() if value})
+
+
+def key_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a key's properties for CreateKey."""
+    tags = key_tags(properties.get("Tags"))
+    kept = {k: v for k, v in properties.items() if k not in KEY_APPLIED | {"KeyPolicy", "Tags"}}
+    policy = {"Policy": properties["KeyPolicy"]} if "KeyPolicy" in properties else {}
+    return {**kept, **policy, **({"Tags": tags} if tags else {})}
+
+
+def key_tags(tags: Any) -> list[dict[str, str]]:
+    """Return tags as KMS has them."""
+    return [{"TagKey": key, "TagValue": value} for key, value in tag_map(tags).items()]
+
+
+KEY_APPLIED: Final = frozenset({"EnableKeyRotation", "RotationPeriodInDays", "Enabled", "PendingWindowInDays"})
+
+
+def apply_key(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Set a key's rotation, policy, description and state."""
+    kms, key, known = calls("kms"), made.physical_resource_id, before or {}
+    rotated = properties.get("EnableKeyRotation") in (True, "true")
+    if rotated:
+        period = properties.get("RotationPeriodInDays")
+        kms.enable_key_rotation(KeyId=key, **({"RotationPeriodInDays": int(period)} if period else {}))
+    elif known.get("EnableKeyRotation"):
+        kms.disable_key_rotation(KeyId=key)
+    if properties.get("Enabled") in (False, "false"):
+        kms.disable_key(KeyId=key)
+    elif before and before.get("Enabled") in (False, "false"):
+        kms.enable_key(KeyId=key)
+    if before is None:
+        return
+    if properties.get("KeyPolicy") != known.get("KeyPolicy"):
+        kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(properties["KeyPolicy"]))
+    if properties.get("Description") != known.get("Description"):
+        kms.update_key_description(KeyId=key, Description=properties.get("Description", ""))
+
+
+def apply_repository(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Set a repository's policies, and what an update changes."""
+    ecr, known = calls("ecr"), before or {}
+    which = {"repositoryName": made.physical_resource_id}
+    if (policy := properties.get("RepositoryPolicyText")) != known.get("RepositoryPolicyText"):
+        if policy is None:
+            ecr.delete_repository_policy(**which)
+        else:
+            ecr.set_repository_policy(**which, policyText=json.dumps(policy) if isinstance(policy, dict) else policy)
+    if (rules := properties.get("LifecyclePolicy")) != known.get("LifecyclePolicy"):
+        if rules is None:
+            ecr.delete_lifecycle_policy(**which)
+        else:
+            text = rules["LifecyclePolicyText"]
+            ecr.put_lifecycle_policy(**which, lifecyclePolicyText=json.dumps(text) if isinstance(text, dict) else text)
+    if before is None:
+        return
+    ecr.put_image_tag_mutability(**which, imageTagMutability=properties.get("ImageTagMutability", "MUTABLE"))
+    scanning = properties.get("ImageScanningConfiguration", {}).get("ScanOnPush", False)
+    ecr.put_image_scanning_configuration(
+        **which, imageScanningConfiguration={"scanOnPush": str(scanning).lower() == "true"}
+    )
+
+
+def apply_table(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Set a table's time to live and point-in-time recovery."""
+    dynamodb, known = calls("dynamodb"), before or {}
+    which = {"TableName": made.physical_resource_id}
+    if (life := properties.get("TimeToLiveSpecification")) != known.get("TimeToLiveSpecification"):
+        given = life or {**known["TimeToLiveSpecification"], "Enabled": False}
+        shape = calls.input("dynamodb", "UpdateTimeToLive").members["TimeToLiveSpecification"]
+        dynamodb.update_time_to_live(**which, TimeToLiveSpecification=matched(given, shape, ""))
+    if (recovery := properties.get("PointInTimeRecoverySpecification")) != known.get(
+        "PointInTimeRecoverySpecification"
+    ):
+        given = recovery or {"PointInTimeRecoveryEnabled": False}
+        shape = calls.input("dynamodb", "UpdateContinuousBackups").members["PointInTimeRecoverySpecification"]
+        dynamodb.update_continuous_backups(**which, PointInTimeRecoverySpecification=matched(given, shape, ""))
+
+
+def parameter_input(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a parameter's properties for PutParameter: an update replaces its value."""
+    tags = [{"Key": k, "Value": v} for k, v in tag_map(properties.get("Tags")).items()]
+    return {"Name": name, **{k: v for k, v in properties.items() if k != "Tags"}, **({"Tags": tags} if tags else {})}
+
+
+def parameter_change(calls: Calls, name: str, properties: Properties) -> Properties:
+    """Return a parameter's properties for PutParameter over a value."""
+    return {**{k: v for k, v in properties.items() if k != "Tags"}, "Name": name, "Overwrite": True}
+
+
+STORAGE: Final = (
+    Kind(
+        "AWS::S3::Bucket", "s3", "CreateBucket", "DeleteBucket", "Bucket", name="BucketName",
+        renamed={"BucketName": "Bucket", "AccessControl": "ACL", "ObjectLockEnabled": "ObjectLockEnabledForBucket"},
+        applied=frozenset(name for name, *_ in BUCKET), apply=apply_bucket, given=bucket_input, tags="list",
+        attributes={
+            "Arn": "arn:aws:s3:::{id}", "DomainName": "{id}.s3.amazonaws.com",
+            "RegionalDomainName": "{id}.s3.{region}.amazonaws.com",
+            "DualStackDomainName": "{id}.s3.dualstack.{region}.amazonaws.com",
+            "WebsiteURL": "http://{id}.s3-website-{region}.amazonaws.com",
+        },
+    ),
+    Kind(
+        "AWS::S3::BucketPolicy", "s3", "PutBucketPolicy", "DeleteBucketPolicy", "Bucket", name="Bucket",
+        updates="PutBucketPolicy", renamed={"PolicyDocument": "Policy"}, fixed=frozenset({"Bucket"}),
+    ),
+    Kind(
+        "AWS::DynamoDB::Table", "dynamodb", "CreateTable", "DeleteTable", "TableName", name="TableName",
+        updates="UpdateTable", fixed=frozenset({"KeySchema", "LocalSecondaryIndexes"}),
+        applied=frozenset({"TimeToLiveSpecification", "PointInTimeRecoverySpecification"}), apply=apply_table,
+        tags="list", retags=("TagResource", "UntagResource", "ResourceArn"), tagged_by="Arn",
+        attributes={"Arn": "TableDescription.TableArn",
+                    "StreamArn": "arn:aws:dynamodb:{region}:{account}:table/{id}/stream"},
+    ),
+    Kind(
+        "AWS::SSM::Parameter", "ssm", "PutParameter", "DeleteParameter", "Name", name="Name",
+        updates="PutParameter", given=parameter_input, changed=parameter_change, tags="map",
+        attributes={"Type": "{Type}", "Value": "{Value}"},
+    ),
+    Kind(
+        "AWS::SecretsManager::Secret", "secretsmanager", "CreateSecret", "DeleteSecret", "SecretId", name="Name",
+        ident="ARN", given=secret_input, apply=apply_secret, tags="list",
+        on_update=frozenset({*SECRET_INPUT, "Description", "KmsKeyId"}), attributes={"Id": "ARN"},
+        retags=("TagResource", "UntagResource", "SecretId"),
+        deleted_with=lambda _: {"ForceDeleteWithoutRecovery": True},
+    ),
+    Kind(
+        "AWS::SecretsManager::ResourcePolicy", "secretsmanager", "PutResourcePolicy", "DeleteResourcePolicy",
+        "SecretId", name="SecretId", updates="PutResourcePolicy", fixed=frozenset({"SecretId"}),
+    ),
+    Kind(
+        "AWS::ECR::Repository", "ecr", "CreateRepository", "DeleteRepository", "repositoryName",
+        name="RepositoryName", apply=apply_repository, tags="list",
+        applied=frozenset({"RepositoryPolicyText", "LifecyclePolicy", "EmptyOnDelete"}), on_update=frozenset(
+            {"ImageTagMutability", "ImageScanningConfiguration"}),
+        deleted_with=lambda properties: {"force": str(properties.get("EmptyOnDelete", "")).lower() == "true"},
+        retags=("TagResource", "UntagResource", "resourceArn"), tagged_by="Arn",
+        attributes={"Arn": "repository.repositoryArn", "RepositoryUri": "repository.repositoryUri"},
+    ),
+    Kind(
+        "AWS::KMS::Key", "kms", "CreateKey", "ScheduleKeyDeletion", "KeyId", ident="KeyMetadata.KeyId",
+        given=key_input, apply=apply_key, applied=KEY_APPLIED, on_update=frozenset({"KeyPolicy", "Description"}),
+        tags="list",
+        retags=("TagResource", "UntagResource", "KeyId"), api_tags=key_tags,
+        attributes={"Arn": "KeyMetadata.Arn", "KeyId": "KeyMetadata.KeyId"},
+    ),
+    Kind(
+        "AWS::KMS::Alias", "kms", "CreateAlias", "DeleteAlias", "AliasName", name="AliasName",
+        updates="UpdateAlias",
+    ),
+)  # fmt: skip
