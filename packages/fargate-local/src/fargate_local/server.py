@@ -10,6 +10,8 @@ from fargate_local.clock import Clock
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.databases import takeover
+from fargate_local.databases.keeper import Keeper
 from fargate_local.door import Door
 from fargate_local.ecs.actions import Actions
 from fargate_local.ecs.neighbours import Neighbours
@@ -35,7 +37,7 @@ from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.process import ProcessRuntime
 from fargate_local.service_scheduler import Around, News, ServiceScheduler
 from fargate_local.stacks.extension import Stacks
-from fargate_local.stacks.waiting import StackWaiter
+from fargate_local.stacks.waiting import Judge, StackWaiter
 from fargate_local.state import StateLock
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
@@ -100,7 +102,9 @@ class Server:
         # Without strict nothing is evaluated, and with it policies of buckets are, but not by moto.
         account.take_over()
         stacks = Stacks()
-        self._gate = MotoGate(state / "cloud" if state else None, [stacks.extend])
+        self._databases = Keeper(state / "databases" if state else None)
+        extensions = [stacks.extend, takeover.extension(self._databases)]
+        self._gate = MotoGate(state / "cloud" if state else None, extensions)
         clients = CloudClients(self._gate.handle)
         catalog = Catalog(self._gate, clients)
         self._records = Records(state / "tasks.sqlite" if state else None)
@@ -148,7 +152,11 @@ class Server:
             Around(news, self._service_records, catalog, actions, self._engine, self._events, clock, services.settle)
         )
         stacks.on_service_wish(services.wish)
-        judges = {"AWS::ECS::Service": lambda awaited: services.stability(awaited.physical_id, awaited.since)}
+        self._databases.begin(self._gate)
+        judges: dict[str, Judge] = {
+            "AWS::ECS::Service": lambda awaited: services.stability(awaited.physical_id, awaited.since),
+            "AWS::RDS::DBInstance": lambda awaited: self._databases.readiness(awaited.region, awaited.physical_id),
+        }
         self._stack_waiter = StackWaiter(self._gate, clients, judges)
         neighbours = Neighbours(self._gate, self._records, services)
         guard = None if settings.open else Guard(self.key, task_keys)
@@ -166,6 +174,7 @@ class Server:
         self._events.close()
         self._interfaces.close()
         self._http.close()
+        self._databases.close()
         self._gate.close()
         self._records.close()
         self._service_records.close()

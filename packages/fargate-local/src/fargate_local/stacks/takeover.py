@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fargate_local.stacks import deployment, operations
+from fargate_local.stacks.attributes import with_whole_attributes
 from fargate_local.stacks.dynamic import resolved
 from fargate_local.stacks.kinds import Maker
 from fargate_local.stacks.signals import hear_signals
@@ -70,6 +71,11 @@ def replace_stack() -> None:
     """Let a stack make, change, delete and show its resources our way."""
     from moto.cloudformation.models import Stack
 
+    parse = original(Stack, "parse_template")
+
+    def parse_template(template: str) -> Any:
+        return with_whole_attributes(parse(template))
+
     def create_resources(self: Any) -> None:
         operations.create(self, "ROLLBACK")
 
@@ -86,6 +92,7 @@ def replace_stack() -> None:
         return [resource.thing for resource in deployment.resources(self).values()]
 
     for name, value in (
+        ("parse_template", staticmethod(parse_template)),
         ("deployment", None),
         ("stack_status_reason", None),
         ("create_resources", create_resources),
