@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from fargate_local.stacks.kinds import Calls, Kind, Made, Properties, tag_map
 from fargate_local.stacks.matching import PropertyError, as_text, extraneous, matched
+from fargate_local.stacks.vpc_kinds import EC2_TAGS, ec2_tags, tagged
 
 EVERYWHERE: Final = {"IpProtocol": "-1", "CidrIp": "0.0.0.0/0"}
 """The egress rule that EC2 gives a new security group; a template with rules of its own has none but those."""
@@ -82,12 +83,6 @@ def group_input(calls: Calls, name: str, properties: Properties) -> Properties:
             **ec2_tags("security-group", properties)}  # fmt: skip
 
 
-def ec2_tags(kind: str, properties: Properties) -> Properties:
-    """Return tags as the calls of EC2 that make something take them."""
-    tags = properties.get("Tags")
-    return {"TagSpecifications": [{"ResourceType": kind, "Tags": tags}]} if tags else {}
-
-
 class GroupRule:
     """AWS::EC2::SecurityGroupIngress and AWS::EC2::SecurityGroupEgress."""
 
@@ -118,12 +113,6 @@ class GroupRule:
         which = {name: properties[name] for name in ("GroupId", "GroupName") if name in properties}
         rule = {name: value for name, value in properties.items() if name not in which}
         return {**which, "IpPermissions": [permission(rule, out=self.out)]}
-
-
-def endpoint_input(calls: Calls, name: str, properties: Properties) -> Properties:
-    """Return an endpoint's properties for CreateVpcEndpoint."""
-    kept = {k: v for k, v in properties.items() if k != "Tags"}
-    return {**kept, **ec2_tags("vpc-endpoint", properties)}
 
 
 def apply_endpoint(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
@@ -280,17 +269,17 @@ NETWORK: Final = (
         "AWS::EC2::SecurityGroup", "ec2", "CreateSecurityGroup", "DeleteSecurityGroup", "GroupId", name="GroupName",
         ident="GroupId", given=group_input, apply=apply_group, tags="list",
         applied=frozenset({"SecurityGroupIngress", "SecurityGroupEgress"}),
-        fixed=frozenset({"GroupDescription", "VpcId"}), retags=("CreateTags", "DeleteTags", "Resources[]"),
+        fixed=frozenset({"GroupDescription", "VpcId"}), retags=EC2_TAGS,
         attributes={"GroupId": "GroupId", "Id": "GroupId", "VpcId": "{VpcId}", "GroupName": "{GroupName}"},
     ),
     GroupRule("AWS::EC2::SecurityGroupIngress", out=False),
     GroupRule("AWS::EC2::SecurityGroupEgress", out=True),
     Kind(
         "AWS::EC2::VPCEndpoint", "ec2", "CreateVpcEndpoint", "DeleteVpcEndpoints", "VpcEndpointIds[]",
-        ident="VpcEndpoint.VpcEndpointId", given=endpoint_input, updates="ModifyVpcEndpoint",
+        ident="VpcEndpoint.VpcEndpointId", given=tagged("vpc-endpoint"), updates="ModifyVpcEndpoint",
         fixed=frozenset({"ServiceName", "VpcId", "VpcEndpointType"}), apply=apply_endpoint, tags="list",
         on_update=frozenset({"RouteTableIds", "SubnetIds", "SecurityGroupIds"}),
-        retags=("CreateTags", "DeleteTags", "Resources[]"), attributes={"Id": "{id}"},
+        retags=EC2_TAGS, attributes={"Id": "{id}"},
     ),
     Kind(
         "AWS::ElasticLoadBalancingV2::LoadBalancer", "elbv2", "CreateLoadBalancer", "DeleteLoadBalancer",
