@@ -2,8 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,18 @@ PARAMETERS: dict[str, dict[str, str]] = {
 """Parameters of each template, in the order of deployment; those that are missing and have no default are made up."""
 
 
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Failed:
+    """What became of a stack whose last resource cannot be made."""
+
+    status: str
+    events: list[dict[str, Any]]
+    resources: list[dict[str, Any]]
+
+
 @dataclass
 class Deployed:
     """One template and the stack that it became."""
@@ -70,7 +83,7 @@ class Deployed:
     values: dict[str, Any]
     ids: dict[str, str]
     exports: dict[str, str]
-    clients: dict[str, Any] = field(default_factory=dict)
+    failed: Failed
 
     def resolved(self, value: Any) -> Any:
         """A part of the template with its references resolved; `ANY` where only the service knows."""
@@ -161,6 +174,7 @@ def deploy(cloud: FargateLocal, path: Path, given: dict[str, str]) -> Deployed:
     values = {key: given.get(key, each.get("Default")) for key, each in template["Parameters"].items()}
     values = {key: made_up(cloud, key) if value is None else value for key, value in values.items()}
     parameters = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in values.items()]
+    failed = fail(stacks, name, template, parameters)
     stacks.create_stack(StackName=name, TemplateBody=path.read_text(), Parameters=parameters)
     stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
     resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
@@ -168,7 +182,23 @@ def deploy(cloud: FargateLocal, path: Path, given: dict[str, str]) -> Deployed:
     exports = {each["Name"]: each["Value"] for each in stacks.list_exports()["Exports"]}
     types = {key: template["Parameters"][key]["Type"] for key in values}
     whole = {key: value.split(",") if types[key] == "CommaDelimitedList" else value for key, value in values.items()}
-    return Deployed(name, template, whole, ids, exports)
+    return Deployed(name, template, whole, ids, exports, failed)
+
+
+def fail(stacks: Any, name: str, template: dict[str, Any], parameters: list[dict[str, str]]) -> Failed:
+    """Try a template with one resource more, which cannot be made, after all others; the stack's name is free again."""
+    policy = {"Bucket": "nobody-has-this-bucket", "PolicyDocument": {"Statement": []}}
+    last = {"Type": "AWS::S3::BucketPolicy", "Properties": policy, "DependsOn": list(template["Resources"])}
+    broken = {**template, "Resources": {**template["Resources"], "Last": last}}
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(broken), Parameters=parameters)
+    deadline = time.monotonic() + 60
+    while (status := stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]).endswith("_IN_PROGRESS"):
+        assert time.monotonic() < deadline, status
+        time.sleep(0.1)
+    events = stacks.describe_stack_events(StackName=name)["StackEvents"]
+    resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
+    stacks.delete_stack(StackName=name)
+    return Failed(status, events, resources)
 
 
 def made_up(cloud: FargateLocal, key: str) -> str:
@@ -539,6 +569,19 @@ def test_every_property_of_a_template_is_what_its_service_describes(
         found = ask(client, stack.ids[logical_id])
         wrong += differences(wanted, found, logical_id)
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_template_whose_last_resource_fails_is_undone_so_that_it_can_be_made_again(
+    deployed: dict[str, Deployed], name: str
+) -> None:
+    failed = deployed[name].failed
+    assert (failed.status, failed.resources) == ("ROLLBACK_COMPLETE", [])
+    (why,) = [event for event in failed.events if event["ResourceStatus"] == "CREATE_FAILED"]
+    assert why["LogicalResourceId"] == "Last"
+    assert "The specified bucket does not exist" in why["ResourceStatusReason"]
+    told = {event["LogicalResourceId"] for event in failed.events if event["ResourceStatus"] == "DELETE_COMPLETE"}
+    assert told == set(deployed[name].ids)
 
 
 def test_the_routes_of_a_template_are_those_of_its_tables(cloud: FargateLocal, deployed: dict[str, Deployed]) -> None:

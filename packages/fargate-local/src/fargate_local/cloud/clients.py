@@ -56,6 +56,8 @@ class CloudClients:
             config=Config(retries={"max_attempts": 1}),
         )
         client.meta.events.register("before-send", self._send)
+        named = {"Service": client.meta.service_model.service_id}
+        client.meta.events.register("after-call", lambda parsed, **_: parsed["ResponseMetadata"].update(named))
         # A token by chance would become an identifier that a replay cannot repeat.
         client.meta.events.unregister("before-parameter-build", generate_idempotent_uuid)
         return client

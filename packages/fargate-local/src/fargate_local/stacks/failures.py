@@ -34,7 +34,7 @@ def reason_of(error: Exception) -> str:
     """Return the `ResourceStatusReason` for an error; one that nobody foresaw is in the log too."""
     if isinstance(error, ClientError):
         detail, meta = error.response["Error"], error.response["ResponseMetadata"]
-        service = error.operation_name
+        service = meta.get("Service", error.operation_name)
         status, request = meta.get("HTTPStatusCode", 400), meta.get("RequestId", "")
         said = f"{detail.get('Message', '')} (Service: {service}, Status Code: {status}, Request ID: {request})"
         return f'Resource handler returned message: "{said}" (HandlerErrorCode: {detail.get("Code", "")})'

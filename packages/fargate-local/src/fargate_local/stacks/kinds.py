@@ -228,8 +228,10 @@ class Kind:
         gone = [key for key in tag_map(known) if key not in tag_map(wanted)]
         if gone:
             taken = calls.input(self.service, remove).members
-            keys = next(name for name in taken if name.lower().endswith("keys"))
-            calls.do(self.service, remove, {**which, keys: gone})
+            keys = next((name for name in taken if name.lower().endswith("keys")), "")
+            calls.do(
+                self.service, remove, {**which, **({keys: gone} if keys else {"Tags": [{"Key": k} for k in gone]})}
+            )
         if wanted:
             shape = calls.input(self.service, add)
             form = next(member for name, member in shape.members.items() if name.lower() == "tags")

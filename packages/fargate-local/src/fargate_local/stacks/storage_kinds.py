@@ -242,6 +242,13 @@ def secret_input(calls: Calls, name: str, properties: Properties) -> Properties:
     return {"Name": name, **kept, **({} if text is None else {"SecretString": text})}
 
 
+def drawn_uuid() -> str:
+    """Return an identifier drawn by moto's seed, so that a replay draws the same."""
+    from moto.moto_api._internal import mock_random
+
+    return str(mock_random.uuid4())
+
+
 def apply_secret(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
     """Change a secret: its value only where the template's part about it changed, so that nobody's is lost."""
     if before is None:
@@ -253,7 +260,9 @@ def apply_secret(calls: Calls, made: Made, properties: Properties, before: Prope
             client.put_secret_value(**which, SecretString=text)
     told = {name: properties.get(name, "") for name in ("Description", "KmsKeyId")}
     if told != {name: before.get(name, "") for name in told}:
-        client.update_secret(**which, **{name: value for name, value in told.items() if value})
+        # moto takes an update without a token for another secret of the same name.
+        token = {"ClientRequestToken": drawn_uuid()}
+        client.update_secret(**which, **token, **{name: value for name, value in told.items() if value})
 
 
 def key_input(calls: Calls, name: str, properties: Properties) -> Properties:
