@@ -99,11 +99,9 @@ class Server:
         self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
         if state:
             self.key.write(state / KEY_FILE)
-        # Without strict nothing is evaluated, and with it policies of buckets are, but not by moto.
-        account.take_over()
         stacks = Stacks()
         self._databases = Keeper(state / "databases" if state else None)
-        extensions = [stacks.extend, takeover.extension(self._databases)]
+        extensions = [account.extend, stacks.extend, takeover.extension(self._databases)]
         self._gate = MotoGate(state / "cloud" if state else None, extensions)
         clients = CloudClients(self._gate.handle)
         catalog = Catalog(self._gate, clients)
