@@ -1,24 +1,24 @@
-"""One creation, update or deletion of a stack: resource by resource, told in its events, undone when one fails.
+"""One creation or update of a stack: resource by resource, told in its events, undone when one fails.
 
 User guide, "Stack failure options", "DeletionPolicy attribute", "UpdateReplacePolicy attribute", "Stack status codes"
 (read November 2026). Resources are made one after the other, where CloudFormation makes several at a time.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from fargate_local.stacks.deletion import delete_one, finish_deletion
+from fargate_local.stacks.events import event, resources, say, set_status
 from fargate_local.stacks.exports import publish, withdraw
-from fargate_local.stacks.failures import StepFailedError, is_gone, reason_of
+from fargate_local.stacks.failures import StepFailedError, reason_of
 from fargate_local.stacks.kinds import Made, MustReplaceError
 from fargate_local.stacks.order import creation_order, needed
 from fargate_local.stacks.resource import Resource, Target
 
 OnFailure = Literal["ROLLBACK", "DELETE", "DO_NOTHING"]
 PSEUDO: Final = ("AccountId", "NotificationARNs", "NoValue", "Partition", "Region", "StackId", "StackName", "URLSuffix")
-DELETE_PASSES: Final = 2
-"""What hindered a deletion may be gone once the others are."""
 
 
 @dataclass(slots=True)
@@ -244,53 +244,6 @@ class Snapshot:
         publish(stack)
 
 
-def delete(stack: Any, retained: Iterable[str] = ()) -> None:
-    """Delete a stack with all that it made, except what policies and the caller retain."""
-    stack.deployment = None
-    set_status(stack, "DELETE_IN_PROGRESS", "User Initiated")
-    kept = [each.logical_id for each in resources(stack).values() if each.retained]
-    finish_deletion(stack, [*kept, *retained], "DELETE")
-
-
-def finish_deletion(stack: Any, kept: list[str], verb: str) -> None:
-    """Delete what a stack made, except what is kept, and say how that ended."""
-    left = list(reversed(resources(stack).values()))
-    problems: dict[str, str] = {}
-    for attempt in range(1, DELETE_PASSES + 1):
-        told = attempt == DELETE_PASSES
-        outcome = {each.logical_id: delete_one(stack, each, keep=each.logical_id in kept, told=told) for each in left}
-        problems = {name: why for name, why in outcome.items() if why}
-        left = [each for each in left if each.logical_id in problems]
-        if not left:
-            break
-    if problems:
-        failed = f"The following resource(s) failed to delete: [{', '.join(problems)}]."
-        set_status(stack, f"{verb}_FAILED", failed)
-    else:
-        set_status(stack, f"{verb}_COMPLETE")
-
-
-def delete_one(stack: Any, resource: Resource, *, keep: bool, told: bool) -> str | None:
-    """Delete one resource, or let go of it; return what hinders that, in an event too if it is to be `told`."""
-    if keep:
-        say(stack, resource, "DELETE_SKIPPED")
-    else:
-        say(stack, resource, "DELETE_IN_PROGRESS")
-        try:
-            resource.delete(stack)
-        except Exception as error:  # noqa: BLE001 - any problem of any service is the answer
-            if not is_gone(error):
-                why = reason_of(error)
-                if told:
-                    say(stack, resource, "DELETE_FAILED", why)
-                return why
-        say(stack, resource, "DELETE_COMPLETE")
-    parsed = stack.resource_map._parsed_resources
-    if parsed.get(resource.logical_id) is resource.thing:
-        parsed.pop(resource.logical_id)
-    return None
-
-
 def order(stack: Any) -> list[str]:
     """Return a stack's logical ids in the order of their creation."""
     template = stack.template_dict
@@ -304,31 +257,3 @@ def wanted(stack: Any, logical_id: str) -> bool:
     return logical_id in stack.template_dict["Resources"] and (
         not condition or bool(stack.resource_map.lazy_condition_map[condition])
     )
-
-
-def resources(stack: Any) -> dict[str, Resource]:
-    """Return what a stack has made, in the order of its creation."""
-    parsed = stack.resource_map._parsed_resources
-    return {
-        name: thing.of_stack for name, thing in parsed.items() if isinstance(getattr(thing, "of_stack", None), Resource)
-    }
-
-
-def say(stack: Any, resource: Resource, status: str, reason: str | None = None) -> None:
-    """Add a resource's event to those of its stack."""
-    event(stack, resource.logical_id, resource.physical_id, resource.type, status, reason)
-
-
-def set_status(stack: Any, status: str, reason: str | None = None) -> None:
-    """Move a stack on, with an event that says so."""
-    stack.status, stack.stack_status_reason = status, reason
-    event(stack, stack.name, stack.stack_id, "AWS::CloudFormation::Stack", status, reason)
-
-
-def event(stack: Any, logical_id: str, physical_id: str, kind: str, status: str, reason: str | None) -> None:
-    """Add an event to those of a stack, and tell its topics."""
-    from moto.cloudformation.models import Event
-
-    added = Event(stack.stack_id, stack.name, logical_id, physical_id, kind, status, reason, None)
-    added.sendToSns(stack.account_id, stack.region_name, stack.notification_arns)
-    stack.events.append(added)

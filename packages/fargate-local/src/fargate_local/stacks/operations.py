@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from fargate_local.stacks import deployment
+from fargate_local.stacks.events import set_status
 from fargate_local.stacks.exports import withdraw
 from fargate_local.stacks.order import TemplateError, creation_order
 
@@ -13,7 +14,7 @@ def create(stack: Any, on_failure: deployment.OnFailure) -> None:
     """Make what the template of a new stack wants."""
     check(stack.template_dict, stack.resource_map)
     stack.disable_rollback = on_failure == "DO_NOTHING"
-    deployment.set_status(stack, "CREATE_IN_PROGRESS", "User Initiated")
+    set_status(stack, "CREATE_IN_PROGRESS", "User Initiated")
     stack.deployment = deployment.Deployment(stack, "CREATE", on_failure)
     stack.deployment.run()
 
@@ -43,7 +44,7 @@ def update(stack: Any, template: Any, parameters: Mapping[str, Any], tags: Mappi
     for name, resource in before.made.items():
         stack.resource_map._parsed_resources[name] = resource.thing
     stack.description = stack.template_dict.get("Description")
-    deployment.set_status(stack, "UPDATE_IN_PROGRESS", "User Initiated")
+    set_status(stack, "UPDATE_IN_PROGRESS", "User Initiated")
     stack.deployment = deployment.Deployment(stack, "UPDATE", before=before)
     stack.deployment.run()
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fargate_local.stacks.kinds import Made, MustReplaceError, with_stack_tags
+from fargate_local.stacks.kinds import Made, MustReplaceError
+from fargate_local.stacks.makers import with_stack_tags
 from fargate_local.stacks.order import TemplateError
 
 

@@ -7,10 +7,12 @@ it does with resources is replaced: it knows neither rollbacks nor events of res
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fargate_local.stacks import deployment, operations
+from fargate_local.stacks import operations
 from fargate_local.stacks.attributes import with_whole_attributes
+from fargate_local.stacks.deletion import delete
 from fargate_local.stacks.dynamic import resolved
-from fargate_local.stacks.kinds import Maker
+from fargate_local.stacks.events import resources
+from fargate_local.stacks.makers import Maker
 from fargate_local.stacks.signals import hear_signals
 
 Client = Callable[[str, str], Any]
@@ -84,12 +86,12 @@ def replace_stack() -> None:
         self.role_arn = role_arn
 
     def verify_readiness(self: Any) -> None:
-        for name, resource in deployment.resources(self).items():
+        for name, resource in resources(self).items():
             if self.deployment and name in self.deployment.waiting and resource.thing.is_created():
                 self.deployment.settle(name)
 
     def stack_resources(self: Any) -> list[Any]:
-        return [resource.thing for resource in deployment.resources(self).values()]
+        return [resource.thing for resource in resources(self).values()]
 
     for name, value in (
         ("parse_template", staticmethod(parse_template)),
@@ -97,7 +99,7 @@ def replace_stack() -> None:
         ("stack_status_reason", None),
         ("create_resources", create_resources),
         ("update", change),
-        ("delete", deployment.delete),
+        ("delete", delete),
         ("verify_readiness", verify_readiness),
         ("stack_resources", property(stack_resources)),
     ):
