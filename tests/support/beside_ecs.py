@@ -4,10 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-POLICY = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
-}
+READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}],
@@ -218,7 +215,7 @@ def resources(subnet: str, vpc: str, *, later: bool = False) -> dict[str, Any]:
 
 
 def policy(sid: str) -> dict[str, Any]:
-    return {"Version": "2012-10-17", "Statement": [{"Sid": sid, **POLICY["Statement"][0]}]}  # type: ignore[dict-item]
+    return {"Version": "2012-10-17", "Statement": [{"Sid": sid, **READ}]}
 
 
 def lifecycle(count: int) -> str:

@@ -55,11 +55,6 @@ class Cluster:
         """Whether its process runs."""
         return self._end is not None and not self._end.done()
 
-    @property
-    def was_ready(self) -> bool:
-        """Whether it has been set up once."""
-        return (self.folder / "ready").exists()
-
     def start(self, wanted: Wanted) -> None:
         """Let it run, with the master user and the database that are wanted; its files are made the first time.
 

@@ -191,11 +191,6 @@ def log_group_input(calls: Calls, name: str, properties: Properties) -> Properti
     return {"LogGroupName": name, **others(properties, ("Tags",)), **({"tags": tags} if tags else {})}
 
 
-def alarm_input(calls: Calls, name: str, properties: Properties) -> Properties:
-    """Return an alarm's properties for PutMetricAlarm."""
-    return {"AlarmName": name, **properties}
-
-
 def budget_input(calls: Calls, name: str, properties: Properties) -> Properties:
     """Return a budget's properties for CreateBudget."""
     noted = [

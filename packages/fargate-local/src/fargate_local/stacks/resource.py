@@ -56,10 +56,6 @@ class Resource:
         """Make a resource of a stack's template."""
         return Target.of(stack, logical_id).make(stack)
 
-    def target(self, stack: Any) -> "Target":
-        """Return what the stack's template says now of the resource of this logical id."""
-        return Target.of(stack, self.logical_id, self)
-
     def put_back(self, stack: Any, changed: "Resource") -> None:
         """Change the resource back to what it was before an update."""
         target = Target(self.logical_id, self.type, self.document, self.name)

@@ -6,7 +6,6 @@ from typing import Any, Final
 from fargate_local.stacks.kinds import Calls, Kind, Made, Properties, tag_map
 from fargate_local.stacks.matching import PropertyError, matched
 
-TEXT: Final = {"tagging": "Tags", "cors": "CorsRules"}
 SECRET_INPUT: Final = ("SecretString", "GenerateSecretString")
 
 
