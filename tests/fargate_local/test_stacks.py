@@ -14,6 +14,8 @@ from tests.support import beside_ecs
 from tests.support.cloud import Ecs, refusal
 
 from fargate_local import FargateLocal
+from fargate_local.stacks.catalogue import catalogue
+from fargate_local.stacks.kinds import Kind
 
 NOBODYS = {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": "nobody-has-this", "PolicyDocument": {}}}
 """A resource that cannot be made."""
@@ -419,3 +421,32 @@ def test_a_stack_in_progress_goes_on_after_a_restart(tmp_path: Path) -> None:
         assert stacks.status() == "CREATE_IN_PROGRESS"
     with FargateLocal(state_dir=tmp_path) as cloud:
         assert Stacks(cloud).settled() == "CREATE_COMPLETE"
+
+
+def test_whatever_takes_tags_of_its_stack_takes_others_without_being_replaced() -> None:
+    for kind in catalogue(lambda _: None).values():
+        if isinstance(kind, Kind) and kind.tags:
+            assert kind.retags or "Tags" in kind.applied | kind.on_update, kind.type
+
+
+def test_a_stack_in_a_stack_is_waited_for_and_fails_the_one_around_it(stacks: Stacks, ecs: Ecs) -> None:
+    s3 = stacks.client("s3")
+    s3.create_bucket(Bucket="dv-templates")
+
+    def around(resources: dict[str, Any]) -> dict[str, Any]:
+        s3.put_object(Bucket="dv-templates", Key="inner.json", Body=json.dumps({"Resources": resources}))
+        url = "https://dv-templates.s3.amazonaws.com/inner.json"
+        return {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": url}}}
+
+    stacks.create(around(service_template(ecs, SLEEP)))
+    assert stacks.status() == "CREATE_IN_PROGRESS"
+    assert stacks.settled() == "CREATE_COMPLETE"
+    stacks.api.delete_stack(StackName=stacks.name)
+    stacks.create(around({"One": bucket("dv-inner"), "Last": {**NOBODYS, "DependsOn": "One"}}))
+    assert stacks.status() == "ROLLBACK_COMPLETE"
+    assert "was not successfully created" in stacks.failures()["Inner"]
+    assert "dv-inner" not in {each["Name"] for each in s3.list_buckets()["Buckets"]}
+    stacks.api.delete_stack(StackName=stacks.name)
+    stacks.create(around(service_template(ecs, "exit 3")))
+    assert stacks.settled() == "ROLLBACK_COMPLETE"
+    assert "was not successfully created" in stacks.failures()["Inner"]

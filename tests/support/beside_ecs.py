@@ -117,7 +117,7 @@ def resources(subnet: str, vpc: str, *, later: bool = False) -> dict[str, Any]:
                     "BudgetName": "beside",
                     "BudgetType": "COST",
                     "TimeUnit": "MONTHLY",
-                    "BudgetLimit": {"Amount": 100, "Unit": "USD"},
+                    "BudgetLimit": {"Amount": size, "Unit": "USD"},
                 },
                 "NotificationsWithSubscribers": [
                     {
@@ -241,6 +241,7 @@ def described(client: Client) -> dict[str, Any]:
     version = iam.get_policy_version(PolicyArn=managed["Arn"], VersionId=managed["DefaultVersionId"])["PolicyVersion"]
     group = client("ec2").describe_security_groups(Filters=[{"Name": "group-name", "Values": ["beside"]}])
     table = client("dynamodb").describe_table(TableName="beside")["Table"]
+    budget = client("budgets").describe_budget(AccountId="123456789012", BudgetName="beside")
     rules = json.loads(client("ecr").get_lifecycle_policy(repositoryName="beside")["lifecyclePolicyText"])
     return {
         "Parameter": client("ssm").get_parameter(Name="/beside/one")["Parameter"]["Value"],
@@ -253,6 +254,9 @@ def described(client: Client) -> dict[str, Any]:
         "Logs": logs[0]["retentionInDays"],
         "Alarm": client("cloudwatch").describe_alarms(AlarmNames=["beside"])["MetricAlarms"][0]["Threshold"],
         "Group": group["SecurityGroups"][0]["IpPermissions"][0]["IpRanges"],
+        "Budget": client("budgets").describe_budget(AccountId="123456789012", BudgetName="beside")["Budget"][
+            "BudgetLimit"
+        ],
         "Secret": client("secretsmanager").describe_secret(SecretId="beside")["Description"],
         "Managed": version["Document"]["Statement"][0]["Sid"],
         "People": iam.get_group_policy(GroupName="beside", PolicyName="read")["PolicyDocument"]["Statement"][0]["Sid"],

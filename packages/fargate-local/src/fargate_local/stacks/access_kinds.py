@@ -272,5 +272,6 @@ ACCESS: Final = (
         "AWS::IAM::OIDCProvider", "iam", "CreateOpenIDConnectProvider", "DeleteOpenIDConnectProvider",
         "OpenIDConnectProviderArn", ident="OpenIDConnectProviderArn", given=provider_input, apply=apply_provider,
         on_update=frozenset({"ClientIdList", "ThumbprintList"}), tags="list", attributes={"Arn": "{id}"},
+        retags=("TagOpenIDConnectProvider", "UntagOpenIDConnectProvider", "OpenIDConnectProviderArn"),
     ),
 )  # fmt: skip

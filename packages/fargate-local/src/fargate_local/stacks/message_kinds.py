@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from fargate_local.stacks.kinds import Calls, Kind, Made, Properties, tag_map
-from fargate_local.stacks.matching import as_text, matched
+from fargate_local.stacks.matching import as_text, matched, parameters
 
 TOPIC: Final = ("DisplayName", "KmsMasterKeyId", "SignatureVersion", "TracingConfig", "FifoTopic",
                 "ContentBasedDeduplication", "ArchivePolicy")  # fmt: skip
@@ -201,6 +201,14 @@ def budget_input(calls: Calls, name: str, properties: Properties) -> Properties:
     return {"AccountId": calls.account, "Budget": budget, **({"NotificationsWithSubscribers": noted} if noted else {})}
 
 
+def apply_budget(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Put another budget of the same name in a budget's place, for moto cannot change one."""
+    if before is not None:
+        delete_budget(calls, made)
+        given = budget_input(calls, made.name, properties)
+        calls("budgets").create_budget(**parameters(given, calls.input("budgets", "CreateBudget"), {}))
+
+
 def delete_budget(calls: Calls, made: Made) -> None:
     """Delete a budget, which an account's id and its name say together."""
     calls("budgets").delete_budget(AccountId=calls.account, BudgetName=made.physical_resource_id)
@@ -270,7 +278,8 @@ MESSAGES: Final = (
         name="DashboardName", updates="PutDashboard",
     ),
     Kind(
-        "AWS::Budgets::Budget", "budgets", "CreateBudget", "", "", given=budget_input, before_delete=delete_budget,
+        "AWS::Budgets::Budget", "budgets", "CreateBudget", "", "", given=budget_input, apply=apply_budget,
+        on_update=frozenset({"Budget", "NotificationsWithSubscribers"}), before_delete=delete_budget,
         named=budget_name,
     ),
 )  # fmt: skip

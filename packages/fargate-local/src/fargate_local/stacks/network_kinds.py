@@ -21,11 +21,6 @@ def apply_endpoint(calls: Calls, made: Made, properties: Properties, before: Pro
         calls("ec2").modify_vpc_endpoint(VpcEndpointId=made.physical_resource_id, **given)
 
 
-def balancer_input(calls: Calls, name: str, properties: Properties) -> Properties:
-    """Return a balancer's properties for CreateLoadBalancer."""
-    return {"Name": name, **properties}
-
-
 def apply_balancer(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
     """Set a balancer's attributes, groups and subnets."""
     elb, which, known = calls("elbv2"), {"LoadBalancerArn": made.physical_resource_id}, before or {}
@@ -167,7 +162,7 @@ NETWORK: Final = (
     ),
     Kind(
         "AWS::ElasticLoadBalancingV2::LoadBalancer", "elbv2", "CreateLoadBalancer", "DeleteLoadBalancer",
-        "LoadBalancerArn", name="Name", ident="LoadBalancers.0.LoadBalancerArn", given=balancer_input,
+        "LoadBalancerArn", name="Name", ident="LoadBalancers.0.LoadBalancerArn",
         apply=apply_balancer, applied=frozenset({"LoadBalancerAttributes"}),
         on_update=frozenset({"SecurityGroups", "Subnets"}), tags="list", retags=ELB_TAGS,
         attributes={
@@ -178,7 +173,7 @@ NETWORK: Final = (
     ),
     Kind(
         "AWS::ElasticLoadBalancingV2::TargetGroup", "elbv2", "CreateTargetGroup", "DeleteTargetGroup",
-        "TargetGroupArn", name="Name", ident="TargetGroups.0.TargetGroupArn", given=balancer_input,
+        "TargetGroupArn", name="Name", ident="TargetGroups.0.TargetGroupArn",
         updates="ModifyTargetGroup", apply=apply_target_group,
         applied=frozenset({"TargetGroupAttributes", "Targets"}), tags="list", retags=ELB_TAGS,
         attributes={"TargetGroupArn": "{id}", "TargetGroupName": "TargetGroups.0.TargetGroupName",

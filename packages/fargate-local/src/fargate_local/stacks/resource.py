@@ -1,11 +1,13 @@
 """One resource of a stack: a thing of moto's or of ours, with the part of the template that it was made from."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from fargate_local.stacks.kinds import Made, MustReplaceError
 from fargate_local.stacks.makers import with_stack_tags
 from fargate_local.stacks.order import TemplateError
+
+NESTED: Final = "AWS::CloudFormation::Stack"
 
 
 @dataclass(slots=True, eq=False)
@@ -28,7 +30,8 @@ class Resource:
     @property
     def waits(self) -> bool:
         """Whether something outside moto has to come true before it counts as made."""
-        return bool(getattr(self.thing, "waits", False)) or not self.thing.is_created()
+        nested = self.type == NESTED and self.thing.status.endswith("_IN_PROGRESS")
+        return bool(getattr(self.thing, "waits", False)) or nested or not self.thing.is_created()
 
     @property
     def deletion_policy(self) -> str:
@@ -102,11 +105,19 @@ class Target:
         return (self.type, self.document["Properties"]) == (resource.type, resource.document["Properties"])
 
     def make(self, stack: Any) -> Resource:
-        """Make it."""
+        """Make it.
+
+        Raises:
+            TemplateError: It is a stack, and that failed.
+        """
         more = {"LogicalId": self.logical_id, "StackId": stack.stack_id, "ResourceType": self.type}
         thing = resource_class(self.type).create_from_cloudformation_json(
             self.name, self.document, stack.account_id, stack.region_name, **more
         )
+        if self.type == NESTED and not thing.status.endswith(("_IN_PROGRESS", "CREATE_COMPLETE")):
+            thing.delete()
+            message = f"Embedded stack {thing.stack_id} was not successfully created: it became {thing.status}"
+            raise TemplateError(message)
         return self.keep(stack, thing)
 
     def update(self, stack: Any, old: Resource) -> Resource:

@@ -152,6 +152,19 @@ def parameter_change(calls: Calls, name: str, properties: Properties) -> Propert
     return {**{k: v for k, v in properties.items() if k != "Tags"}, "Name": name, "Overwrite": True}
 
 
+def apply_parameter(calls: Calls, made: Made, properties: Properties, before: Properties | None) -> None:
+    """Give a parameter its tags, and no others of before."""
+    if before is None:
+        return
+    which = {"ResourceType": "Parameter", "ResourceId": made.physical_resource_id}
+    wanted = tag_map(properties.get("Tags"))
+    if gone := [key for key in tag_map(before.get("Tags")) if key not in wanted]:
+        calls("ssm").remove_tags_from_resource(**which, TagKeys=gone)
+    if wanted:
+        given = [{"Key": key, "Value": value} for key, value in wanted.items()]
+        calls("ssm").add_tags_to_resource(**which, Tags=given)
+
+
 STORAGE: Final = (
     Kind(
         "AWS::DynamoDB::Table", "dynamodb", "CreateTable", "DeleteTable", "TableName", name="TableName",
@@ -163,7 +176,8 @@ STORAGE: Final = (
     ),
     Kind(
         "AWS::SSM::Parameter", "ssm", "PutParameter", "DeleteParameter", "Name", name="Name",
-        updates="PutParameter", given=parameter_input, changed=parameter_change, tags="map",
+        updates="PutParameter", given=parameter_input, changed=parameter_change, apply=apply_parameter,
+        on_update=frozenset({"Tags"}), tags="map",
         attributes={"Type": "{Type}", "Value": "{Value}"},
     ),
     Kind(

@@ -16,6 +16,7 @@ from typing import Any, Final
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.protocol.arns import ACCOUNT
+from fargate_local.stacks.resource import NESTED
 from fargate_local.stacks.signals import SENDER
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,8 @@ class StackWaiter:
 
     def __init__(self, gate: MotoGate, clients: CloudClients, judges: Mapping[str, Judge]) -> None:
         """Have resources judged by their type."""
-        self._gate, self._clients, self._judges = gate, clients, judges
+        self._gate, self._clients = gate, clients
+        self._judges = {NESTED: self._nested, **judges}
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stacks", daemon=True)
         self._thread.start()
@@ -66,6 +68,14 @@ class StackWaiter:
                     self._look_at(each)
             except Exception:
                 log.exception("the stacks in progress could not be looked at")
+
+    def _nested(self, awaited: Awaited) -> str | None:
+        stacks = self._clients.get("cloudformation", awaited.region).describe_stacks(StackName=awaited.physical_id)
+        status = stacks["Stacks"][0]["StackStatus"]
+        if status.endswith("_IN_PROGRESS"):
+            return None
+        done = status in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+        return "" if done else f"Embedded stack {awaited.physical_id} was not successfully created: it became {status}"
 
     def _look_at(self, awaited: Awaited) -> None:
         judge = self._judges.get(awaited.type)
