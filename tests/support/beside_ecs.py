@@ -254,9 +254,7 @@ def described(client: Client) -> dict[str, Any]:
         "Logs": logs[0]["retentionInDays"],
         "Alarm": client("cloudwatch").describe_alarms(AlarmNames=["beside"])["MetricAlarms"][0]["Threshold"],
         "Group": group["SecurityGroups"][0]["IpPermissions"][0]["IpRanges"],
-        "Budget": client("budgets").describe_budget(AccountId="123456789012", BudgetName="beside")["Budget"][
-            "BudgetLimit"
-        ],
+        "Budget": budget["Budget"]["BudgetLimit"],
         "Secret": client("secretsmanager").describe_secret(SecretId="beside")["Description"],
         "Managed": version["Document"]["Statement"][0]["Sid"],
         "People": iam.get_group_policy(GroupName="beside", PolicyName="read")["PolicyDocument"]["Statement"][0]["Sid"],
