@@ -386,22 +386,29 @@ def test_a_templates_service_is_made_changed_and_deleted_with_its_stack(tmp_path
         stacks = ecs.client("cloudformation")
         families = [ecs.define_shell(SLEEP) for _ in range(2)]
         stacks.create_stack(StackName="web", TemplateBody=template(ecs, families[0], "2"))
+        stacks.get_waiter("stack_create_complete").wait(StackName="web", WaiterConfig={"Delay": 1})
         (output,) = stacks.describe_stacks(StackName="web")["Stacks"][0]["Outputs"]
         made = {"serviceArn": output["OutputValue"], "serviceName": "web"}
-        assert described(ecs, made)["status"] == "ACTIVE", "at once"
-        found = until(ecs, made, lambda found: steady(found) and found["runningCount"] == 2)
+        found = described(ecs, made)
+        assert steady(found), "the stack waited for it"
+        assert found["runningCount"] == 2
         assert found["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
         assert ecs.api.list_tags_for_resource(resourceArn=found["serviceArn"])["tags"] == [
             {"key": "team", "value": "datos"}
         ]
 
         stacks.update_stack(StackName="web", TemplateBody=template(ecs, families[1], "1"))
-        found = until(ecs, made, lambda found: steady(found) and found["taskDefinition"].endswith(f"{families[1]}:1"))
+        stacks.get_waiter("stack_update_complete").wait(StackName="web", WaiterConfig={"Delay": 1})
+        found = described(ecs, made)
+        assert found["taskDefinition"].endswith(f"{families[1]}:1")
         assert found["runningCount"] == 1
         update(ecs, made, desiredCount=3)
     with FargateLocal(state_dir=tmp_path) as cloud:
         ecs = Ecs(cloud, "of-the-stack")
         found = until(ecs, made, lambda found: found["runningCount"] == 3)
         assert found["desiredCount"] == 3, "what the template wanted before is not wanted again"
-        ecs.client("cloudformation").delete_stack(StackName="web")
-        until(ecs, made, lambda found: found["status"] == "INACTIVE")
+        stacks = ecs.client("cloudformation")
+        stacks.delete_stack(StackName="web")
+        stacks.create_stack(StackName="web", TemplateBody=template(ecs, families[0], "1"))
+        stacks.get_waiter("stack_create_complete").wait(StackName="web", WaiterConfig={"Delay": 1})
+        assert described(ecs, made)["runningCount"] == 1, "the last one of the name had ended"

@@ -1,5 +1,6 @@
 """A strict server's tasks have the ways out that their VPC describes."""
 
+import json
 import uuid
 from typing import Any
 
@@ -155,4 +156,28 @@ def test_a_nat_gateway_or_a_public_address_is_a_way_out(strict: Account, vpc: An
     address = ec2.allocate_address(Domain="vpc")["AllocationId"]
     nat = ec2.create_nat_gateway(SubnetId=vpc[1], AllocationId=address)["NatGateway"]["NatGatewayId"]
     ec2.replace_route(RouteTableId=vpc[2], DestinationCidrBlock="0.0.0.0/0", NatGatewayId=nat)
+    assert code() == "EssentialContainerExited"
+
+
+def test_the_egress_rules_of_a_templates_group_are_its_only_way_out(strict: Account, vpc: Any) -> Any:
+    options = {"awslogs-group": "/tests", "awslogs-region": REGION, "awslogs-stream-prefix": "t"}
+    logged = {"logConfiguration": {"logDriver": "awslogs", "options": options}}
+    definition = strict.define(["true"], executionRoleArn=everything(strict), container=logged)
+    private_endpoint(strict, vpc, "logs")
+    stacks = strict.client("cloudformation")
+
+    def template(block: str) -> str:
+        rule = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": block}
+        group = {"GroupDescription": "d", "VpcId": vpc[0], "SecurityGroupEgress": [rule]}
+        return json.dumps({"Resources": {"Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": group}}})
+
+    def code() -> Any:
+        (made,) = stacks.describe_stack_resources(StackName="group")["StackResources"]
+        network = in_subnet(vpc[1])
+        network["networkConfiguration"]["awsvpcConfiguration"]["securityGroups"] = [made["PhysicalResourceId"]]
+        return strict.finish(definition, **network)["stopCode"]
+
+    stacks.create_stack(StackName="group", TemplateBody=template("127.0.0.1/32"))
+    assert code() == "TaskFailedToStart"
+    stacks.update_stack(StackName="group", TemplateBody=template("10.9.0.0/16"))
     assert code() == "EssentialContainerExited"

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from botocore.exceptions import ClientError
 from tests.support.cloud import MakeCloud
 
 TEMPLATE = {
@@ -77,13 +76,16 @@ READ = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
 
 def role_template(managed: list[object], action: str, service: str) -> str:
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
-    trust = {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}]}
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}],
+    }
     own = {"ManagedPolicyName": "own", "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}
     role = {
         "RoleName": "of-the-stack",
         "AssumeRolePolicyDocument": trust,
         "ManagedPolicyArns": managed,
-        "Policies": [{"PolicyName": action.partition(":")[0], "PolicyDocument": {"Statement": [statement]}}],
+        "Policies": [{"PolicyName": action.partition(":")[0], "PolicyDocument": own["PolicyDocument"]}],
     }
     resources = {
         "Own": {"Type": "AWS::IAM::ManagedPolicy", "Properties": own},
@@ -115,8 +117,13 @@ def test_a_role_has_the_policies_and_the_trust_of_its_template_after_an_update_t
 
 def test_a_role_with_a_policy_that_does_not_exist_fails_its_stack(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
+    stacks = ecs.client("cloudformation")
     template = role_template(["arn:aws:iam::aws:policy/NoSuchPolicy"], "s3:GetObject", "ecs-tasks.amazonaws.com")
-    with pytest.raises(ClientError, match="NoSuchPolicy does not exist or is not attachable"):
-        ecs.client("cloudformation").create_stack(
-            StackName="roles", TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"]
-        )
+    stacks.create_stack(StackName="roles", TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
+    (stack,) = stacks.describe_stacks(StackName="roles")["Stacks"]
+    assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
+    events = stacks.describe_stack_events(StackName="roles")["StackEvents"]
+    (failed,) = [event for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
+    assert "NoSuchPolicy does not exist or is not attachable" in failed["ResourceStatusReason"]
+    roles = {role["RoleName"] for role in ecs.client("iam").list_roles()["Roles"]}
+    assert "of-the-stack" not in roles

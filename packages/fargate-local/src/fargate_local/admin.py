@@ -58,10 +58,8 @@ class Admin:
                 return reply(200, {"containers": self._usage()})
             case "balancers":
                 return reply(200, {"listeners": self._balancers()})
-            case "iam/used" if self._used is None:
-                return reply(404, {"message": NOT_STRICT})
             case "iam/used":
-                return reply(200, {"roles": self._used()})
+                return reply(200, {"roles": self._used()}) if self._used else reply(404, {"message": NOT_STRICT})
         return nothing("GET", f"/_fargate/{path}")
 
     def _add(self, request: CloudRequest) -> CloudResponse:

@@ -19,6 +19,8 @@ from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud_map import CloudMap
+from fargate_local.databases import takeover
+from fargate_local.databases.keeper import Keeper
 from fargate_local.deliveries.office import Deliveries
 from fargate_local.deliveries.outlets import SmtpServer
 from fargate_local.door import Door
@@ -49,6 +51,8 @@ from fargate_local.runtimes.process import ProcessRuntime
 from fargate_local.runtimes.task_networks import Surroundings, TaskNetworks
 from fargate_local.service_links import ServiceLinks
 from fargate_local.service_scheduler import Around, News, ServiceScheduler
+from fargate_local.stacks.extension import Stacks
+from fargate_local.stacks.waiting import Judge, StackWaiter
 from fargate_local.state import StateLock
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
@@ -122,10 +126,11 @@ class Server:
         self.key = (ServerKey.kept_in(state) if state else ServerKey.new()).at(self.address)
         if state:
             self.key.write(state / KEY_FILE)
-        if settings.strict:
-            account.take_over()
-        self._gate = MotoGate(state / "cloud" if state else None)
-        clients = CloudClients(self._gate)
+        stacks = Stacks()
+        self._databases = Keeper(state / "databases" if state else None)
+        extensions = [account.extend, stacks.extend, takeover.extension(self._databases)]
+        self._gate = MotoGate(state / "cloud" if state else None, extensions)
+        clients = CloudClients(self._gate.handle)
         catalog = Catalog(self._gate, clients)
         self._records = Records(state / "tasks.sqlite" if state else None)
         self._interfaces = Interfaces(self._gate)
@@ -198,7 +203,13 @@ class Server:
                 settle=services.settle,
             )
         )
-        self._gate.on_service_wish(services.wish)
+        stacks.on_service_wish(services.wish)
+        self._databases.begin(self._gate)
+        judges: dict[str, Judge] = {
+            "AWS::ECS::Service": lambda awaited: services.stability(awaited.physical_id, awaited.since),
+            "AWS::RDS::DBInstance": lambda awaited: self._databases.readiness(awaited.region, awaited.physical_id),
+        }
+        self._stack_waiter = StackWaiter(self._gate, clients, judges)
         neighbours = Neighbours(self._gate, self._records, services)
         guard = None if settings.open else Guard(self.key, task_keys)
         sessions = None if settings.open else Sessions()
@@ -231,6 +242,7 @@ class Server:
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
         self._targets.close()
+        self._stack_waiter.close()
         self._scheduler.close()
         self._engine.close()
         self._balancers.close()
@@ -239,6 +251,7 @@ class Server:
         self._interfaces.close()
         self._http.close()
         self._deliveries.close()
+        self._databases.close()
         self._gate.close()
         self._records.close()
         self._service_records.close()

@@ -170,6 +170,7 @@ class ServiceScheduler:
         now, failed = self._around.clock.now(), record.primary
         why = "ECS deployment circuit breaker: tasks failed to start."
         failed |= {"rolloutState": "FAILED", "rolloutStateReason": why, "updatedAt": now}
+        record.notes["given_up_at"] = now
         self._say(record, f"(deployment {failed['id']}) deployment failed: tasks failed to start.")
         self._publish(record, "ECS Deployment State Change", "ERROR", "SERVICE_DEPLOYMENT_FAILED", failed)
         good = record.notes.get("good")

@@ -1,15 +1,16 @@
-"""boto3 clients that talk to moto through the gate, without a socket in between."""
+"""boto3 clients that talk to moto without a socket in between."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
 from botocore.config import Config
+from botocore.handlers import generate_idempotent_uuid
 
-from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.cloud.requests import CloudRequest
+from fargate_local.cloud.requests import CloudRequest, CloudResponse
 
 PLACEHOLDER = "fargate-local"
 
@@ -33,8 +34,9 @@ class RawBody:
 class CloudClients:
     """One boto3 client per service and region, created on first use."""
 
-    def __init__(self, gate: MotoGate) -> None:
-        self._gate = gate
+    def __init__(self, handle: Callable[[CloudRequest], CloudResponse]) -> None:
+        """Have every request answered by `handle`."""
+        self._handle = handle
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._session = boto3.Session(aws_access_key_id=PLACEHOLDER, aws_secret_access_key=PLACEHOLDER)
@@ -54,6 +56,10 @@ class CloudClients:
             config=Config(retries={"max_attempts": 1}),
         )
         client.meta.events.register("before-send", self._send)
+        named = {"Service": client.meta.service_model.service_id}
+        client.meta.events.register("after-call", lambda parsed, **_: parsed["ResponseMetadata"].update(named))
+        # A token by chance would become an identifier that a replay cannot repeat.
+        client.meta.events.unregister("before-parameter-build", generate_idempotent_uuid)
         return client
 
     def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse:
@@ -61,7 +67,7 @@ class CloudClients:
         target = split.path + (f"?{split.query}" if split.query else "")
         headers = {name.lower(): as_text(value) for name, value in request.headers.items()}
         body = request.body or b""
-        response = self._gate.handle(
+        response = self._handle(
             CloudRequest(request.method, target, headers, body.encode() if isinstance(body, str) else body)
         )
         return AWSResponse(request.url, response.code, HeadersDict(response.headers), RawBody(response.content))

@@ -5,7 +5,7 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.parse import quote
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from fargate_local.cloud.alarms import publish_alarms
+from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.compaction import compact
 from fargate_local.cloud.event_rules import deliver_to_each
 from fargate_local.cloud.journal import Journal, Record
@@ -24,10 +25,6 @@ from fargate_local.cloud.name_services import mend_names
 from fargate_local.cloud.notifications import Notice, hand_on_notices
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.cloud.target_groups import TargetHealth, keep_targets_apart
-from fargate_local.cloud.template_balancers import hand_on_balancers
-from fargate_local.cloud.template_names import hand_on_names
-from fargate_local.cloud.template_roles import hand_on_roles
-from fargate_local.cloud.templates import ServiceWish, hand_on_everything, hand_on_services
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +43,11 @@ MAY_FAIL_AGAIN = RECORDED_EVEN_IF_REFUSED | {"logs"}
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
 
 
+Extension = Callable[[str, Callable[[str, str], Any]], None]
+"""Called with a service that is loaded, and with what returns boto3 clients, by service and region, for calls that are
+part of the change that moto is at: they take no lock, and are repeated with the request that made them."""
+
+
 class MotoGate:
     """moto, with one writer at a time and, given a folder, state that outlives the process.
 
@@ -53,16 +55,17 @@ class MotoGate:
     about task definitions, images or secrets for as long as the generation stays the same.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, extensions: Iterable[Extension] = ()) -> None:
+        """Keep the state in `folder`; `extensions` are called when a service is loaded, before its first request."""
         self.generation = 0
+        self._extensions = tuple(extensions)
+        self._inside = CloudClients(self._call)
         self.has_event_rules = False
         self.target_health = TargetHealth()
         self._lock = ReadWriteLock()
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
         self._on_events: Callable[[], None] = no_targets
-        # What a template wanted of services before the last stop has happened already.
-        self._on_wish: Callable[[ServiceWish], None] = lambda _: None
         # What SNS had to deliver before the last stop has been delivered, or has been named as lost.
         self._on_notice: Callable[[Notice], None] = lambda _: None
         self._app = DomainDispatcherApplication(create_backend_app)
@@ -106,10 +109,6 @@ class MotoGate:
             self._on_events = prepare
             if any(service in EVENT_SERVICES for service, _ in self._touched):
                 prepare()
-
-    def on_service_wish(self, hear: Callable[[ServiceWish], None]) -> None:
-        """Have `hear` told what templates want of services, from now on; it must not ask moto for anything."""
-        self._on_wish = hear
 
     def on_notice(self, hear: Callable[[Notice], None]) -> None:
         """Have `hear` told what SNS has for endpoints outside, from now on; it must neither wait nor ask moto."""
@@ -162,12 +161,8 @@ class MotoGate:
         if (request.service, request.region) not in self._touched:
             self._seed(seed)
             self._app.get_application(request.environ())
-            if request.service == "cloudformation":
-                hand_on_everything()
-                hand_on_roles()
-                hand_on_balancers()
-                hand_on_names()
-                hand_on_services(lambda wish: self._on_wish(wish))
+            for extend in self._extensions:
+                extend(request.service, self._inside.get)
             if request.service in EVENT_SERVICES:
                 self._on_events()
             if "moto.sns.models" in sys.modules:

@@ -1,7 +1,6 @@
 """CreateService, UpdateService, DeleteService, DescribeServices, ListServices; the scheduler does what they ask for."""
 
 import json
-import logging
 import queue
 from collections.abc import Callable
 from functools import partial
@@ -27,21 +26,28 @@ from fargate_local.ecs.service_requests import (
 )
 from fargate_local.ecs.tags import changed_tags
 from fargate_local.engine.service_records import ServiceRecord, ServiceRecords
-from fargate_local.protocol.arns import Names
+from fargate_local.protocol.arns import Names, last_part
 from fargate_local.protocol.errors import ClientError, EcsError, InvalidParameterError, ServiceNotFoundError
 from fargate_local.protocol.shapes import fitted, input_shape, parse
-
-log = logging.getLogger(__name__)
 
 DESCRIBE_LIMIT: Final = 10
 LIST_LIMIT: Final = 100
 LIST_DEFAULT: Final = 10
+BREAKER: Final = (
+    "Resource handler returned message: \"Error occurred during operation 'ECS Deployment Circuit Breaker was"
+    " triggered'.\" (HandlerErrorCode: GeneralServiceException)"
+)
+"""What a stack says of a service whose circuit breaker gave its deployment up."""
 
 
 class ServiceNotActiveError(ClientError):
     """The service is being deleted, or has been."""
 
     code = "ServiceNotActiveException"
+
+
+class ServiceDrainingError(InvalidParameterError):
+    """The last service of this name still has tasks to stop."""
 
 
 class Services:
@@ -54,6 +60,8 @@ class Services:
         self._clock = clock
         self._on_change = on_change
         self._wishes: queue.SimpleQueue[ServiceWish] = queue.SimpleQueue()
+        self._pending: list[ServiceWish] = []
+        self._refused: dict[str, str] = {}
         made: dict[str, Callable[[str, dict[str, Any]], bytes]] = {
             "CreateService": lambda region, request: answer(self.create(region, request)),
             "UpdateService": lambda region, request: answer(self.update(region, request)),
@@ -73,14 +81,39 @@ class Services:
         self._on_change()
 
     def settle(self) -> None:
-        """Do what templates want. What ECS would refuse is in the log: moto's stacks do not wait for their services."""
+        """Do what templates want; what ECS refuses is kept for the stack that waits for it."""
         with self._records.lock:
             while not self._wishes.empty():
                 wish = self._wishes.get()
+                if wish.action == "delete":
+                    self._pending = [each for each in self._pending if not same_service(each, wish)]
+                self._refused.pop(arn_of(wish), None)
+                self._pending.append(wish)
+            waiting, self._pending = self._pending, []
+            for wish in waiting:
                 try:
                     self._do(wish)
+                except ServiceDrainingError:
+                    self._pending.append(wish)
                 except EcsError as error:
-                    log.warning("a template's service %s: %s: %s", wish.name, error.code, error.message)
+                    if wish.action != "delete":
+                        self._refused[arn_of(wish)] = error.message
+
+    def stability(self, arn: str, since: float) -> str | None:
+        """Return nothing while a service is on its way, an empty text once it is steady, or why it will not be.
+
+        `since` is when somebody began to wait for it, in seconds since the epoch.
+        """
+        self.settle()
+        if arn in self._refused:
+            return self._refused[arn]
+        record = self._records.find(arn)
+        if record is None or any(arn_of(wish) == arn for wish in self._pending):
+            return None
+        if record.notes.get("given_up_at", 0.0) > since:
+            return BREAKER
+        steady = record.notes.get("steady") and record.primary["rolloutState"] == "COMPLETED"
+        return "" if steady else None
 
     def _do(self, wish: ServiceWish) -> None:
         named = {**wish.properties, "ServiceName": wish.name, "Service": wish.name}
@@ -95,20 +128,24 @@ class Services:
                     record.tags = tags
                     self._records.save(record)
             case "delete":
-                self.delete(wish.region, {**fitted(named, input_shape("DeleteService")), "force": True})
+                # Its cluster may be gone by now.
+                known = self._records.find(arn_of(wish))
+                if known and known.body["status"] == "ACTIVE":
+                    self._drain(known)
 
     def create(self, region: str, request: dict[str, Any]) -> ServiceRecord:
         """Create a service, or find the one that the same request created before.
 
         Raises:
             InvalidParameterError: ECS would reject it, or there is another one of this name.
+            ServiceDrainingError: The last one of this name still has tasks to stop.
         """
         launch = check_create(self._catalog, region, request)
         with self._records.lock:
             known = self._records.find(Names(region).service(launch.cluster_name, request["serviceName"]))
             if known and known.body["status"] == "DRAINING":
                 message = "Unable to Start a service that is still Draining."
-                raise InvalidParameterError(message)
+                raise ServiceDrainingError(message)
             if known and known.body["status"] == "ACTIVE":
                 if known.notes.get("request") == request:
                     return known
@@ -181,11 +218,14 @@ class Services:
             if record.body["desiredCount"] > 0 and not request.get("force"):
                 message = "The service cannot be stopped while it is scaled above 0."
                 raise InvalidParameterError(message)
-            record.body |= {"status": "DRAINING", "desiredCount": 0}
-            record.primary["desiredCount"] = 0
-            self._records.save(record)
-        self._on_change()
+            self._drain(record)
         return record
+
+    def _drain(self, record: ServiceRecord) -> None:
+        record.body |= {"status": "DRAINING", "desiredCount": 0}
+        record.primary["desiredCount"] = 0
+        self._records.save(record)
+        self._on_change()
 
     def describe(self, region: str, request: dict[str, Any]) -> bytes:
         """Return up to ten services; unknown ones are MISSING.
@@ -269,6 +309,16 @@ class Services:
         if record is None:
             raise ServiceNotFoundError
         return record
+
+
+def arn_of(wish: ServiceWish) -> str:
+    """Return the ARN of the service that a template wants something of."""
+    return Names(wish.region).service(last_part(str(wish.properties.get("Cluster", "default"))), wish.name)
+
+
+def same_service(wish: ServiceWish, other: ServiceWish) -> bool:
+    """Return whether two wishes are about one service."""
+    return arn_of(wish) == arn_of(other)
 
 
 def changes(body: dict[str, Any], launch: Launch, wanted: dict[str, Any]) -> bool:

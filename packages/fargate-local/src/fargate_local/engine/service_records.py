@@ -30,7 +30,8 @@ class ServiceRecord:
     tags: list[dict[str, str]] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)
     """What the scheduler remembers besides: ``good`` (the last deployment that was completed), ``failures`` (tasks in a
-    row that could not stay), ``not_before`` (when the next may start), ``steady``, ``request`` (what created it)."""
+    row that could not stay), ``not_before`` (when the next may start), ``steady``, ``given_up_at`` (when the circuit
+    breaker last did), ``request`` (what created it)."""
 
     @property
     def arn(self) -> str:

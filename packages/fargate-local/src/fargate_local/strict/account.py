@@ -15,8 +15,10 @@ from fargate_local.strict.policy import Policies, Principal, Statement, parse_po
 GLOBAL: Final = "aws"
 
 
-def take_over() -> None:
-    """Have moto leave bucket policies, whose conditions it does not read, to us."""
+def extend(service: str, client: Any) -> None:
+    """Have moto evaluate no bucket policies, whose conditions it does not read: a strict server does, others do not."""
+    if service not in ("s3", "cloudformation"):
+        return
     from moto.iam.access_control import PermissionResult
     from moto.s3.models import FakeBucket
 

@@ -155,10 +155,7 @@ def seen_by(memory: Any, plan: TaskPlan) -> Interface:
 def route_table_of(memory: Any, subnet: Any) -> Any:
     """Return the route table that a subnet is associated with, or else the main one of its VPC."""
     tables = [table for table in list(memory.route_tables.values()) if table.vpc_id == subnet.vpc_id]
-    # moto keeps the associations of templates in another place than those of calls.
-    templated = {each.route_table_id for each in memory.subnet_associations.values() if each.subnet_id == subnet.id}
-    called = {table.id for table in tables if any(each.get("SubnetId") == subnet.id for each in table.associations)}
-    explicit = [table for table in tables if table.id in called | templated]
+    explicit = [table for table in tables if any(each.get("SubnetId") == subnet.id for each in table.associations)]
     main = [table for table in tables if table.main_association_id]
     return next(iter(explicit + main), None)
 

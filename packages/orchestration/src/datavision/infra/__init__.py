@@ -1,7 +1,6 @@
 """Deploys `infra/*.yaml`, the CloudFormation stacks of one environment, and keeps its secrets.
 
-The same templates make an AWS account and the embedded cloud. What moto leaves out of them is listed in
-`docs/infrastructure.md`.
+The same templates make an AWS account and the embedded cloud.
 """
 
 from datavision.infra.deploy import Action, deploy, plan

@@ -181,9 +181,6 @@ def _database(config: Config) -> dict[str, str]:
     """Return the database's address and the secret with its master password: RDS decides both when it creates it."""
     rds, name = checked_client(config, "rds"), f"datavision-{config.env}"
     (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
-    if "MasterUserSecret" not in found:  # moto's CloudFormation leaves out ManageMasterUserPassword
-        rds.modify_db_instance(DBInstanceIdentifier=name, ManageMasterUserPassword=True, ApplyImmediately=True)
-        (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
     return {"DatabaseAddress": found["Endpoint"]["Address"], "MasterSecretArn": found["MasterUserSecret"]["SecretArn"]}
 
 

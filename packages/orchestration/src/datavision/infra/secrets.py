@@ -35,7 +35,7 @@ def secret_name(config: Config, key: str) -> str:
 def put_secret_values(config: Config, values: Mapping[str, str]) -> list[str]:
     """Set the environment's secrets; return the keys whose value changed.
 
-    A secret that no stack created (moto's CloudFormation skips them) is created.
+    A secret that no stack created is created.
     """
     manager = checked_client(config, "secretsmanager")
     changed = []

@@ -27,8 +27,8 @@ from psycopg import sql
 from datavision.errors import UserError
 from datavision.exit_codes import FAILURE
 from datavision.local.locks import take
-from datavision.local.unprivileged import command_prefix
 from datavision.process_environment import ProcessEnvironment
+from fargate_local.databases.unprivileged import command_prefix
 
 HOST: Final = "127.0.0.1"
 USER: Final = "datavision"

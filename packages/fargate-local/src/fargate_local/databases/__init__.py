@@ -1,0 +1,1 @@
+"""RDS for PostgreSQL: behind each instance that moto describes, a PostgreSQL that runs."""

@@ -1,0 +1,246 @@
+"""One PostgreSQL in one folder: its files, its process, its master user.
+
+Amazon RDS user guide, "Master user account privileges", "Understanding the rds_superuser role" (read November 2026).
+"""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from fargate_local.databases.programs import Warded, command, run
+from fargate_local.databases.wanted import Wanted
+from fargate_local.runtimes.base import Exit
+
+HOST: Final = "127.0.0.1"
+ADMIN: Final = "rdsadmin"
+"""RDS's own superuser has this name too; nobody else may."""
+SETTINGS: Final = {
+    "listen_addresses": HOST,
+    "unix_socket_directories": "",
+    "shared_buffers": "64MB",
+    "io_method": "sync",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    # In the folder: what is left after a kill is then removed with it.
+    "dynamic_shared_memory_type": "mmap",
+}
+START_SECONDS: Final = 60.0
+STOPS: Final = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
+"""PostgreSQL's fast shutdown, its immediate one, and the kernel's; each with the seconds that it gets."""
+NO_PROCESS: Final = 2**22
+"""Linux never assigns this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
+PRIVILEGES: Final = ("pg_monitor", "pg_signal_backend", "pg_checkpoint", "pg_read_all_data", "pg_write_all_data")
+"""What members of `rds_superuser` may do here beyond owning their databases."""
+
+
+class Cluster:
+    """The files and the process of one database instance. Not for two threads at a time."""
+
+    def __init__(self, folder: Path, warded: Warded) -> None:
+        self.folder = folder
+        self._data = folder / "data"
+        self._warded = warded
+        self._end: Future[Exit] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self._end is not None and not self._end.done()
+
+    def start(self, wanted: Wanted) -> None:
+        """Let it run, with the master user and the database that are wanted; its files are made the first time.
+
+        Raises:
+            RuntimeError: It does not start; the text is what it said last.
+        """
+        if not (self._data / "PG_VERSION").exists():
+            self._create()
+        self._end_strays()
+        port = port_in(self.folder)
+        if port is None or not is_free(port):
+            port = take_port(self.folder, wanted.port)
+        settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items()]
+        argv = command(self.folder, "postgres", "-D", str(self._data), *settings)
+        log = self.folder / "postgres.log"
+        self._end = self._warded.start(self.folder.name, argv, self.folder, log)
+        self._until_it_answers(log)
+        self.set_up(wanted)
+
+    def stop(self) -> None:
+        """End its process; what is unfinished is rolled back."""
+        if self._end is None:
+            return
+        for number, seconds in STOPS:
+            if self._end.done():
+                break
+            self._warded.signal(self.folder.name, number)
+            deadline = time.monotonic() + seconds
+            while not self._end.done() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        self._end = None
+
+    def remove(self) -> None:
+        """End its process and delete its files."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def set_up(self, wanted: Wanted) -> None:
+        """Let the master user have the password that is wanted, and make what is missing of user and database."""
+        mark = wanted.fingerprint(self._admin_password())
+        ready = self.folder / "ready"
+        if ready.exists() and ready.read_text() == mark:
+            return
+        with self._connected() as connection:
+            make_master(connection, wanted)
+            if not ready.exists():
+                make_database(connection, wanted)
+        write(ready, mark)
+
+    def _admin_password(self) -> str:
+        return (self.folder / "password").read_text()
+
+    def _create(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Only a finished initdb gets the final name, so that a killed one is repeated.
+        unfinished = self.folder / "data.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        write(self.folder / "password", secrets.token_urlsafe(24))
+        run(
+            self.folder,
+            "initdb",
+            *("--no-sync", "--username", ADMIN, "--pwfile", str(self.folder / "password"), "--encoding", "UTF8"),
+            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            *("--auth", "scram-sha-256", "--pgdata", str(unfinished)),
+        )
+        unfinished.rename(self._data)
+
+    def _until_it_answers(self, log: Path) -> None:
+        import psycopg
+
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._connected().close()
+            except psycopg.OperationalError:
+                if not self.running or time.monotonic() > deadline:
+                    self.stop()
+                    said = log.read_text(errors="replace").strip().splitlines() or ["no reason given"]
+                    message = f"PostgreSQL does not start: {said[-1]} (its log is {log})"
+                    raise RuntimeError(message) from None
+                time.sleep(0.05)
+            else:
+                return
+
+    def _connected(self) -> Any:
+        import psycopg
+
+        return psycopg.connect(
+            host=HOST, port=port_in(self.folder), user=ADMIN, password=self._admin_password(), dbname="postgres",
+            autocommit=True, connect_timeout=10, sslmode="disable",
+        )  # fmt: skip
+
+    def _end_strays(self) -> None:
+        """Kill what a server that was killed together with its warden left running, and disown its process file.
+
+        The number in the file may belong to another program by now. The file itself stays: from it PostgreSQL finds
+        the shared memory left over.
+        """
+        for process in psutil.process_iter(["name"]):
+            if process.info["name"] == "postgres" and directory_of(process) == self._data:
+                process.kill()
+                process.wait(10)
+        file = self._data / "postmaster.pid"
+        if file.exists():
+            _, _, rest = file.read_text().partition("\n")
+            file.write_text(f"{NO_PROCESS}\n{rest}")
+
+
+def make_master(connection: Any, wanted: Wanted) -> None:
+    """Let the master user exist, with the password that is wanted."""
+    from psycopg import sql
+
+    def exists(role: str) -> bool:
+        found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+        return found.fetchone() is not None
+
+    if not exists("rds_superuser"):
+        connection.execute("CREATE ROLE rds_superuser NOLOGIN")
+        for privilege in PRIVILEGES:
+            connection.execute(sql.SQL("GRANT {} TO rds_superuser WITH ADMIN OPTION").format(sql.Identifier(privilege)))
+    user = sql.Identifier(wanted.user)
+    if not exists(wanted.user):
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE IN ROLE rds_superuser").format(user))
+    # As a verifier: the statement may be logged.
+    verifier = connection.pgconn.encrypt_password(wanted.password.encode(), wanted.user.encode(), b"scram-sha-256")
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(user, sql.Literal(verifier.decode())))
+
+
+def make_database(connection: Any, wanted: Wanted) -> None:
+    """Let the master user own the database `postgres`, and the one that was asked for."""
+    from psycopg import sql
+
+    user = sql.Identifier(wanted.user)
+    connection.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(user))
+    known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [wanted.database]).fetchone()
+    if wanted.database and not known:
+        name = sql.Identifier(wanted.database)
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(name, user))
+
+
+def port_in(folder: Path) -> int | None:
+    """Return the port that the instance of a folder was given, or None."""
+    try:
+        return int((folder / "port").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def take_port(folder: Path, asked: int | None) -> int:
+    """Give an instance a port: the one that is asked for, if nobody else has it, else a free one."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    port = asked if asked and is_free(asked) else free_port()
+    write(folder / "port", str(port))
+    return port
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, all of it or nothing."""
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)
+
+
+def directory_of(process: psutil.Process) -> Path | None:
+    """Return a process's working directory, if it can be had."""
+    try:
+        return Path(process.cwd())
+    except (psutil.Error, OSError):
+        return None
+
+
+def is_free(port: int) -> bool:
+    """Return whether nobody listens on a port of this machine."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError):
+            return False
+        return True
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""CloudFormation's stacks: made whole, updated, rolled back and deleted, resource by resource."""

@@ -1,0 +1,25 @@
+"""What the gate to moto loads with CloudFormation: our stacks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from fargate_local.cloud.templates import ServiceWish
+from fargate_local.stacks.catalogue import catalogue
+from fargate_local.stacks.takeover import take_over
+
+
+class Stacks:
+    """Makes moto's CloudFormation ours once it is loaded."""
+
+    def __init__(self) -> None:
+        # What a template wanted of services before the last stop has happened already.
+        self._wish: Callable[[ServiceWish], None] = lambda _: None
+
+    def on_service_wish(self, hear: Callable[[ServiceWish], None]) -> None:
+        """Have `hear` told what templates want of services, from now on; it must not ask moto for anything."""
+        self._wish = hear
+
+    def extend(self, service: str, client: Callable[[str, str], Any]) -> None:
+        """Take moto's CloudFormation over, if that is what is being loaded."""
+        if service == "cloudformation":
+            take_over(client, catalogue(lambda wish: self._wish(wish)))

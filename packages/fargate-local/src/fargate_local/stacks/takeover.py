@@ -1,0 +1,184 @@
+"""moto's CloudFormation with our deployments of stacks in the place of its own.
+
+moto 5.2 keeps parsing templates, parameters, conditions and functions, and answering the questions about stacks. What
+it does with resources is replaced: it knows neither rollbacks nor events of resources, and drops what it does not know.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fargate_local.stacks import operations
+from fargate_local.stacks.attributes import with_whole_attributes
+from fargate_local.stacks.deletion import delete
+from fargate_local.stacks.dynamic import resolved
+from fargate_local.stacks.events import resources
+from fargate_local.stacks.makers import Maker
+from fargate_local.stacks.signals import hear_signals
+
+Client = Callable[[str, str], Any]
+
+
+def take_over(client: Client, kinds: Mapping[str, Any]) -> None:
+    """Have moto's stacks made by these kinds of resources, and by its own models where there is none.
+
+    May be called again: the last call counts.
+    """
+    makers = {name: Maker(kind, client) for name, kind in kinds.items()}
+    replace_parsing(client, makers)
+    replace_backend()
+    replace_stack()
+    replace_answers()
+    hear_signals()
+
+
+def original(owner: Any, name: str) -> Any:
+    """Return what moto had under a name before it was replaced, and remember it."""
+    kept = f"_{name}_of_moto"
+    if not hasattr(owner, kept):
+        setattr(owner, kept, getattr(owner, name))
+    return getattr(owner, kept)
+
+
+def replace_parsing(client: Client, makers: Mapping[str, Maker]) -> None:
+    """Let moto's parser find our kinds, refuse what nobody can make, and resolve dynamic references."""
+    from moto.cloudformation import parsing
+    from moto.cloudformation.custom_model import CustomModel
+    from moto.cloudformation.exceptions import ValidationError
+
+    parse = original(parsing, "parse_resource")
+    name_property = original(parsing, "resource_name_property_from_type")
+
+    def class_of(kind: str) -> Any:
+        found: Any = makers.get(kind) or parsing.get_model_map().get(kind)
+        if kind.startswith("Custom::"):
+            found = CustomModel
+        if found is None:
+            raise ValidationError(message=f"Template format error: Unrecognized resource types: [{kind}]")
+        return found
+
+    def parse_resource(resource_json: dict[str, Any], resources_map: Any) -> Any:
+        kind, document, name = parse({"Properties": {}, **resource_json}, resources_map)
+        region = resources_map["AWS::Region"]
+        return kind, resolved(document, lambda service: client(service, region)), name
+
+    def resource_name_property_from_type(kind: str) -> str | None:
+        return makers[kind].kind.name or None if kind in makers else name_property(kind)
+
+    setattr(parsing, "resource_class_from_type", class_of)  # noqa: B010 - mypy knows moto's functions
+    setattr(parsing, "parse_resource", parse_resource)  # noqa: B010 - and does not let them change
+    setattr(parsing, "resource_name_property_from_type", resource_name_property_from_type)  # noqa: B010 - as above
+
+
+def replace_stack() -> None:
+    """Let a stack make, change, delete and show its resources our way."""
+    from moto.cloudformation.models import Stack
+
+    parse = original(Stack, "parse_template")
+
+    def parse_template(template: str) -> Any:
+        return with_whole_attributes(parse(template))
+
+    def create_resources(self: Any) -> None:
+        operations.create(self, "ROLLBACK")
+
+    def change(self: Any, template: str, role_arn: Any = None, parameters: Any = None, tags: Any = None) -> None:
+        operations.update(self, template, {} if parameters is None else parameters, tags)
+        self.role_arn = role_arn
+
+    def verify_readiness(self: Any) -> None:
+        for name, resource in resources(self).items():
+            if self.deployment and name in self.deployment.waiting and resource.thing.is_created():
+                self.deployment.settle(name)
+
+    def stack_resources(self: Any) -> list[Any]:
+        return [resource.thing for resource in resources(self).values()]
+
+    for name, value in (
+        ("parse_template", staticmethod(parse_template)),
+        ("deployment", None),
+        ("stack_status_reason", None),
+        ("create_resources", create_resources),
+        ("update", change),
+        ("delete", delete),
+        ("verify_readiness", verify_readiness),
+        ("stack_resources", property(stack_resources)),
+    ):
+        setattr(Stack, name, value)
+
+
+def replace_backend() -> None:
+    """Let the calls that create, update and delete stacks go through our deployments."""
+    from moto.cloudformation.models import CloudFormationBackend
+
+    def create_stack(
+        self: Any, name: str, template: Any, parameters: dict[str, Any], notification_arns: Any = None,
+        tags: Any = None, role_arn: Any = None, enable_termination_protection: bool | None = False,
+        timeout_in_mins: int | None = None, stack_policy_body: str | None = None,
+    ) -> Any:  # fmt: skip
+        more = {
+            "notification_arns": notification_arns,
+            "tags": tags,
+            "role_arn": role_arn,
+            "enable_termination_protection": enable_termination_protection,
+            "timeout_in_mins": timeout_in_mins,
+            "stack_policy_body": stack_policy_body,
+        }
+        return operations.create_stack(self, name, template, parameters, more)
+
+    def execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
+        operations.execute_change_set(self, change_set_name)
+
+    for name, value in (
+        ("create_stack", create_stack),
+        ("delete_stack", operations.delete_stack),
+        ("execute_change_set", execute_change_set),
+    ):
+        setattr(CloudFormationBackend, name, value)
+
+
+def replace_answers() -> None:
+    """Let answers about resources say what became of each, and updates be refused that cannot begin."""
+    from moto.cloudformation import responses
+    from moto.cloudformation.exceptions import ValidationError
+    from moto.core.responses import ActionResult
+
+    answer_class, shown_class = responses.CloudFormationResponse, responses.StackResourceDTO
+    show, create_stack = original(shown_class, "__init__"), original(answer_class, "create_stack")
+
+    def shown(self: Any, stack: Any, resource: Any) -> None:
+        show(self, stack, resource)
+        last = last_event(stack, resource)
+        if last:
+            self.resource_status, self.timestamp = last.resource_status, last.timestamp
+            self.last_updated_timestamp = last.timestamp
+            self.resource_status_reason = last.resource_status_reason
+
+    def create_with_options(self: Any) -> Any:
+        asked = self._get_param("OnFailure")
+        no_rollback = self._get_bool_param("DisableRollback", False)
+        self.cloudformation_backend.on_failure = asked or ("DO_NOTHING" if no_rollback else "ROLLBACK")
+        return create_stack(self)
+
+    def list_stack_resources(self: Any) -> Any:
+        stack, found = self.cloudformation_backend.list_stack_resources(self._get_param("StackName"))
+        return ActionResult({"StackResourceSummaries": [shown_class(stack, resource) for resource in found]})
+
+    def validate_status(self: Any, stack: Any) -> None:
+        status = stack.status
+        if status.endswith(("_IN_PROGRESS", "_FAILED")) or status in ("ROLLBACK_COMPLETE", "DELETE_COMPLETE"):
+            message = f"Stack:{stack.stack_id} is in {status} state and can not be updated."
+            raise ValidationError(stack.stack_id, message=message)
+
+    for owner, name, value in (
+        (shown_class, "__init__", shown),
+        (answer_class, "create_stack", create_with_options),
+        (answer_class, "list_stack_resources", list_stack_resources),
+        (answer_class, "_validate_status", validate_status),
+    ):
+        setattr(owner, name, value)
+
+
+def last_event(stack: Any, resource: Any) -> Any:
+    """Return the last event about a resource, or None."""
+    name = resource.logical_resource_id
+    return next((event for event in reversed(stack.events) if event.logical_resource_id == name), None)
