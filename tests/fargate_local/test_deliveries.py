@@ -7,6 +7,7 @@ import re
 import socket
 import stat
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -384,7 +385,8 @@ def test_a_restart_delivers_nothing_twice_and_keeps_confirmations(endpoint: Endp
 
 def test_what_cannot_be_delivered_is_named_on_standard_error(inbox: Inbox, tmp_path: Path) -> None:
     log = tmp_path / "stderr"
-    command = ["fargate-local", "serve", "--port", "0", "--json", "--until-stdin-closes", "--smtp", inbox.address]
+    program = [sys.executable, "-m", "fargate_local"]
+    command = [*program, "serve", "--port", "0", "--json", "--until-stdin-closes", "--smtp", inbox.address]
     with log.open("w") as file:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file)
     assert process.stdout
