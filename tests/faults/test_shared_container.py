@@ -17,7 +17,9 @@ from tests.faults.test_takeover import Killed, killing
 
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.attempt.steps import Waiting
+from datavision.fargate.edge.logs import LogStream, read_on
 from datavision.fargate.identity import TaskKey
+from datavision.fargate.launching.record import read_launch
 from datavision.fargate.outcome import errors
 
 RESULT = "python -c 'from datavision_runtime import write_result; write_result({\"rows\": 7})'"
@@ -74,8 +76,11 @@ def test_the_steps_of_a_session_share_one_container_which_ends_after_the_last(
     assert tasks[0].launches() == 1
     assert [item.xcom["rows"] for item in done] == [7, 7, 7]
     for name, task in zip(STEPS, tasks, strict=True):
-        assert f"this is {name}" in task.said
-        assert not any(f"this is {other}" in task.said for other in STEPS if other != name)
+        launch = read_launch(task.store)
+        assert launch
+        assert launch.step
+        stream = LogStream(launch.step["log_group"], launch.step["log_stream"])
+        assert read_on(platform.cloud, stream, None)[0] == [f"this is {name}"]
     container = ended(platform, str(done[0].audit.task_arn))
     assert container["containers"][0]["exitCode"] == 0
     assert {item.audit.shared for item in done} == {"compartido/1"}

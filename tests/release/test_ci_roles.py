@@ -132,7 +132,7 @@ def test_a_role_is_for_one_environment_of_one_repository_on_github(
 def test_the_roles_are_made_once_a_repository_is_named(
     project: Any, cloud: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """moto's CloudFormation makes no identity provider, so that is not seen here."""
+    """Both environments are in one account here, which has one identity provider."""
     iam = boto3.client("iam", **cloud.client_args)
 
     def roles() -> set[str]:
@@ -141,8 +141,11 @@ def test_the_roles_are_made_once_a_repository_is_named(
     infra.deploy(load("dev"))
     assert roles() == set()
     monkeypatch.setenv("DATAVISION_CI__REPOSITORY", "datavision/platform")
-    for env in ("dev", "prod"):
+    for env, makes in (("dev", "true"), ("prod", "false")):
+        monkeypatch.setenv("DATAVISION_CI__MAKE_PROVIDER", makes)
         assert infra.deploy(load(env))[f"datavision-{env}-ci-roles"] == "created"
+    (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
+    assert provider["Arn"].endswith("oidc-provider/token.actions.githubusercontent.com")
     expected = ("dev-ci-release", "dev-ci-rollback", "prod-ci-promote", "prod-ci-rollback")
     assert roles() == {f"datavision-{name}" for name in expected}
     (trust,) = iam.get_role(RoleName="datavision-prod-ci-rollback")["Role"]["AssumeRolePolicyDocument"]["Statement"]

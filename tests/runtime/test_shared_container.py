@@ -262,4 +262,7 @@ def test_serving_needs_settings_that_can_be_read(aws: dict[str, str]) -> None:
         RUN, env={**os.environ, **aws, "DATAVISION_SHARED": "{}"}, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
-    assert done.stderr.splitlines() == ["datavision-run: DATAVISION_SHARED cannot be used (KeyError('uri'))"]
+    assert done.stderr.splitlines() == [
+        "datavision-run: DATAVISION_SHARED cannot be used (KeyError('uri')). "
+        "Unset it to run a command: only the DAG's session sets it."
+    ]

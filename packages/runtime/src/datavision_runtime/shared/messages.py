@@ -44,7 +44,10 @@ class Serving:
                 str(value["module"]),
             )
         except (TypeError, KeyError, ValueError) as error:
-            raise ValueError(f"DATAVISION_SHARED cannot be used ({error!r})") from error
+            raise ValueError(
+                f"DATAVISION_SHARED cannot be used ({error!r}). "
+                "Unset it to run a command: only the DAG's session sets it."
+            ) from error
 
 
 @dataclass(frozen=True)
