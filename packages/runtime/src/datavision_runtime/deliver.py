@@ -1,5 +1,6 @@
 """Delivers the report to S3."""
 
+import threading
 from typing import Any
 
 import boto3
@@ -9,6 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 6}, connect_timeout=10, read_timeout=30, max_pool_connections=32
 )
+_making = threading.Lock()
+_made: dict[str, Any] = {}
 
 
 class DeliveryError(Exception):
@@ -28,9 +31,13 @@ def address(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def s3_client() -> Any:
-    """Return a client that retries transient errors."""
-    return boto3.client("s3", config=_CONFIG)
+def client(service: str) -> Any:
+    """Return this process's client of a service; it retries transient errors, and any thread may use it."""
+    # boto3 may not make two at the same time.
+    with _making:
+        if service not in _made:
+            _made[service] = boto3.client(service, config=_CONFIG)
+        return _made[service]
 
 
 def deliver(uri: str, report: str) -> None:
@@ -41,7 +48,7 @@ def deliver(uri: str, report: str) -> None:
     """
     bucket, key = address(uri)
     try:
-        s3_client().put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")
+        client("s3").put_object(Bucket=bucket, Key=key, Body=report.encode(), ContentType="application/json")
     except (BotoCoreError, ClientError, OSError, ValueError) as error:
         # The last two: an invalid endpoint or CA bundle.
         reason = " ".join(str(error).split())

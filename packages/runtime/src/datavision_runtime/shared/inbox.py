@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from datavision_runtime.deliver import address, s3_client
+from datavision_runtime.deliver import address, client
 from datavision_runtime.shared.messages import Message, closing, parse, slot
 
 _MISSING = frozenset({"NoSuchKey", "404"})
@@ -25,7 +25,7 @@ class Inbox:
             DeliveryError: The URI is malformed.
         """
         self._bucket, self._prefix = address(uri)
-        self._s3: Any = s3_client()
+        self._s3: Any = client("s3")
         self._number = 1
 
     def next(self) -> Message | None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from datavision_runtime.deliver import client
 
 PAUSE_SECONDS = 0.3
 BATCH_EVENTS = 1000
@@ -16,7 +16,6 @@ BATCH_BYTES = 900_000
 """PutLogEvents takes 10,000 events and 1,048,576 bytes, 26 more for each event (CloudWatch Logs API reference,
 November 2026)."""
 LINE_CHARACTERS = 60_000
-_CONFIG = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=10, read_timeout=30)
 
 
 class LogStream:
@@ -28,7 +27,7 @@ class LogStream:
         self._lines: list[tuple[int, str]] = []
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._client: Any = None
+        self._exists = False
         self._thread = threading.Thread(target=self._loop, name=f"log {name}", daemon=True)
         self._thread.start()
 
@@ -70,9 +69,9 @@ class LogStream:
         return taken
 
     def _put(self, events: list[dict[str, Any]]) -> None:
-        if self._client is None:
-            client = boto3.client("logs", config=_CONFIG)
-            with suppress(client.exceptions.ResourceAlreadyExistsException):
-                client.create_log_stream(**self._where)
-            self._client = client
-        self._client.put_log_events(**self._where, logEvents=events)
+        logs = client("logs")
+        if not self._exists:
+            with suppress(logs.exceptions.ResourceAlreadyExistsException):
+                logs.create_log_stream(**self._where)
+            self._exists = True
+        logs.put_log_events(**self._where, logEvents=events)

@@ -25,6 +25,7 @@ from datavision_runtime.shared.messages import Serving, Start, Stop
 from datavision_runtime.shared.metadata import billed_since
 from datavision_runtime.shared.share import Shares
 from datavision_runtime.shared.step import OUT_OF_MEMORY, Step
+from datavision_runtime.usage import TreeUsage
 
 TICK_SECONDS = 0.1
 POLL_SECONDS = 0.4
@@ -54,6 +55,7 @@ class Server:
         self._say = say
         self._inbox = Inbox(serving.uri)
         self._context = multiprocessing.get_context("forkserver")
+        self._tree = TreeUsage(psutil.Process(), forked=True)
         self._steps: dict[str, Step] = {}
         self._seen: set[str] = set()
         self._succeeded: set[str] = set()
@@ -182,8 +184,7 @@ class Server:
         if not self._steps:
             return
         used = {token: step.sample() for token, step in self._steps.items()}
-        own = psutil.Process().memory_info().rss
-        if sum(used.values()) + own > self._serving.memory_mib * 2**20 * MEMORY_SHARE:
+        if self._tree.sample() > self._serving.memory_mib * 2**20 * MEMORY_SHARE:
             largest = self._steps[max(used, key=lambda token: used[token])]
             self._say(f"{largest.asked.name} is ended: out of memory")
             largest.kill(f"{OUT_OF_MEMORY}: the steps together used the task's {self._serving.memory_mib} MiB")

@@ -150,7 +150,8 @@ class Launcher:
     def _launched(self, launched: LaunchRecord) -> LaunchRecord:
         record.write_launch(self.host.store, launched)
         what = f"{self.host.job.image_text}, {launched.size} ({launched.why_size}), {launched.market}"
-        self.host.say(f"Launched {launched.arn}: {what}, try {launched.try_number}, launch {launched.launch}")
+        done = f"Handed to shared container {launched.container}," if launched.step else "Launched"
+        self.host.say(f"{done} {launched.arn}: {what}, try {launched.try_number}, launch {launched.launch}")
         started = account_launch(self.host.job, launched, self.host.price)
         self.host.attempt("write the audit record", lambda: write_audit(self.host.cloud, self.host.bucket, started))
         return launched
