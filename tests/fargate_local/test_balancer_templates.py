@@ -106,6 +106,7 @@ def test_a_stacks_load_balancer_forwards_changes_and_goes(make_cloud: MakeCloud)
     attributes = elb.describe_target_group_attributes(TargetGroupArn=told["Group"])["Attributes"]
     assert {"Key": "deregistration_delay.timeout_seconds", "Value": "7"} in attributes
 
+    stacks.get_waiter("stack_create_complete").wait(StackName="web", WaiterConfig={"Delay": 1})
     stacks.update_stack(StackName="web", TemplateBody=template(ecs, says="changed", path="/other", idle="31"))
     until(lambda: httpx.get(f"{listener['url']}/fixed").text == "changed")
     (group,) = elb.describe_target_groups()["TargetGroups"]

@@ -4,6 +4,7 @@ States and timestamps: Amazon ECS developer guide, "Amazon ECS task lifecycle"; 
 reference, Task. Both read November 2026.
 """
 
+import sys
 import time
 from typing import Any
 
@@ -200,6 +201,27 @@ def test_what_a_container_leaves_running_ends_with_it(ecs: Ecs) -> None:
     lines = ecs.logs(arn)
     assert len(lines) == 2
     assert all(process_gone(int(line)) for line in lines)
+
+
+LATE = """
+import os, signal, subprocess, sys, time
+ballast = bytearray(200 << 20)
+if os.fork() == 0:
+    left = subprocess.Popen(["sleep", "300"], process_group=0)
+    print(left.pid, flush=True)
+    time.sleep(300)
+time.sleep(0.5)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""Its child takes a while to die, so what that has started is an orphan only after the container has ended."""
+
+
+def test_what_is_orphaned_after_a_containers_end_ends_too(ecs: Ecs) -> None:
+    family = ecs.define({"command": [sys.executable, "-c", LATE], "memory": 500, "logged": True})
+    for arn in [ecs.run(family) for _ in range(4)]:
+        ecs.stopped(arn)
+        (line,) = ecs.logs(arn)
+        assert process_gone(int(line))
 
 
 def test_a_container_over_its_memory_limit_is_killed_with_its_whole_group(ecs: Ecs) -> None:

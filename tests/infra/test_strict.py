@@ -1,6 +1,7 @@
 """The roles of infra/, deployed into a strict cloud: each does what it needs, and is refused what it must not."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -134,6 +135,7 @@ def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             patch.setenv(name, value)
         certificate = boto3.client("acm", **cloud.client_args).request_certificate(DomainName="airflow.example")
         config = complete(load("dev").model_copy(update={"aws": load("local").aws}), certificate["CertificateArn"])
+        patch.setattr("datavision.infra.stacks.templates_dir", lambda: without_tasks(repository / "infra", folder))
         waiting = config.model_copy(update={"airflow": config.airflow.model_copy(update={"git_url": ""})})
         infra.deploy(waiting)
         secrets = ("airflow_database_url", "airflow_git", "airflow_oidc", "smtp", "source_url", "lakehouse_catalog_url")
@@ -170,6 +172,17 @@ def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         )
         yield made
     patch.undo()
+
+
+def without_tasks(templates: Path, folder: Path) -> Path:
+    """The templates, with services that want no task: here is no image of Airflow, and the roles are what is asked."""
+    copies = folder / "infra"
+    copies.mkdir(exist_ok=True)
+    for template in templates.glob("*.yaml"):
+        text, count = re.subn(r"DesiredCount: [1-9]", "DesiredCount: 0", template.read_text())
+        assert count == (4 if template.name == "airflow.yaml" else 0)
+        (copies / template.name).write_text(text)
+    return copies
 
 
 def complete(config: Config, certificate: str) -> Config:

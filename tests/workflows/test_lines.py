@@ -90,6 +90,7 @@ def runner(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             for name, value in account.items():
                 patch.setenv(name, value)
             for target in ("dev", "prod"):
+                infra.deploy(load(target))
                 infra.put_secret_values(load(target), SECRET_VALUES)
         yield Runner(bare, folder, env)
 

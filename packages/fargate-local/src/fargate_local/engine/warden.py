@@ -31,6 +31,9 @@ LINUX = sys.platform == "linux"
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PROC = Path("/proc")
 CONTAINER_MARK = "ECS_CONTAINER_METADATA_URI_V4"
+MARKED = f"{CONTAINER_MARK}=".encode()
+REMEMBERED = 1000
+"""Containers that have ended, whose leftovers may still become our children."""
 
 
 class Container:
@@ -60,6 +63,7 @@ class Warden:
         self.outgoing = bytearray()
         self.containers: dict[int, Container] = {}
         self.by_ident: dict[str, Container] = {}
+        self.ended: deque[int] = deque(maxlen=REMEMBERED)
         self.selector = selectors.DefaultSelector()
         self.next_sample = 0.0
         self.libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
@@ -204,25 +208,42 @@ class Warden:
 
     def reap(self) -> None:
         """Collect every process that has ended, and report the containers among them."""
+        orphaned = False
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                pid, status = 0, 0
             if pid == 0:
-                return
+                break
             container = self.containers.pop(pid, None)
             if container is None:
+                orphaned = True
                 continue
             del self.by_ident[container.ident]
             kill_group(pid)
+            self.ended.append(pid)
             self.end_leftovers(container)
             self.send(ev="exited", id=container.ident, code=exit_code(status), oom=container.oom)
 
+        if orphaned:
+            self.end_late_leftovers()
+
     def end_leftovers(self, container: Container) -> None:
-        """Kill what a finished container left running; the kernel has made it our child by now."""
+        """Kill what a finished container left running, as far as the kernel has made it our child by now."""
         for pid in adopted_children(self.containers):
             if session_of(pid) == container.pid or container.mark in environment_of(pid):
+                kill_group(pid)
+                kill(pid, signal.SIGKILL)
+
+    def end_late_leftovers(self) -> None:
+        """Kill what became our child after its container had ended, because its parent took longer to."""
+        live = {container.mark for container in self.containers.values()}
+        for pid in adopted_children(self.containers):
+            if session_of(pid) in self.containers:
+                continue
+            marks = {variable for variable in environment_of(pid) if variable.startswith(MARKED)}
+            if session_of(pid) in self.ended or (marks and live.isdisjoint(marks)):
                 kill_group(pid)
                 kill(pid, signal.SIGKILL)
 
