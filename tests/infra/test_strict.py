@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,8 @@ def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             patch.setenv(name, value)
         certificate = boto3.client("acm", **cloud.client_args).request_certificate(DomainName="airflow.example")
         config = complete(load("dev").model_copy(update={"aws": load("local").aws}), certificate["CertificateArn"])
-        patch.setattr("datavision.infra.stacks.templates_dir", lambda: without_tasks(repository / "infra", folder))
+        deploying = import_module("datavision.infra.deploy")
+        patch.setattr(deploying, "templates_dir", lambda: without_tasks(repository / "infra", folder))
         waiting = config.model_copy(update={"airflow": config.airflow.model_copy(update={"git_url": ""})})
         infra.deploy(waiting)
         secrets = ("airflow_database_url", "airflow_git", "airflow_oidc", "smtp", "source_url", "lakehouse_catalog_url")
@@ -220,6 +222,17 @@ def write_and_read(s3: Any, bucket: str) -> None:
     s3.delete_object(Bucket=bucket, Key="t/part.parquet")
 
 
+def serve_steps(s3: Any, logs: Any, bucket: str) -> None:
+    """What a shared container does: looks for a message that is not there, closes its inbox, writes a step's log."""
+    slot = "shared/dev/pipeline/run/transformacion/0001/inbox/000001.json"
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        s3.get_object(Bucket=bucket, Key=slot)
+    s3.put_object(Bucket=bucket, Key=slot, Body=b"{}", IfNoneMatch="*")
+    stream = {"logGroupName": "/datavision/dev", "logStreamName": "transformacion/transformacion/1/marts-1-1"}
+    logs.create_log_stream(**stream)
+    logs.put_log_events(**stream, logEvents=[{"timestamp": int(time.time() * 1000), "message": "a line"}])
+
+
 def test_ingesta_starts_and_does_its_work_with_nothing_to_spare(dev: Dev) -> None:
     s3 = dev.inside("ingesta")("s3")
     write_and_read(s3, dev.config.storage.raw_bucket)
@@ -235,6 +248,7 @@ def test_transformacion_starts_and_does_its_work_with_nothing_to_spare(dev: Dev)
     s3.put_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html", Body=b"<html>")
     s3.get_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html")
     s3.put_object(Bucket=dev.config.storage.results_bucket, Key="results/run/task.json", Body=b"{}")
+    serve_steps(s3, dev.inside("transformacion")("logs"), dev.config.storage.results_bucket)
     assert unused(dev, "datavision-dev-transformacion") == []
     assert unused(dev, f"{dev.config.ecs.execution_role}-transformacion") == []
 

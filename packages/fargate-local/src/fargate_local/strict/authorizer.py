@@ -101,6 +101,8 @@ class Authorizer:
             return None
         need = Need("s3:ListBucket", f"arn:aws:s3:::{named[0]}")
         if self.allows(principal, need, session):
+            # Made use of: the answer would have been another without it.
+            self.denial(principal, need, session)
             return None
         return denied(
             call, sentence(principal, need, "because no identity-based policy allows the s3:ListBucket action")
