@@ -28,7 +28,7 @@ lint: .uv-ready
 
 bench: .uv-ready
 	$(UV) sync --frozen --quiet
-	for name in fargate_local_scale operator_parse operator_scale ingesta_hash page chaos; do \
+	for name in fargate_local_scale operator_parse operator_scale ingesta_hash page rfm shared_container chaos; do \
 	  PYTHONPATH=. $(RUN) python bench/$$name.py || exit 1; done
 
 clean: .uv-ready
