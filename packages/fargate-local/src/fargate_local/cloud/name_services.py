@@ -5,6 +5,8 @@ API references CreatePrivateDnsNamespace, RegisterInstance, DiscoverInstances (r
 
 from typing import Any
 
+from fargate_local.cloud.replaced import original
+
 
 def mend_names() -> None:
     """Let a VPC have several namespaces, DnsConfig name one, registering again replace, the healthy be discovered."""
@@ -12,10 +14,10 @@ def mend_names() -> None:
     from moto.servicediscovery.exceptions import ConflictingDomainExists
 
     backend: Any = models.ServiceDiscoveryBackend
-    create = keep(backend, "create_private_dns_namespace")
-    make = keep(backend, "create_service")
-    register = keep(backend, "register_instance")
-    discover = keep(backend, "discover_instances")
+    create = original(backend, "create_private_dns_namespace")
+    make = original(backend, "create_service")
+    register = original(backend, "register_instance")
+    discover = original(backend, "discover_instances")
 
     def create_private(self: Any, name: str, creator_request_id: str, description: str, vpc: str, **more: Any) -> Any:
         if any((each.vpc, each.name) == (vpc, name) for each in self.namespaces.values()):
@@ -51,11 +53,3 @@ def mend_names() -> None:
     backend.create_service = create_service
     backend.register_instance = register_again
     backend.discover_instances = discover_healthy
-
-
-def keep(owner: Any, name: str) -> Any:
-    """Return moto's own method, also when it was replaced before in this process."""
-    kept = f"_{name}_of_moto"
-    if kept not in owner.__dict__:
-        setattr(owner, kept, owner.__dict__[name])
-    return owner.__dict__[kept]

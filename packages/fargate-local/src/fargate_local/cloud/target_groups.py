@@ -7,6 +7,8 @@ address. Load balancers get names below `localhost`, which lead to this machine.
 from collections.abc import Callable
 from typing import Any
 
+from fargate_local.cloud.replaced import original
+
 HealthOf = Callable[[str, str, int], tuple[str, str | None, str | None] | None]
 """Returns (state, reason, description) of a target of a group, or None for one that is not known."""
 Listed = Callable[[str], list[tuple[str, int]]]
@@ -93,12 +95,11 @@ def at_first(identifier: str) -> tuple[str, str | None, str | None]:
 
 def name_balancers(backend: Any) -> None:
     """Give load balancers names that lead to this machine."""
-    create = backend.__dict__.get("_create_of_moto") or backend.__dict__["create_load_balancer"]
+    create = original(backend, "create_load_balancer")
 
     def create_named(self: Any, *args: Any, **more: Any) -> Any:
         made = create(self, *args, **more)
         made.dns_name = f"{made.name}-{made.arn.rpartition('/')[2]}.elb.localhost".lower()
         return made
 
-    backend._create_of_moto = create
     backend.create_load_balancer = create_named

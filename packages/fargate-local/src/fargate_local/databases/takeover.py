@@ -11,6 +11,7 @@ import string
 from collections.abc import Callable
 from typing import Any, Final
 
+from fargate_local.cloud.replaced import original
 from fargate_local.databases.cluster import ADMIN, HOST
 from fargate_local.databases.keeper import Keeper
 from fargate_local.databases.programs import missing
@@ -51,14 +52,6 @@ def extension(keeper: Keeper) -> Callable[[str, Any], None]:
             take_over(keeper)
 
     return extend
-
-
-def original(owner: Any, name: str) -> Any:
-    """Return what moto had under a name before it was replaced, and remember it."""
-    kept = f"_{name}_of_moto"
-    if kept not in owner.__dict__:
-        setattr(owner, kept, owner.__dict__[name])
-    return owner.__dict__[kept]
 
 
 def replace_instances(keeper: Keeper) -> None:

@@ -7,6 +7,7 @@ it does with resources is replaced: it knows neither rollbacks nor events of res
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fargate_local.cloud.replaced import original
 from fargate_local.stacks import operations
 from fargate_local.stacks.attributes import with_whole_attributes
 from fargate_local.stacks.deletion import delete
@@ -29,14 +30,6 @@ def take_over(client: Client, kinds: Mapping[str, Any]) -> None:
     replace_stack()
     replace_answers()
     hear_signals()
-
-
-def original(owner: Any, name: str) -> Any:
-    """Return what moto had under a name before it was replaced, and remember it."""
-    kept = f"_{name}_of_moto"
-    if not hasattr(owner, kept):
-        setattr(owner, kept, getattr(owner, name))
-    return getattr(owner, kept)
 
 
 def replace_parsing(client: Client, makers: Mapping[str, Maker]) -> None:
