@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from tests.faults.conftest import Airflow, Inject
 from tests.faults.test_takeover import Killed, killing
 
+from datavision.aws import client
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.attempt.steps import Waiting
 from datavision.fargate.edge.logs import LogStream, read_on
@@ -243,3 +244,18 @@ def test_a_container_that_does_not_answer_is_stopped(
     with pytest.raises(errors.TaskTimeoutError):
         lifecycle.time_out()
     assert platform.running() == []
+
+
+@pytest.mark.parametrize("body", [b"not json", b"x" * 60_000])
+def test_a_report_that_breaks_the_contract_fails_the_step_instead_of_being_waited_for(
+    session: Callable[..., Airflow], platform: Any, body: bytes
+) -> None:
+    task = session("uno", "sleep 60", retries=0)
+
+    def overwritten(trigger: Any) -> None:
+        bucket = platform.config.storage.results_bucket
+        client(platform.cloud, "s3").put_object(Bucket=bucket, Key=trigger.step["result_key"], Body=body)
+
+    task.on_deferred = overwritten
+    with pytest.raises(errors.BusinessError, match="business failure"):
+        task.run()

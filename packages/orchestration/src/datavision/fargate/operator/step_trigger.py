@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from typing import Any
 
 from datavision.aws import Cloud, async_client
@@ -10,7 +9,7 @@ from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.steps import Waiting
 from datavision.fargate.edge.ecs_tasks import StopReason, describe_async
 from datavision.fargate.operator.trigger import FargateTrigger
-from datavision.fargate.outcome.results import MAX_DELIVERY_BYTES, Delivered, read
+from datavision.fargate.outcome.results import MAX_DELIVERY_BYTES, Delivered, parse
 from datavision.fargate.sharing.inbox import Inbox
 from datavision.fargate.sharing.step import as_task
 from datavision.fargate.waiting.log_follower import log_hub
@@ -76,7 +75,7 @@ class StepTrigger(FargateTrigger):
         key = self.step["result_key"]
         answer = await s3.get_object(Bucket=self.results_bucket, Key=key)
         body = await answer["Body"].read(MAX_DELIVERY_BYTES + 1)
-        return read(json.loads(body), f"s3://{self.results_bucket}/{key}")
+        return parse(body, f"s3://{self.results_bucket}/{key}")
 
     async def _container(self, cloud: Cloud) -> dict[str, Any] | None:
         arn = self.watch["arn"]

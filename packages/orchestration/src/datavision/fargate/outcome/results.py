@@ -5,6 +5,7 @@
 (`{}` for none) with what the entry point measured under the key `measured`.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,6 +69,16 @@ def fetch(cloud: Cloud, bucket: str, key: str) -> Delivered:
         return read(read_json(cloud, bucket, key, MAX_DELIVERY_BYTES), f"s3://{bucket}/{key}")
     except ValueError as error:
         return BadDelivery(str(error))
+
+
+def parse(body: bytes, where: str) -> Delivered:
+    """Return the object found at `where` as a delivery, or what is wrong with it."""
+    if len(body) > MAX_DELIVERY_BYTES:
+        return BadDelivery(f"{where} has more than {MAX_DELIVERY_BYTES} bytes")
+    try:
+        return read(json.loads(body), where)
+    except ValueError as error:
+        return BadDelivery(f"{where} is not JSON: {error}")
 
 
 def read(value: Any, where: str) -> Delivered:

@@ -30,26 +30,22 @@ def as_task(container: Mapping[str, Any] | None, delivered: Delivered, module: s
         inside = [{k: v for k, v in item.items() if k != "exitCode"} for item in known["containers"]]
         return {**known, "containers": inside}
     digest = next((item.get("imageDigest") for item in known.get("containers", ()) if item["name"] == module), None)
-    bad = isinstance(delivered, BadDelivery)
-    reason = delivered.problem if isinstance(delivered, BadDelivery) else delivered.ended_by or ""
-    task = {
+    code, measured = exit_codes.FAILURE, {}
+    if isinstance(delivered, BadDelivery):
+        reason = delivered.problem
+    else:
+        code, reason = delivered.exit_code, delivered.ended_by or ""
+        measured = {
+            "startedAt": delivered.started_at.timestamp(),
+            "stoppedAt": delivered.finished_at.timestamp(),
+            "billedSeconds": delivered.billed_seconds,
+        }
+    return {
         "taskArn": known.get("taskArn", ""),
         "lastStatus": "STOPPED",
         "desiredStatus": "STOPPED",
         "stopCode": "UserInitiated" if reason.startswith(_OURS) else "EssentialContainerExited",
         "stoppedReason": reason,
-        "containers": [
-            {
-                "name": module,
-                "exitCode": exit_codes.FAILURE if bad else delivered.exit_code,  # type: ignore[union-attr] # not bad
-                **({"imageDigest": digest} if digest else {}),
-            }
-        ],
+        "containers": [{"name": module, "exitCode": code, **({"imageDigest": digest} if digest else {})}],
+        **measured,
     }
-    if not isinstance(delivered, BadDelivery):
-        task |= {
-            "startedAt": delivered.started_at.timestamp(),
-            "stoppedAt": delivered.finished_at.timestamp(),
-            "billedSeconds": delivered.billed_seconds,
-        }
-    return task
