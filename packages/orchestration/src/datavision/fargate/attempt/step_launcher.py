@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from datavision.fargate import identity
+from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.launcher import Launcher
 from datavision.fargate.attempt.steps import Pausing
 from datavision.fargate.edge import ecs_tasks
@@ -21,7 +22,6 @@ from datavision.fargate.launching.record import LaunchRecord
 from datavision.fargate.launching.request import Refusal, RefusedError, for_container, run_task
 from datavision.fargate.outcome.results import RESULT_URI_VARIABLE, fetch
 from datavision.fargate.sharing.container import SharedContainer, SharedContainers
-from datavision.fargate.sharing.inbox import Inbox
 from datavision.fargate.sharing.session import Session
 from datavision.fargate.sharing.step import as_task
 from datavision.fargate.sizing.memory import recall
@@ -66,7 +66,7 @@ class StepLauncher(Launcher):
         deadline = self.host.now() + limit_seconds
         task = self.describe(launched)
         if not _ended(task):
-            inbox = Inbox(self.host.cloud, self.host.bucket, launched.inbox)
+            inbox = self._containers.inbox(launched.container)
             inbox.stop(launched.token, f"s3://{self.host.bucket}/{launched.result_key}", reason.value)
         while not _ended(task) and self.host.now() < deadline:
             self.host.sleep(POLL_SECONDS)
@@ -77,16 +77,13 @@ class StepLauncher(Launcher):
             task = self.describe(launched)
         return task
 
-    @cached_property
+    @property
     def _session(self) -> Session:
-        if self.host.job.session is None:
-            raise TypeError(f"{self.host.job.name} shares no container")
-        return self.host.job.session
+        return session_of(self.host)
 
     @cached_property
     def _containers(self) -> SharedContainers:
-        key = replace(self.host.job.key, task_id=self._session.name, map_index=-1)
-        return SharedContainers(self.host.cloud, self.host.bucket, key)
+        return shared_containers(self.host)
 
     def _container(self, intent: LaunchRecord) -> SharedContainer:
         """Return a launched container that takes the step.
@@ -180,9 +177,25 @@ class StepLauncher(Launcher):
             memory=container.memory,
             why_size=container.why_size,
             container=container.number,
-            inbox=self._containers.prefix(container.number),
         )
         return placed.with_arn(str(container.arn), self.host.now())
+
+
+def shared_containers(host: Host) -> SharedContainers:
+    """Return the containers of the session that a task instance belongs to."""
+    key = replace(host.job.key, task_id=session_of(host).name, map_index=-1)
+    return SharedContainers(host.cloud, host.bucket, key)
+
+
+def session_of(host: Host) -> Session:
+    """Return the session that a task instance belongs to.
+
+    Raises:
+        TypeError: It has a container of its own.
+    """
+    if host.job.session is None:
+        raise TypeError(f"{host.job.name} shares no container")
+    return host.job.session
 
 
 def _ended(task: Mapping[str, Any] | None) -> bool:

@@ -51,8 +51,6 @@ class LaunchRecord:
     """In a shared container: the step as its inbox takes it; `request` and `arn` are then the container's."""
     container: int = 0
     """Number of the shared container that has the step; 0: none yet, or a container of its own."""
-    inbox: str = ""
-    """Prefix of that container's inbox."""
 
     @property
     def size(self) -> FargateSize:

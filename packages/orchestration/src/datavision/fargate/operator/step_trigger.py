@@ -6,6 +6,7 @@ from typing import Any
 
 from datavision.aws import Cloud, async_client
 from datavision.fargate.attempt.host import Host
+from datavision.fargate.attempt.step_launcher import shared_containers
 from datavision.fargate.attempt.steps import Waiting
 from datavision.fargate.edge.ecs_tasks import StopReason, describe_async
 from datavision.fargate.operator.trigger import FargateTrigger
@@ -33,7 +34,8 @@ class StepTrigger(FargateTrigger):
         """Return the trigger that waits for a step."""
         launch = step.launch
         _, arguments = FargateTrigger.of(host, step).serialize()
-        return cls(step={"token": launch.token, "result_key": launch.result_key, "inbox": launch.inbox}, **arguments)
+        inbox = shared_containers(host).prefix(launch.container)
+        return cls(step={"token": launch.token, "result_key": launch.result_key, "inbox": inbox}, **arguments)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
