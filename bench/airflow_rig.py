@@ -26,10 +26,11 @@ from datavision.infra import deploy
 from datavision.local.airflow import AirflowSettings, airflow_environment, migrate_database, password_of
 from datavision.local.cloud import console_script
 from datavision.local.postgres import EmbeddedPostgres
-from datavision.local.processes import Service, free_port, session_members
+from datavision.local.processes import Service, session_members
 from datavision.pins import Pin, PinnedImage, pin_path, render_pin
 from datavision.task_definitions import TaskDefinitions
 from fargate_local import FargateLocal, ImageStore
+from fargate_local.ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODULE = "ingesta"

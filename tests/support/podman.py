@@ -6,7 +6,6 @@ Needs root and podman, runc, docker-registry, ip, iptables: Debian packages of t
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tarfile
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 from tests.support.cloud import Ecs
+from tests.support.ports import free_port
 
 from fargate_local import FargateLocal
 
@@ -33,12 +33,6 @@ needs_podman = [
 SHELL = ("sleep", "env", "cat", "id", "head", "tail", "getent", "perl", "hostname")
 PodmanCloud = Callable[..., AbstractContextManager[Ecs]]
 """The fixture `podman_cloud`: starts a cloud with these settings whose ECR has the image `module:1.0.0`."""
-
-
-def free_port() -> Any:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,10 @@ of 8080; on AWS, and with networks of their own, the variable keeps the value th
 """
 
 import re
-import socket
 import threading
 from typing import Any, Final
 
+from fargate_local.ports import free_port
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 
 VARIABLE: Final = re.compile(r"FARGATE_LOCAL_PORT_(\d{1,5})")
@@ -52,11 +52,3 @@ class TaskPorts:
             if (container, port) not in ports:
                 ports[container, port] = free_port()
             return ports[container, port]
-
-
-def free_port() -> int:
-    """Return a port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

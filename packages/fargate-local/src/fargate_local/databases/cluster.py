@@ -7,19 +7,17 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import time
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from fargate_local.databases.programs import Warded, command, run
+from fargate_local.databases.remains import disown_process_file, end_processes
 from fargate_local.databases.wanted import Wanted
+from fargate_local.ports import HOST, free_port, is_free
 from fargate_local.runtimes.base import Exit
 
-HOST: Final = "127.0.0.1"
 ADMIN: Final = "rdsadmin"
 """RDS's own superuser has this name too; nobody else may."""
 SETTINGS: Final = {
@@ -35,8 +33,6 @@ SETTINGS: Final = {
 START_SECONDS: Final = 60.0
 STOPS: Final = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
 """PostgreSQL's fast shutdown, its immediate one, and the kernel's; each with the seconds that it gets."""
-NO_PROCESS: Final = 2**22
-"""Linux never assigns this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
 PRIVILEGES: Final = ("pg_monitor", "pg_signal_backend", "pg_checkpoint", "pg_read_all_data", "pg_write_all_data")
 """What members of `rds_superuser` may do here beyond owning their databases."""
 
@@ -63,7 +59,9 @@ class Cluster:
         """
         if not (self._data / "PG_VERSION").exists():
             self._create()
-        self._end_strays()
+        # A server that was killed together with its warden may have left some.
+        end_processes(self._data)
+        disown_process_file(self._data)
         port = port_in(self.folder)
         if port is None or not is_free(port):
             port = take_port(self.folder, wanted.port)
@@ -147,21 +145,6 @@ class Cluster:
             autocommit=True, connect_timeout=10, sslmode="disable",
         )  # fmt: skip
 
-    def _end_strays(self) -> None:
-        """Kill what a server that was killed together with its warden left running, and disown its process file.
-
-        The number in the file may belong to another program by now. The file itself stays: from it PostgreSQL finds
-        the shared memory left over.
-        """
-        for process in psutil.process_iter(["name"]):
-            if process.info["name"] == "postgres" and directory_of(process) == self._data:
-                process.kill()
-                process.wait(10)
-        file = self._data / "postmaster.pid"
-        if file.exists():
-            _, _, rest = file.read_text().partition("\n")
-            file.write_text(f"{NO_PROCESS}\n{rest}")
-
 
 def make_master(connection: Any, wanted: Wanted) -> None:
     """Let the master user exist, with the password that is wanted."""
@@ -217,30 +200,3 @@ def write(path: Path, text: str) -> None:
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
     fresh.replace(path)
-
-
-def directory_of(process: psutil.Process) -> Path | None:
-    """Return a process's working directory, if it can be had."""
-    try:
-        return Path(process.cwd())
-    except (psutil.Error, OSError):
-        return None
-
-
-def is_free(port: int) -> bool:
-    """Return whether nobody listens on a port of this machine."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError):
-            return False
-        return True
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

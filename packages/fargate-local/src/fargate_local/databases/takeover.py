@@ -12,10 +12,11 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from fargate_local.cloud.replaced import original
-from fargate_local.databases.cluster import ADMIN, HOST
+from fargate_local.databases.cluster import ADMIN
 from fargate_local.databases.keeper import Keeper
 from fargate_local.databases.programs import missing
 from fargate_local.databases.wanted import ENGINE, is_real, wanted_of
+from fargate_local.ports import HOST
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,9 @@ import httpx
 from datavision.airflow_api import USER
 from datavision.local.cloud import console_script
 from datavision.local.private import private_folder, write_private
-from datavision.local.processes import STOP_SECONDS, Service, StartError, free_port, stop_all
+from datavision.local.processes import STOP_SECONDS, Service, StartError, stop_all
 from datavision.mail import plain_connection
+from fargate_local.ports import free_port
 
 START_SECONDS = 180
 _STOP_SECONDS = {"api-server": 1.0}

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from datavision.local.processes import Service, free_port
+from datavision.local.processes import Service
 from datavision.process_environment import ProcessEnvironment
 from datavision.state import embedded_credentials
 from fargate_local import ServerKey
+from fargate_local.ports import free_port
 
 START_SECONDS = 60
 

