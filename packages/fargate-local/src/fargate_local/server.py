@@ -15,9 +15,12 @@ from fargate_local.app import Application
 from fargate_local.balancing.balancers import Balancers, Dial
 from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.clock import Clock
+from fargate_local.cloud import alarms, name_services
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
+from fargate_local.cloud.notifications import Notices
+from fargate_local.cloud.target_groups import TargetHealth
 from fargate_local.cloud_map import CloudMap
 from fargate_local.databases import takeover
 from fargate_local.databases.keeper import Keeper
@@ -128,7 +131,16 @@ class Server:
             self.key.write(state / KEY_FILE)
         stacks = Stacks()
         self._databases = Keeper(state / "databases" if state else None)
-        extensions = [account.extend, stacks.extend, takeover.extension(self._databases)]
+        target_health, notices = TargetHealth(), Notices()
+        extensions = [
+            account.extend,
+            stacks.extend,
+            takeover.extension(self._databases),
+            target_health.extend,
+            name_services.extend,
+            notices.extend,
+            alarms.extend,
+        ]
         self._gate = MotoGate(state / "cloud" if state else None, extensions)
         clients = CloudClients(self._gate.handle)
         catalog = Catalog(self._gate, clients)
@@ -151,9 +163,7 @@ class Server:
         networks = make_networks(settings, int(self.address.rpartition(":")[2]))
         ports = TaskPorts(own_networks=networks is not None)
         dial: Dial = networks.dial if networks else no_other_network
-        self._balancers = Balancers(
-            self._gate, self._gate.target_health, dial, settings.elb_times, news.service_changed
-        )
+        self._balancers = Balancers(self._gate, target_health, dial, settings.elb_times, news.service_changed)
         addresses = Addresses()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="names")
         links = ServiceLinks(self._balancers, ports, CloudMap(self._gate), self._threads)
@@ -224,6 +234,7 @@ class Server:
         ui = Ui(view, sessions, self._http.port)
         by_name = actions.by_name | services.by_name
         self._deliveries = self._make_deliveries(settings, clients)
+        notices.on_notice(self._deliveries.notice)
         application = Application(
             self._gate, by_name, neighbours, faults, endpoints, admin, ui, self._deliveries, guard, authorizer
         )
@@ -235,9 +246,7 @@ class Server:
         self._short_lived = None if settings.state_dir else short_lived
         folder = settings.state_dir / "mail" if settings.state_dir else short_lived
         secret = self.key.secret_access_key
-        made = Deliveries(clients, self.address, secret, settings.smtp, folder, settings.deliver_to)
-        self._gate.on_notice(made.notice)
-        return made
+        return Deliveries(clients, self.address, secret, settings.smtp, folder, settings.deliver_to)
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""

@@ -1,6 +1,7 @@
 """What CloudWatch's alarms have for the topics of their actions; moto 5.2 tells nobody of an alarm's state."""
 
 import json
+import sys
 from typing import Any, Final
 
 from fargate_local.cloud.replaced import original, replace
@@ -8,6 +9,13 @@ from fargate_local.cloud.replaced import original, replace
 REGIONS: Final = {"us-east-1": "US East (N. Virginia)", "us-east-2": "US East (Ohio)", "us-west-2": "US West (Oregon)",
                   "eu-west-1": "EU (Ireland)", "eu-central-1": "EU (Frankfurt)"}  # fmt: skip
 """Names of regions in alarms' messages; those of others are their ids."""
+
+
+def extend(service: str, client: Any) -> None:
+    """Take moto's alarms over once they are there: other services load them as well."""
+    del service, client
+    if "moto.cloudwatch.models" in sys.modules:
+        publish_alarms()
 
 
 def publish_alarms() -> None:

@@ -3,7 +3,6 @@
 import logging
 import re
 import secrets
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from urllib.parse import quote
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from fargate_local.cloud.alarms import publish_alarms
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.compaction import compact
 from fargate_local.cloud.event_rules import deliver_to_each
@@ -21,10 +19,7 @@ from fargate_local.cloud.journal import Journal, Record
 from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
-from fargate_local.cloud.name_services import mend_names
-from fargate_local.cloud.notifications import Notice, hand_on_notices
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
-from fargate_local.cloud.target_groups import TargetHealth, keep_targets_apart
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +29,6 @@ DATA_ACTIONS = frozenset({"PutLogEvents", "CreateLogStream", "DeleteLogStream", 
 RECORDED_EVEN_IF_REFUSED = frozenset({"cloudformation"})
 # Those that may make a rule of EventBridge.
 EVENT_SERVICES = frozenset({"events", "cloudformation"})
-# Those that may make a target group.
-BALANCER_SERVICES = frozenset({"elasticloadbalancing", "cloudformation"})
-# Those that may make a namespace of Cloud Map.
-NAME_SERVICES = frozenset({"servicediscovery", "cloudformation"})
 # Events of a log stream that was forgotten have nowhere to go.
 MAY_FAIL_AGAIN = RECORDED_EVEN_IF_REFUSED | {"logs"}
 CONDITIONS = frozenset({"if-match", "if-none-match", "if-modified-since", "if-unmodified-since"})
@@ -61,13 +52,10 @@ class MotoGate:
         self._extensions = tuple(extensions)
         self._inside = CloudClients(self._call)
         self.has_event_rules = False
-        self.target_health = TargetHealth()
         self._lock = ReadWriteLock()
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
         self._on_events: Callable[[], None] = no_targets
-        # What SNS had to deliver before the last stop has been delivered, or has been named as lost.
-        self._on_notice: Callable[[Notice], None] = lambda _: None
         self._app = DomainDispatcherApplication(create_backend_app)
         self._journal = Journal(folder) if folder else None
         if self._journal:
@@ -109,10 +97,6 @@ class MotoGate:
             self._on_events = prepare
             if any(service in EVENT_SERVICES for service, _ in self._touched):
                 prepare()
-
-    def on_notice(self, hear: Callable[[Notice], None]) -> None:
-        """Have `hear` told what SNS has for endpoints outside, from now on; it must neither wait nor ask moto."""
-        self._on_notice = hear
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -165,14 +149,6 @@ class MotoGate:
                 extend(request.service, self._inside.get)
             if request.service in EVENT_SERVICES:
                 self._on_events()
-            if "moto.sns.models" in sys.modules:
-                hand_on_notices(lambda notice: self._on_notice(notice))
-            if "moto.cloudwatch.models" in sys.modules:
-                publish_alarms()
-            if request.service in BALANCER_SERVICES:
-                keep_targets_apart(self.target_health)
-            if request.service in NAME_SERVICES:
-                mend_names()
         if names_aws_policy(request):
             self._seed(seed)
             load_aws_policies()

@@ -3,9 +3,19 @@
 API references CreatePrivateDnsNamespace, RegisterInstance, DiscoverInstances (read November 2026).
 """
 
-from typing import Any
+from typing import Any, Final
 
 from fargate_local.cloud.replaced import original
+
+SERVICES: Final = frozenset({"servicediscovery", "cloudformation"})
+"""Those that may make a namespace."""
+
+
+def extend(service: str, client: Any) -> None:
+    """Mend moto's Cloud Map, if that is what is being loaded."""
+    del client
+    if service in SERVICES:
+        mend_names()
 
 
 def mend_names() -> None:

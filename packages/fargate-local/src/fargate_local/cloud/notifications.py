@@ -5,6 +5,7 @@ a notice is handed on, whoever delivers it does so at another time, and endpoint
 """
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -33,6 +34,24 @@ class Notice:
     policies: tuple[str, ...] = ()
     """Delivery policies as JSON, that of the subscription before that of its topic."""
     signature_version: str = "1"
+
+
+class Notices:
+    """Who hears of what SNS has for endpoints outside."""
+
+    def __init__(self) -> None:
+        # What SNS had to deliver before the last stop has been delivered, or has been named as lost.
+        self._hear: Callable[[Notice], None] = lambda _: None
+
+    def on_notice(self, hear: Callable[[Notice], None]) -> None:
+        """Have `hear` told of each notice from now on; it must neither wait nor ask moto."""
+        self._hear = hear
+
+    def extend(self, service: str, client: Any) -> None:
+        """Take moto's SNS over once it is there: other services load it as well."""
+        del service, client
+        if "moto.sns.models" in sys.modules:
+            hand_on_notices(lambda notice: self._hear(notice))
 
 
 def hand_on_notices(hear: Callable[[Notice], None]) -> None:

@@ -5,7 +5,7 @@ address. Load balancers get names below `localhost`, which lead to this machine.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from fargate_local.cloud.replaced import original
 
@@ -15,11 +15,21 @@ Listed = Callable[[str], list[tuple[str, int]]]
 """Returns the (address, port) of the targets of a group that drain."""
 
 
+SERVICES: Final = frozenset({"elasticloadbalancing", "cloudformation"})
+"""Those that may make a target group."""
+
+
 class TargetHealth:
     """Who knows the health of targets; until somebody does, all of them are being registered."""
 
     health_of: HealthOf = staticmethod(lambda *_: None)
     draining: Listed = staticmethod(lambda _: [])
+
+    def extend(self, service: str, client: Any) -> None:
+        """Take moto's target groups over, if that is what is being loaded."""
+        del client
+        if service in SERVICES:
+            keep_targets_apart(self)
 
 
 def keep_targets_apart(known: TargetHealth) -> None:
