@@ -279,6 +279,18 @@ def test_dynamic_references_are_what_they_stand_for(stacks: Stacks) -> None:
     }
 
 
+def test_what_a_condition_leaves_out_of_a_list_is_not_in_it(stacks: Stacks) -> None:
+    """CloudFormation user guide, "Pseudo parameters reference", `AWS::NoValue`."""
+    left_out = {"Fn::If": ["Wanted", {"Key": "a", "Value": "1"}, {"Ref": "AWS::NoValue"}]}
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"Tags": [left_out, {"Key": "b", "Value": "2"}]}}
+    stacks.create({"Bucket": bucket}, Conditions={"Wanted": {"Fn::Equals": ["a", "b"]}})
+    assert stacks.settled() == "CREATE_COMPLETE"
+    (found,) = stacks.api.describe_stack_resources(StackName=stacks.name)["StackResources"]
+    tags = stacks.client("s3").get_bucket_tagging(Bucket=found["PhysicalResourceId"])["TagSet"]
+    assert {"Key": "b", "Value": "2"} in tags
+    assert "a" not in {tag["Key"] for tag in tags}
+
+
 def test_a_dynamic_reference_to_nothing_fails_its_stack(stacks: Stacks) -> None:
     stacks.create({"Text": parameter("{{resolve:secretsmanager:dv-nowhere:SecretString:user}}")})
     assert stacks.status() == "ROLLBACK_COMPLETE"

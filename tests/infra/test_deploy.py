@@ -10,6 +10,7 @@ from tests.support.cloud import pointing_to
 
 from datavision import infra
 from datavision.config import Config, load
+from datavision.infra.stacks import stacks, templates_dir
 from fargate_local import FargateLocal
 
 
@@ -63,7 +64,6 @@ def with_airflow(config: Config, cloud: FargateLocal) -> Config:
     certificate = boto3.client("acm", **cloud.client_args).request_certificate(DomainName="airflow.datavision.example")
     named = {
         "image": "registry/datavision/airflow@sha256:0",
-        "git_url": "https://git",
         "host": "airflow.datavision.example",
         "certificate_arn": certificate["CertificateArn"],
         "oidc_issuer": "https://id.datavision.example",
@@ -81,12 +81,23 @@ def test_airflow_is_deployed_once_its_secrets_have_values_and_fails_for_an_image
     complete = with_airflow(config, cloud)
     with pytest.raises(infra.InfraError) as stopped:
         infra.deploy(complete)
-    for command in ("infra bootstrap", "infra secret airflow_git", "infra secret airflow_oidc", "infra secret smtp"):
+    for command in ("infra bootstrap", "infra secret airflow_oidc", "infra secret smtp"):
         assert f"`datavision {command} --env dev`" in str(stopped.value)
-    values = dict.fromkeys(("airflow_database_url", "airflow_git", "airflow_oidc", "smtp"), "a value")
+    values = dict.fromkeys(("airflow_database_url", "airflow_oidc", "smtp"), "a value")
     infra.put_secret_values(other, values)
     with pytest.raises(infra.InfraError, match=r"datavision-dev-airflow: ApiServer \(AWS::ECS::Service\): .*Circuit"):
         infra.deploy(complete)
+
+
+@pytest.mark.parametrize(("url", "needed"), [("s3://code/datavision", False), ("https://git.example/datavision", True)])
+def test_only_a_repository_elsewhere_needs_a_secret_to_be_fetched(
+    config: Config, cloud: FargateLocal, url: str, needed: bool
+) -> None:
+    complete = with_airflow(config, cloud)
+    complete = complete.model_copy(update={"airflow": complete.airflow.model_copy(update={"git_url": url})})
+    (airflow,) = (stack for stack in stacks(complete, templates_dir(), "pl-1") if stack.part == "airflow")
+    assert ("airflow_git" in airflow.needs) is needed
+    assert airflow.parameters["CodeBucket"] == ("" if needed else "code")
 
 
 @pytest.mark.usefixtures("first")

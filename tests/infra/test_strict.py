@@ -138,9 +138,9 @@ def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         config = complete(load("dev").model_copy(update={"aws": load("local").aws}), certificate["CertificateArn"])
         deploying = import_module("datavision.infra.deploy")
         patch.setattr(deploying, "templates_dir", lambda: without_tasks(repository / "infra", folder))
-        waiting = config.model_copy(update={"airflow": config.airflow.model_copy(update={"git_url": ""})})
+        waiting = config.model_copy(update={"airflow": config.airflow.model_copy(update={"host": ""})})
         infra.deploy(waiting)
-        secrets = ("airflow_database_url", "airflow_git", "airflow_oidc", "smtp", "source_url", "lakehouse_catalog_url")
+        secrets = ("airflow_database_url", "airflow_oidc", "smtp", "source_url", "lakehouse_catalog_url")
         infra.put_secret_values(waiting, dict.fromkeys(secrets, "a value"))
         infra.deploy(config)
         made = Dev(cloud, ImageStore(folder / "store"), config)
@@ -191,7 +191,6 @@ def complete(config: Config, certificate: str) -> Config:
     """The configuration with Airflow's image, repository, name and sign-on decided."""
     named = {
         "image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/datavision/airflow@sha256:0",
-        "git_url": "https://git",
         "host": "airflow.example",
         "certificate_arn": certificate,
         "oidc_issuer": "https://id.example",

@@ -192,7 +192,7 @@ def test_every_part_of_airflow_is_a_service_that_waits_for_the_migration_and_tel
         assert migrate["Essential"] is False
         assert main["DependsOn"] == [{"ContainerName": "migrate", "Condition": "SUCCESS"}]
         assert main["HealthCheck"]["StartPeriod"] == 300
-        assert {secret["Name"] for secret in main["Secrets"]} >= {
+        assert {secret.get("Name") for secret in main["Secrets"]} >= {
             "AIRFLOW__CORE__FERNET_KEY",
             "AIRFLOW__API_AUTH__JWT_SECRET",
             "AIRFLOW__API__SECRET_KEY",

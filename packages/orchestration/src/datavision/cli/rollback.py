@@ -18,6 +18,7 @@ from datavision.release.errors import ReleaseError
 from datavision.release.pins.history import PinnedVersion
 from datavision.release.pins.history import history as read_history
 from datavision.release.pins.places import repository, require_pipeline
+from datavision.release.pins.remotes import push_pins
 from datavision.release.pins.runs import runs_by_release
 from datavision.release.rollback import rollback as pin_back
 from datavision.state import project_root
@@ -41,7 +42,7 @@ def rollback(
         version = to or _choose(config, pipeline)
         done = pin_back(config, pipeline, version, reason=reason, report=step)
         if push:
-            step(f"pushed to {repository(config).push()}")
+            step(f"pushed to {push_pins(config)}")
     if as_json:
         out.print_json(json.dumps({**asdict(done), "pin": done.pin.model_dump()}))
     else:

@@ -11,8 +11,6 @@ from datavision.environment import Environment
 from datavision.state import project_root
 
 FINGERPRINT_TAG = "datavision:fingerprint"
-_NEEDS = {"airflow": ("airflow_database_url", "airflow_git", "airflow_oidc", "smtp")}
-"""Secrets that must have values before a stack's containers start, by part."""
 _IMPORT = re.compile(r'"Fn::ImportValue": !Sub "([^"]+)"')
 _EXPORT = re.compile(r'Export: {Name: !Sub "([^"]+)"}')
 
@@ -34,8 +32,11 @@ class Stack:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Keys of the secrets that must have values first."""
-        return _NEEDS.get(self.part, ())
+        """Keys of the secrets that must have values before its containers start."""
+        if self.part != "airflow":
+            return ()
+        repository = () if self.parameters["CodeBucket"] else ("airflow_git",)
+        return ("airflow_database_url", *repository, "airflow_oidc", "smtp")
 
     @property
     def holds_data(self) -> bool:
@@ -79,6 +80,7 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "LakehouseBucketName": config.storage.lakehouse_bucket,
             "ReportsBucketName": config.storage.reports_bucket,
             "ResultsBucketName": config.storage.results_bucket,
+            "CodeBucketName": config.airflow.code_bucket,
         },
         "registry": {
             "Prefix": config.images.repository_prefix,
@@ -146,12 +148,13 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "Image": airflow.image,
             "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
         }
-    if airflow.image and airflow.git_url:
+    if airflow.image and airflow.host:
         parameters["airflow"] = {
             **names,
             **roles,
             "Image": airflow.image,
             "GitUrl": airflow.git_url,
+            "CodeBucket": airflow.code_bucket,
             "ResultsBucket": config.storage.results_bucket,
             "Host": airflow.host,
             "CertificateArn": airflow.certificate_arn,
@@ -176,6 +179,7 @@ def _ci_roles(config: Config, names: Mapping[str, str], roles: Mapping[str, str]
         "ResultsBucket": config.storage.results_bucket,
         "SourceUrlSecret": config.secrets.source_url,
         "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
+        "CodeBucket": config.airflow.code_bucket,
     }
 
 

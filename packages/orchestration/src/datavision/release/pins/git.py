@@ -209,6 +209,14 @@ class PinRepository:
             ) from error
         return f"{remotes[0]}/{branch}"
 
+    def push_to(self, url: str, branch: str, variables: Mapping[str, str]) -> None:
+        """Push what is checked out to a branch of a repository that is no remote of this one.
+
+        Raises:
+            ReleaseError: It refused: it has commits that are not here.
+        """
+        self.git("push", "--quiet", url, f"HEAD:refs/heads/{branch}", variables=variables)
+
     def check_out(self, paths: Sequence[str]) -> None:
         """Update `paths` of the working tree to HEAD; does nothing in a bare repository."""
         if self.work_tree is not None and paths:
