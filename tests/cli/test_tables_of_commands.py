@@ -147,7 +147,7 @@ CASES = {
         {
             "datavision.cli.pins.environment": ENVIRONMENT,
             "datavision.cli.pins.repository": gives(None),
-            "datavision.cli.pins.pipelines": gives([]),
+            "datavision.cli.pins.pinned_names": gives([]),
             "datavision.cli.pins.pin_states": gives([PinState("prod", PIPELINE, PIN, MOMENT, "0123abcde", (WHY, WHY))]),
         },
         lambda: pins.pins(env=["prod"]),

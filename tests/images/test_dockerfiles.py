@@ -103,7 +103,7 @@ def test_airflows_image_is_another_one_when_the_configuration_in_it_is(project: 
     after = read_source(project, "airflow").hash
     assert after != before
     # Its own name in there changes nothing, else no image would ever be the one that is configured.
-    config.write_text(config.read_text() + '\n[airflow]\nimage = "registry/airflow@sha256:1"\n')
+    config.write_text(config.read_text().replace("[airflow]", '[airflow]\nimage = "registry/airflow@sha256:1"'))
     named = read_source(project, "airflow").hash
     config.write_text(config.read_text().replace("sha256:1", "sha256:2"))
     assert read_source(project, "airflow").hash == named

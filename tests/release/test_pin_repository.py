@@ -17,7 +17,7 @@ from tests.support.audits import audit as launched
 from tests.support.cloud_in_process import cloud_in_process
 
 from datavision.aws import Cloud, client
-from datavision.config import Config
+from datavision.config import Config, load
 from datavision.fargate.outcome.audit import write_audit
 from datavision.images.registry import RegisteredImage
 from datavision.pins import Pin, PinnedImage
@@ -26,7 +26,7 @@ from datavision.release.pins import lock
 from datavision.release.pins.drift import compare, pin_states, used_otherwise
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins, find_version, history, last_release
-from datavision.release.pins.places import bundle_path, path_in_repository, pipelines, repository, require_pipeline
+from datavision.release.pins.places import bundle_path, path_in_repository, pipelines, repository, require_pinned
 from datavision.release.pins.runs import LastUse, last_uses, runs_by_release
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now, unpinned
 
@@ -265,9 +265,9 @@ def test_pipelines_are_the_dag_files_of_their_name(repo: PinRepository, tmp_path
     project = tree_of(repo)
     (project / "dags" / "helper.py").write_text("")
     assert pipelines(project) == ["pipeline_a"]
-    require_pipeline(project, "pipeline_a")
+    require_pinned(load("dev"), project, "pipeline_a")
     with pytest.raises(ReleaseError, match=r"There is no pipeline 'x'. Use one of: pipeline_a"):
-        require_pipeline(project, "x")
+        require_pinned(load("dev"), project, "x")
     with pytest.raises(ReleaseError, match="there is nothing to pin"):
         pipelines(tmp_path / "empty")
 

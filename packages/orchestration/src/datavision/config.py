@@ -182,11 +182,11 @@ class Airflow(_Section):
     """This environment's Airflow; the local one is started automatically."""
 
     image: str | None = None
-    """`registry/repository@digest` of its image (`datavision image push airflow`); unset: its stack is not deployed."""
+    """`registry/repository@digest` of its image (`datavision image push airflow`) until a release has pinned one."""
     git_url: str = Field("", pattern=r"^(s3://[a-z0-9.-]{3,63}/\S+|s[^3]\S*|[^s]\S*|)$")
     """The repository that holds `dags/` and the pins, as Airflow fetches it; s3://bucket/path: in a bucket of ours."""
     host: str = ""
-    """Name of the UI, for which `certificate_arn` is; your DNS points it at the balancer."""
+    """Name of the UI, for which `certificate_arn` is; your DNS points it at the balancer. Unset: no Airflow is made."""
     certificate_arn: str = ""
     """ACM certificate of the internal balancer."""
     oidc_issuer: str = ""

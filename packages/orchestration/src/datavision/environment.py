@@ -58,6 +58,11 @@ class Environment:
         """Whether CloudFormation makes its database, Airflow, mail and alarms, which then need secrets and quotas."""
         return not self.runs_here
 
+    @property
+    def runs_airflow(self) -> bool:
+        """Whether CloudFormation makes its Airflow, whose image is then released with those of the modules."""
+        return self.has_airflow_stacks and bool(self.config.airflow.host)
+
     def at(self, url: str) -> Config:
         """Return the configuration with the embedded cloud's address in it."""
         return self.config.model_copy(update={"aws": self.config.aws.model_copy(update={"endpoint_url": url})})

@@ -4,12 +4,16 @@ A pin is `dags/pins/<env>/<pipeline>.toml`; only releases and rollbacks write it
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from datavision.errors import PinError
+
+AIRFLOW = "airflow"
+"""What is pinned besides pipelines: Airflow's own image, under the same name."""
 
 
 class PinnedImage(BaseModel):
@@ -20,12 +24,12 @@ class PinnedImage(BaseModel):
     repository: str
     tag: str
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
-    task_definition: str = Field(pattern=r"^[A-Za-z0-9_-]+:\d+$")
-    """`family:revision`."""
+    task_definition: str = Field(pattern=r"^([A-Za-z0-9_-]+:\d+)?$")
+    """`family:revision`; empty for Airflow's own image, whose services CloudFormation makes."""
 
 
 class Pin(BaseModel):
-    """What one pipeline runs: a release and its images, keyed by module."""
+    """What one pipeline runs, or Airflow itself: a release and its images, keyed by module."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +56,11 @@ class Pin(BaseModel):
                 f"Release {self.version} pins no image for module {module!r} (it pins: {known}). "
                 "Run `datavision release` to build and pin it."
             ) from None
+
+
+def images_of(name: str, images: Mapping[str, PinnedImage]) -> dict[str, PinnedImage]:
+    """Return those of a release's images that the pin of a pipeline names, or that of `AIRFLOW`."""
+    return {module: image for module, image in images.items() if (module == AIRFLOW) == (name == AIRFLOW)}
 
 
 def pin_path(dags_folder: Path, env: str, pipeline: str) -> Path:

@@ -13,7 +13,7 @@ from datavision.cli.output import fail, out
 from datavision.cli.tables import show_table
 from datavision.config import ENVIRONMENTS
 from datavision.release.pins.drift import PinState, pin_states
-from datavision.release.pins.places import pipelines, repository
+from datavision.release.pins.places import pinned_names, repository
 from datavision.state import project_root
 
 
@@ -32,7 +32,7 @@ def pins(
     for name in env or ENVIRONMENTS:
         try:
             with environment(name) as config:
-                states += pin_states(config, repository(config), pipelines(project_root()))
+                states += pin_states(config, repository(config), pinned_names(config, project_root()))
         except (BotoCoreError, ClientError) as error:
             fail(f"{name} cannot be compared with AWS ({error}). Sign in to its account, or choose others with --env.")
             unknown = True

@@ -17,13 +17,13 @@ from datavision.release.diff import diff as compare
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.history import PinnedVersion
 from datavision.release.pins.history import history as read_history
-from datavision.release.pins.places import repository, require_pipeline
+from datavision.release.pins.places import repository, require_pinned
 from datavision.release.pins.remotes import push_pins
 from datavision.release.pins.runs import runs_by_release
 from datavision.release.rollback import rollback as pin_back
 from datavision.state import project_root
 
-Pipeline = Annotated[str, typer.Argument(help="DAG id.")]
+Pipeline = Annotated[str, typer.Argument(help="DAG id, or airflow where CloudFormation makes Airflow.")]
 
 
 def rollback(
@@ -93,7 +93,7 @@ def diff(
 
 
 def _history(config: Config, pipeline: str) -> list[PinnedVersion]:
-    require_pipeline(project_root(), pipeline)
+    require_pinned(config, project_root(), pipeline)
     return read_history(repository(config), config.env, pipeline)
 
 

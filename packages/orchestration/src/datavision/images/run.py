@@ -9,10 +9,9 @@ from datavision.images.recipe import Invocation, source_tag
 from datavision.images.registry import Registry
 from datavision.images.source import ModuleSource, read_source
 from datavision.images.stamp import working_tree_stamp
+from datavision.pins import AIRFLOW
 from datavision.state import project_root, state_dir
 
-AIRFLOW = "airflow"
-"""The image that is not a module: Airflow itself, with the orchestration package."""
 UNRELEASED = "0.0.0-dev"
 """Version label of an image built outside a release."""
 

@@ -13,7 +13,7 @@ from datavision.images.errors import ImageError
 from datavision.images.uv import locked_requirements
 
 _MEMBER = re.compile(r"^\./(packages/[\w.-]+)", re.MULTILINE)
-_FOLDERS = {"airflow": "orchestration"}
+FOLDERS = {"airflow": "orchestration"}
 """Images whose package has a different name."""
 _ALSO_COPIED = {"airflow": ("config", "packages/runtime/image")}
 """What a Dockerfile copies besides the package and the members it needs, relative to the project."""
@@ -54,7 +54,7 @@ def read_source(project: Path, module: str) -> ModuleSource:
     Raises:
         ImageError: There is no such module, or this is not a git repository.
     """
-    folder = project / "packages" / _FOLDERS.get(module, module)
+    folder = project / "packages" / FOLDERS.get(module, module)
     if not (folder / "Dockerfile").is_file() and not (folder / "pyproject.toml").is_file():
         raise ImageError(f"There is no module {module!r}: {folder} has no pyproject.toml.")
     package = _distribution(folder)

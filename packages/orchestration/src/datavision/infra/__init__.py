@@ -3,6 +3,7 @@
 The same templates make an AWS account and the embedded cloud.
 """
 
+from datavision.infra.airflow_image import airflow_drift, move_airflow
 from datavision.infra.deploy import Action, deploy, plan
 from datavision.infra.destroy import Destruction, destroy, plan_destruction
 from datavision.infra.drift import Drift, detect_drift
@@ -18,10 +19,12 @@ __all__ = [
     "InfraError",
     "Stack",
     "StackPlan",
+    "airflow_drift",
     "deploy",
     "destroy",
     "detect_drift",
     "missing_secrets",
+    "move_airflow",
     "plan",
     "plan_destruction",
     "put_secret_values",

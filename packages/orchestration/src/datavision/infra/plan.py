@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from datavision.infra.changes import Change
 from datavision.infra.cloudformation import SETTLED, StackEdge
-from datavision.infra.stacks import FINGERPRINT_TAG, Stack
+from datavision.infra.stacks import FINGERPRINT_TAG, IMAGE, Stack
 
 Verb = Literal["create", "update", "unchanged", "shared", "wait"]
 """`wait`: it is in progress, or a failed attempt left it; a deploy waits or makes it again, and then knows more."""
@@ -44,4 +44,11 @@ def plan_stack(edge: StackEdge, stack: Stack, current: Mapping[str, Any] | None,
 
 def is_up_to_date(stack: Stack, current: Mapping[str, Any]) -> bool:
     """Say whether the stack was made from this template and these parameters."""
-    return any(tag["Key"] == FINGERPRINT_TAG and tag["Value"] == stack.fingerprint for tag in current.get("Tags", []))
+    made = any(tag["Key"] == FINGERPRINT_TAG and tag["Value"] == stack.fingerprint for tag in current.get("Tags", []))
+    return made and stack.image == image_of(current)
+
+
+def image_of(current: Mapping[str, Any]) -> str:
+    """Return the image that a stack's containers run; empty without one."""
+    found = (each["ParameterValue"] for each in current.get("Parameters", ()) if each["ParameterKey"] == IMAGE)
+    return next(iter(found), "")

@@ -8,9 +8,14 @@ from pathlib import Path
 
 from datavision.config import Config
 from datavision.environment import Environment
+from datavision.pins import AIRFLOW, pin_path, read_pin
 from datavision.state import project_root
 
 FINGERPRINT_TAG = "datavision:fingerprint"
+IMAGE = "Image"
+"""The parameter of the stacks that run Airflow's image."""
+IMAGE_PARTS = ("bootstrap", "airflow")
+"""These stacks."""
 _IMPORT = re.compile(r'"Fn::ImportValue": !Sub "([^"]+)"')
 _EXPORT = re.compile(r'Export: {Name: !Sub "([^"]+)"}')
 
@@ -25,9 +30,15 @@ class Stack:
     parameters: Mapping[str, str]
 
     @property
+    def image(self) -> str:
+        """The image that its containers run, which a release may change apart from all else; empty without one."""
+        return self.parameters.get(IMAGE, "")
+
+    @property
     def fingerprint(self) -> str:
-        """A hash of template and parameters; if it is equal there is nothing to deploy."""
-        text = self.template + repr(sorted(self.parameters.items()))
+        """A hash of template and parameters save `image`; if both are equal there is nothing to deploy."""
+        others = {name: value for name, value in self.parameters.items() if name != IMAGE}
+        text = self.template + repr(sorted(others.items()))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
@@ -56,6 +67,11 @@ def templates_dir() -> Path:
 def stack_names(config: Config) -> list[str]:
     """Return the names of the environment's stacks, in the order of their deployment."""
     return [stack.name for stack in stacks(config, templates_dir(), "")]
+
+
+def stack_name(config: Config, part: str) -> str:
+    """Return the name of the stack of a part, e.g. `datavision-dev-airflow`."""
+    return config.ecs.network_stack if part == "network" else f"datavision-{config.env}-{part}"
 
 
 def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
@@ -105,13 +121,23 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
     }
     if Environment(config).has_airflow_stacks:
         parameters |= _beyond_the_laptop(config, names, roles)
-    stack_names = {part: f"datavision-{config.env}-{part}" for part in parameters} | {
-        "network": config.ecs.network_stack
-    }
     return [
-        Stack(part, stack_names[part], (folder / f"{part}.yaml").read_text(encoding="utf-8"), values)
+        Stack(part, stack_name(config, part), (folder / f"{part}.yaml").read_text(encoding="utf-8"), values)
         for part, values in parameters.items()
     ]
+
+
+def airflow_image(config: Config) -> str | None:
+    """Return `registry/repository@digest` of the environment's Airflow: as pinned, else as configured, else None.
+
+    Raises:
+        PinError: Its pin is malformed.
+    """
+    dags = project_root() / "dags"
+    if not pin_path(dags, config.env, AIRFLOW).exists():
+        return config.airflow.image
+    pinned = read_pin(dags, config.env, AIRFLOW).image(AIRFLOW)
+    return f"{config.registry()}/{pinned.repository}@{pinned.digest}"
 
 
 def _network(config: Config) -> dict[str, str]:
@@ -130,7 +156,7 @@ def _network(config: Config) -> dict[str, str]:
 
 def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """Return the parameters of the stacks that `local` replaces by other means: database, Airflow, alarms."""
-    airflow = config.airflow
+    airflow, image = config.airflow, airflow_image(config)
     parameters: dict[str, dict[str, str]] = {
         "database": {"Environment": config.env},
         "observability": {
@@ -142,17 +168,17 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
     }
     if config.ci.repository:
         parameters["ci-roles"] = _ci_roles(config, names, roles)
-    if airflow.image:
+    if image:
         parameters["bootstrap"] = {
             **{key: value for key, value in names.items() if key != "Cluster"},
-            "Image": airflow.image,
+            IMAGE: image,
             "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
         }
-    if airflow.image and airflow.host:
+    if image and Environment(config).runs_airflow:
         parameters["airflow"] = {
             **names,
             **roles,
-            "Image": airflow.image,
+            IMAGE: image,
             "GitUrl": airflow.git_url,
             "CodeBucket": airflow.code_bucket,
             "ResultsBucket": config.storage.results_bucket,
@@ -180,6 +206,7 @@ def _ci_roles(config: Config, names: Mapping[str, str], roles: Mapping[str, str]
         "SourceUrlSecret": config.secrets.source_url,
         "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
         "CodeBucket": config.airflow.code_bucket,
+        "Airflow": _yes(Environment(config).runs_airflow),
     }
 
 

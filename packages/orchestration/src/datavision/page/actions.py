@@ -69,7 +69,7 @@ def planned(config: Config) -> dict[str, Any]:
     return {
         "released": found.previous.version if found.previous else None,
         "version": found.version,
-        "pipelines": list(found.pipelines),
+        "pipelines": list(found.names),
         "modules": {module.module: _fate(found, module.module) for module in found.modules},
     }
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from datavision.config import Config
-from datavision.pins import Pin
+from datavision.images.source import FOLDERS
+from datavision.pins import AIRFLOW, Pin
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import PinnedVersion, find_version, history
-from datavision.release.pins.places import repository, require_pipeline
+from datavision.release.pins.places import repository, require_pinned
 from datavision.state import project_root
 
 _MODEL = re.compile(r"(?:models|snapshots)/(?:.+/)?(\w+)\.sql$")
@@ -42,7 +43,7 @@ def diff(config: Config, pipeline: str, before: str, after: str) -> Diff:
         ReleaseError: This clone lacks the commit of one of them.
     """
     project = project_root()
-    require_pipeline(project, pipeline)
+    require_pinned(config, project, pipeline)
     entries = history(repository(config), config.env, pipeline)
     return compare(PinRepository.of_project(project), entries, pipeline, before, after)
 
@@ -113,7 +114,8 @@ def _commit(repo: PinRepository, commit: str, version: str) -> str:
 
 
 def _commits(repo: PinRepository, start: str, end: str, module: str) -> list[str]:
-    paths = [f"packages/{module}", "packages/runtime", "packages/lakehouse"]
+    folder = FOLDERS.get(module, module)
+    paths = [f"packages/{folder}", "packages/runtime", *([] if module == AIRFLOW else ["packages/lakehouse"])]
     commits = repo.log("--no-merges", f"{start}..{end}", "--", *paths)
     return [f"{commit.id[:9]} {commit.message.splitlines()[0]}" for commit in commits]
 

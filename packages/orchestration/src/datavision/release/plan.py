@@ -1,19 +1,21 @@
 """What a release would do: worked out first, changing nothing."""
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from datavision.config import Config
+from datavision.environment import Environment
 from datavision.images.builders import Builder
 from datavision.images.recipe import source_tag
 from datavision.images.registry import RegisteredImage, Registry
 from datavision.images.source import ModuleSource, read_source
-from datavision.pins import Pin, PinnedImage, parse_pin
+from datavision.pins import AIRFLOW, Pin, PinnedImage, parse_pin
 from datavision.release import versions
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins, last_release
-from datavision.release.pins.places import TAG_PREFIX, path_in_repository, pipelines
+from datavision.release.pins.places import TAG_PREFIX, path_in_repository, pinned_names
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Plan:
     """What the newest release of this environment pinned."""
     pins: Mapping[str, Pin]
     """What is pinned now, by pipeline."""
-    pipelines: tuple[str, ...]
+    names: tuple[str, ...]
+    """What will be pinned: the pipelines, and Airflow itself where CloudFormation makes it."""
     modules: tuple[ModulePlan, ...]
 
     @property
@@ -63,15 +66,16 @@ def make_plan(config: Config, project: Path, repo: PinRepository, builder: Build
         UserError: A module, a repository or a pin is not as it must be.
     """
     registry = Registry(config)
-    modules = tuple(_module(config, project, registry, builder, name) for name in config.modules)
+    built = [*config.modules, *([AIRFLOW] if Environment(config).runs_airflow else [])]
+    modules = tuple(_module(config, project, registry, builder, name) for name in built)
     released = versions.latest(tag.removeprefix(TAG_PREFIX) for tag in repo.tags())
-    names = tuple(pipelines(project))
+    names = tuple(pinned_names(config, project))
     return Plan(
         env=config.env,
         version=versions.next_version(released, bump, lambda version: _taken(registry, modules, version)),
         previous=_previous(repo, config.env, names),
         pins=current_pins(repo, config.env, list(names)),
-        pipelines=names,
+        names=names,
         modules=modules,
     )
 
@@ -99,4 +103,8 @@ def _previous(repo: PinRepository, env: str, names: tuple[str, ...]) -> Pin | No
     commit = last_release(repo, env)
     texts = [repo.read(commit, path_in_repository(env, name)) for name in names] if commit else []
     pins = [parse_pin(text, f"{commit}: pin of {env}") for text in texts if text]
-    return max(pins, key=lambda pin: versions.parse(pin.version) or versions.NONE, default=None)
+    newest = max(pins, key=lambda pin: versions.parse(pin.version) or versions.NONE, default=None)
+    if newest is None:
+        return None
+    images = [pin.images for pin in pins if pin.version == newest.version]
+    return newest.model_copy(update={"images": dict(ChainMap(*map(dict, images)))})

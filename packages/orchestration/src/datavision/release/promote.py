@@ -13,14 +13,15 @@ from datavision.fargate.launching.release_record import ReleaseRecord, write_rec
 from datavision.images.builders import Builder, open_builder
 from datavision.images.errors import ImageError
 from datavision.images.registry import Registry
-from datavision.pins import Pin, PinnedImage
+from datavision.infra import move_airflow
+from datavision.pins import AIRFLOW, Pin, PinnedImage
 from datavision.release.errors import ReleaseError
 from datavision.release.gates.canary import run_canary
 from datavision.release.gates.scan import check_scan
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins
 from datavision.release.pins.lock import locked
-from datavision.release.pins.places import pipelines, repository
+from datavision.release.pins.places import pinned_names, repository
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout
 from datavision.release.release import refuse_dirty_tree
 from datavision.release.rollback import replace_images, require_image
@@ -43,7 +44,7 @@ class Promotion:
 
 
 def promote(source: Config, target: Config, *, report: Report = lambda _: None) -> Promotion:
-    """Give every pipeline of `target` the digests that it has in `source`; nothing is built.
+    """Give every pipeline of `target`, and its Airflow, the digests that it has in `source`; nothing is built.
 
     Images are first copied if the registries differ, scanned, registered, and tried by a canary in `target`.
 
@@ -58,7 +59,7 @@ def promote(source: Config, target: Config, *, report: Report = lambda _: None) 
     repo = repository(target)
     finish_checkout(repo)
     refuse_dirty_tree(repo)
-    names = pipelines(project)
+    names = [name for name in pinned_names(target, project) if name in pinned_names(source, project)]
     wanted = current_pins(repo, source.env, names)
     if missing := [name for name in names if name not in wanted]:
         raise ReleaseError(
@@ -75,7 +76,10 @@ def promote(source: Config, target: Config, *, report: Report = lambda _: None) 
                 for module, image in pin.images.items()
             }
             known |= {image.digest for image in ready[name].values()}
-        return _pin(source, target, repo, wanted, ready, present)
+        done = _pin(source, target, repo, wanted, ready, present)
+    if AIRFLOW in names:
+        move_airflow(target, report=report)
+    return done
 
 
 def _prepare(
@@ -84,10 +88,11 @@ def _prepare(
     if image.digest not in known:
         copy_image(source, target, image, report)
     require_image(target, builder, image.tag, image)
-    name = TaskDefinitions(target).ensure(module, image.repository, image.digest)
+    own = module == AIRFLOW
+    name = "" if own else TaskDefinitions(target).ensure(module, image.repository, image.digest)
     if image.digest not in known:
         check_scan(target, image.repository, image.digest)
-        if target.images.canary:
+        if target.images.canary and not own:
             report(f"canary: {module} doctor on {name}")
             run_canary(target, module, name, image.digest)
     return image.model_copy(update={"task_definition": name})

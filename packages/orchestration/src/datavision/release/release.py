@@ -16,7 +16,8 @@ from datavision.images.builders import Builder, EngineChoice, open_builder
 from datavision.images.registry import Registry
 from datavision.images.source import tracked_files
 from datavision.images.stamp import working_tree_stamp
-from datavision.pins import Pin, PinnedImage
+from datavision.infra import move_airflow
+from datavision.pins import AIRFLOW, Pin, PinnedImage, images_of
 from datavision.release import versions
 from datavision.release.changelog import with_release
 from datavision.release.errors import DirtyTreeError
@@ -80,6 +81,8 @@ def release(
 ) -> Release:
     """Release the working tree to an environment: build, push, scan, register, canary, pin; then prune if configured.
 
+    Where Airflow is CloudFormation's its image is among them, and its services are moved to it last of all.
+
     A release that died halfway is finished by running it again. If nothing changed, nothing is written. `in_flight`
     returns what runs in flight may still launch, which pruning must keep. The pins name `who`, by default git's user.
 
@@ -94,6 +97,8 @@ def release(
         refuse_dirty_tree(work.repo)
     with locked(config, "A release"):
         done = _release(work, bump)
+    if Environment(config).runs_airflow:
+        move_airflow(config, report=report)
     if config.images.prune_after_release:
         tidy_up(work, in_flight)
     return done
@@ -174,8 +179,8 @@ def register(work: _Work, built: Plan) -> dict[str, PinnedImage]:
         previous = built.previous_images.get(module.module)
         tags = [tag for tag in module.image.tags if versions.parse(tag)]
         unchanged = previous is not None and previous.digest == module.image.digest
-        name = definitions.ensure(module.module, module.repository, module.image.digest)
-        if previous is None or previous.task_definition != name:
+        name = _definition(definitions, module.module, module.repository, module.image.digest)
+        if name and (previous is None or previous.task_definition != name):
             work.report(f"task definition {name}")
         images[module.module] = PinnedImage(
             repository=module.repository,
@@ -186,8 +191,14 @@ def register(work: _Work, built: Plan) -> dict[str, PinnedImage]:
     return images
 
 
+def _definition(definitions: TaskDefinitions, module: str, repository: str, digest: str) -> str:
+    """Return the task definition that runs an image; none for Airflow's, whose stack has them."""
+    return "" if module == AIRFLOW else definitions.ensure(module, repository, digest)
+
+
 def canary(work: _Work, fresh: list[ModulePlan], images: Mapping[str, PinnedImage]) -> None:
-    """Run each new image's doctor as a real task."""
+    """Run each new image's doctor as a real task; Airflow's has ECS's circuit breaker instead."""
+    fresh = [module for module in fresh if module.module != AIRFLOW]
     if not work.config.images.canary:
         return
 
@@ -207,7 +218,7 @@ def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple
     """
     changed = built.previous is None or dict(images) != dict(built.previous.images)
     version = built.version if changed or built.previous is None else built.previous.version
-    names = list(built.pipelines) if changed else unpinned(images, built.pins, list(built.pipelines))
+    names = list(built.names) if changed else unpinned(images, built.pins, list(built.names))
     registry = Registry(work.config)
     for image in images.values():
         if changed and image.tag == version:  # someone moved an older tag: that is drift, not part of this release
@@ -217,7 +228,7 @@ def pin(work: _Work, built: Plan, images: Mapping[str, PinnedImage], made: tuple
     write_record(Cloud.of(work.config), work.config, record)
     change = PinChange(
         env=work.config.env,
-        pins=dict.fromkeys(names, _pin(work, version, source, images)),
+        pins={name: _pin(work, version, source, images_of(name, images)) for name in names},
         title=f"Release {version} to {work.config.env}" if names else "DAGs of the working tree",
         action="release" if names else None,
         release=version,

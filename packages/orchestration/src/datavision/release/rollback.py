@@ -1,4 +1,4 @@
-"""Takes one pipeline back to an earlier release, or forward again."""
+"""Takes one pipeline, or Airflow itself, back to an earlier release, or forward again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datavision.config import Config
 from datavision.images.builders import Builder, open_builder
 from datavision.images.registry import Registry
-from datavision.pins import Pin, PinnedImage
+from datavision.infra import move_airflow
+from datavision.pins import AIRFLOW, Pin, PinnedImage
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins, find_version, history
 from datavision.release.pins.lock import locked
-from datavision.release.pins.places import repository, require_pipeline
+from datavision.release.pins.places import repository, require_pinned
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now
 from datavision.state import project_root, state_dir
 from datavision.task_definitions import TaskDefinitions
@@ -41,20 +42,36 @@ def rollback(
 ) -> Rollback:
     """Pin `pipeline` to `version`, which it had before; no other pipeline and no run in flight changes.
 
-    The pin names `who`, by default git's user.
+    The pin names `who`, by default git's user. Airflow's services are moved to the image of its pin.
 
     Raises:
+        InfraError: Airflow's services did not stay up with that image.
         UnknownRelease: The pipeline never had that version.
         ReleaseError: An image of that version is gone.
         LockedError: A release, promotion or another rollback is under way.
     """
     project = project_root()
-    require_pipeline(project, pipeline)
+    require_pinned(config, project, pipeline)
     repo = repository(config)
     finish_checkout(repo)
+    done = _rollback(config, repo, pipeline, version, reason, who, report)
+    if pipeline == AIRFLOW:
+        move_airflow(config, report=report)
+    return done
+
+
+def _rollback(
+    config: Config,
+    repo: PinRepository,
+    pipeline: str,
+    version: str,
+    reason: str,
+    who: str | None,
+    report: Callable[[str], None],
+) -> Rollback:
     with locked(config, f"A rollback of {pipeline}"):
         target = find_version(history(repo, config.env, pipeline), pipeline, version)
-        builder = open_builder(config, project, state_dir())
+        builder = open_builder(config, project_root(), state_dir())
         for module, image in target.images.items():
             report(f"{module}: {image.repository}@{image.digest[:19]}")
             require_image(config, builder, target.version, image)
@@ -95,7 +112,7 @@ def _runnable(
     definitions = TaskDefinitions(config)
     images, registered = {}, []
     for module, image in target.images.items():
-        if definitions.runs(image.task_definition, image.digest):
+        if module == AIRFLOW or definitions.runs(image.task_definition, image.digest):
             images[module] = image
             continue
         name = definitions.ensure(module, image.repository, image.digest)

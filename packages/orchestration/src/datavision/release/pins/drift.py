@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from datavision.config import Config
 from datavision.images.registry import RegisteredImage, Registry
-from datavision.pins import Pin, PinnedImage
+from datavision.infra import airflow_drift
+from datavision.pins import AIRFLOW, Pin, PinnedImage
 from datavision.release.pins import trailers
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins, history
@@ -26,9 +27,9 @@ class PinState:
     drift: tuple[str, ...]
 
 
-def pin_states(config: Config, repo: PinRepository, pipelines: list[str]) -> list[PinState]:
-    """Return the state of every pipeline's pin in `config`'s environment."""
-    return [_state(config, repo, name) for name in pipelines]
+def pin_states(config: Config, repo: PinRepository, names: list[str]) -> list[PinState]:
+    """Return the state of every pin in `config`'s environment: the pipelines', and Airflow's."""
+    return [_state(config, repo, name) for name in names]
 
 
 def _state(config: Config, repo: PinRepository, pipeline: str) -> PinState:
@@ -53,6 +54,8 @@ def _state(config: Config, repo: PinRepository, pipeline: str) -> PinState:
     for module, image in newest.pin.images.items():
         drift += check_image(config, module, image)
         drift += used_otherwise(module, newest.pin, used.get(module))
+    if pipeline == AIRFLOW:
+        drift += airflow_drift(config)
     return PinState(config.env, pipeline, newest.pin, newest.pin.pinned_at, newest.commit, tuple(drift))
 
 
@@ -71,7 +74,7 @@ def check_image(config: Config, module: str, image: PinnedImage) -> list[str]:
         image,
         by_digest=registry.find(image.repository, digest=image.digest),
         by_tag=registry.find(image.repository, tag=image.tag),
-        definition=TaskDefinitions(config).describe(image.task_definition),
+        definition=TaskDefinitions(config).describe(image.task_definition) if image.task_definition else None,
     )
 
 
@@ -98,6 +101,8 @@ def compare(
         problems.append(f"{module}: tag {image.tag} is gone from the registry")
     elif by_tag.digest != image.digest:
         problems.append(f"{module}: tag {image.tag} was moved to {by_tag.digest[:19]}")
+    if not image.task_definition:
+        return problems
     if definition is None:
         problems.append(f"{module}: task definition {image.task_definition} does not exist")
     elif definition["status"] != "ACTIVE":

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from datavision.config import Config
 from datavision.environment import Environment
-from datavision.pins import pin_path
+from datavision.pins import AIRFLOW, pin_path
 from datavision.release.errors import ReleaseError
 from datavision.release.pins.git import PinRepository
 from datavision.state import project_root, state_dir
@@ -42,12 +42,21 @@ def pipelines(project: Path) -> list[str]:
     return found
 
 
-def require_pipeline(project: Path, pipeline: str) -> None:
-    """Check that there is such a pipeline.
+def pinned_names(config: Config, project: Path) -> list[str]:
+    """Return what is pinned in an environment: the pipelines, and Airflow itself where CloudFormation makes it.
+
+    Raises:
+        ReleaseError: There are no pipelines.
+    """
+    return [*pipelines(project), *([AIRFLOW] if Environment(config).runs_airflow else [])]
+
+
+def require_pinned(config: Config, project: Path, name: str) -> None:
+    """Check that there is such a pipeline, or that the name is Airflow's where it is pinned.
 
     Raises:
         ReleaseError: There is none.
     """
-    known = pipelines(project)
-    if pipeline not in known:
-        raise ReleaseError(f"There is no pipeline {pipeline!r}. Use one of: {', '.join(known)}.")
+    known = pinned_names(config, project)
+    if name not in known:
+        raise ReleaseError(f"There is no pipeline {name!r}. Use one of: {', '.join(known)}.")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from datavision.pins import Pin, PinnedImage, render_pin
+from datavision.pins import Pin, PinnedImage, images_of, render_pin
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.places import path_in_repository
 from datavision.release.pins.trailers import Action, Statement, compose
@@ -64,7 +64,7 @@ def finish_checkout(repo: PinRepository) -> None:
 
 def unpinned(images: Mapping[str, PinnedImage], pins: Mapping[str, Pin], names: list[str]) -> list[str]:
     """Return the pipelines without a pin that names every module of `images`."""
-    return [name for name in names if name not in pins or set(images) - set(pins[name].images)]
+    return [name for name in names if name not in pins or set(images_of(name, images)) - set(pins[name].images)]
 
 
 def now() -> str:

@@ -11,10 +11,11 @@ from croniter import croniter
 
 from datavision.aws import checked_client
 from datavision.config import ENVIRONMENTS, Config
-from datavision.environment import runs_here
+from datavision.environment import Environment, runs_here
 from datavision.fargate.edge.ecs_tasks import described
 from datavision.images.builders import open_builder
 from datavision.images.registry import RegisteredImage, Registry
+from datavision.pins import AIRFLOW
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import history
 from datavision.release.pins.lock import locked
@@ -85,7 +86,8 @@ def prune(
             list(_periods(project)), in_use, window, lambda name, after: next_run(crons, name, after), moment
         )
         registry = Registry(config)
-        images = [image for module in config.modules for image in registry.images(config.repository(module))]
+        built = [*config.modules, *([AIRFLOW] if Environment(config).runs_airflow else [])]
+        images = [image for module in built for image in registry.images(config.repository(module))]
         free = removable(images, reasons, moment, timedelta(hours=config.images.keep_unpinned_hours))
         freed = _delete(config, project, registry, free) if delete else 0
         kept = {i.digest: reasons[i.digest] for i in images if i.digest in reasons}
@@ -134,7 +136,7 @@ def next_run(crons: Mapping[str, str], pipeline: str, after: datetime) -> dateti
 
 def _periods(project: Path) -> Iterator[PinPeriod]:
     for env, repo in _repositories(project):
-        for pipeline in pipelines(project):
+        for pipeline in [*pipelines(project), AIRFLOW]:
             for entry in history(repo, env, pipeline):
                 digests = frozenset(image.digest for image in entry.pin.images.values())
                 yield PinPeriod(env, pipeline, entry.pin.version, datetime.fromisoformat(entry.pin.pinned_at), digests)
