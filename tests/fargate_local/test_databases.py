@@ -1,14 +1,20 @@
 """RDS for PostgreSQL: behind each instance a PostgreSQL that runs, with the user, password and data that RDS says."""
 
+import asyncio
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import boto3
 import psutil
 import psycopg
@@ -53,7 +59,7 @@ class Rds:
             time.sleep(0.02)
         return seen
 
-    def connect(self, password: str, database: str = "postgres", user: str = "boss") -> Any:
+    def connect(self, password: str, database: str = "postgres", user: str = "boss", **options: Any) -> Any:
         endpoint = self.described()["Endpoint"]
         return psycopg.connect(
             host=endpoint["Address"],
@@ -62,6 +68,7 @@ class Rds:
             password=password,
             dbname=database,
             connect_timeout=10,
+            **options,
         )
 
     def secret(self) -> dict[str, str]:
@@ -168,6 +175,85 @@ def test_the_managed_secret_opens_the_database_and_a_rotation_really_changes_the
     rds.api.delete_db_instance(DBInstanceIdentifier="managed", SkipFinalSnapshot=True)
 
 
+@pytest.fixture(scope="module")
+def bundle(cloud: FargateLocal, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What AWS has at truststore.pki.rds.amazonaws.com, downloaded without a key as there."""
+    file = tmp_path_factory.mktemp("rds") / "global-bundle.pem"
+    file.write_bytes(bundle_of(cloud))
+    return str(file)
+
+
+def bundle_of(cloud: FargateLocal) -> bytes:
+    with urllib.request.urlopen(cloud.environment["FARGATE_LOCAL_RDS_BUNDLE"]) as answer:
+        body: bytes = answer.read()
+        return body
+
+
+@pytest.mark.parametrize("negotiation", ["postgres", "direct"])
+def test_tls_is_verified_in_full_with_the_bundle(rds: Rds, bundle: str, negotiation: str) -> None:
+    checked = {"sslmode": "verify-full", "sslnegotiation": negotiation}
+    with rds.connect(PASSWORD, **checked, sslrootcert=bundle) as connection:
+        assert connection.pgconn.ssl_in_use
+        assert connection.execute("SELECT repeat('x', 1000000)").fetchone() == ("x" * 1_000_000,)
+    with pytest.raises(psycopg.OperationalError, match="certificate verify failed"):
+        rds.connect(PASSWORD, **checked, sslrootcert="system")
+
+
+def test_an_asynchronous_client_verifies_it_too(rds: Rds, bundle: str) -> None:
+    endpoint = rds.described()["Endpoint"]
+
+    async def ask() -> Any:
+        context = ssl.create_default_context(cafile=bundle)
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        connection = await asyncpg.connect(
+            host=endpoint["Address"], port=endpoint["Port"], user="boss", password=PASSWORD, database="postgres",
+            ssl=context,
+        )  # fmt: skip
+        try:
+            return await connection.fetchval("SELECT 7")
+        finally:
+            await connection.close()
+
+    assert asyncio.run(ask()) == 7
+
+
+def test_a_query_is_cancelled_through_tls(rds: Rds) -> None:
+    with rds.connect(PASSWORD, sslmode="require") as connection:
+        threading.Timer(0.2, connection.cancel_safe).start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(60)")
+
+
+def test_clients_without_tls_are_refused_unless_the_parameter_group_lets_them_in(rds: Rds) -> None:
+    # RDS user guide, "Requiring an SSL connection to a PostgreSQL DB instance": rds.force_ssl is 1 from version 15 on.
+    refused = r'FATAL:  no pg_hba.conf entry for host "127.0.0.1", user "boss", database "tienda", no encryption'
+    with pytest.raises(psycopg.OperationalError, match=refused):
+        rds.connect(PASSWORD, "tienda", sslmode="disable")
+    rds.api.create_db_parameter_group(
+        DBParameterGroupName="plain", DBParameterGroupFamily="postgres18", Description="d"
+    )
+    for forced, refused in (("0", ""), ("1", "no encryption")):
+        parameter = {"ParameterName": "rds.force_ssl", "ParameterValue": forced, "ApplyMethod": "immediate"}
+        rds.api.modify_db_parameter_group(DBParameterGroupName="plain", Parameters=[parameter])
+        rds.api.modify_db_instance(DBInstanceIdentifier="one", DBParameterGroupName="plain", ApplyImmediately=True)
+        rds.until()
+        if not refused:
+            rds.connect(PASSWORD, sslmode="disable").close()
+            continue
+        with pytest.raises(psycopg.OperationalError, match=refused):
+            rds.connect(PASSWORD, sslmode="disable")
+
+
+def test_what_is_no_client_is_let_go_and_holds_up_nobody(rds: Rds) -> None:
+    endpoint = rds.described()["Endpoint"]
+    address = endpoint["Address"], endpoint["Port"]
+    with socket.create_connection(address, 10) as silent, socket.create_connection(address, 10) as odd:
+        odd.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert odd.recv(100) == b""
+        silent.sendall(b"\0")
+        rds.connect(PASSWORD).close()
+
+
 @pytest.mark.slow
 def test_state_data_port_and_password_outlive_a_killed_server_and_no_process_does(tmp_path: Path) -> None:
     with FargateLocal(state_dir=tmp_path) as cloud:
@@ -178,7 +264,7 @@ def test_state_data_port_and_password_outlive_a_killed_server_and_no_process_doe
             connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
         rds.secrets.rotate_secret(SecretId=rds.described()["MasterUserSecret"]["SecretArn"])
         rds.until()
-        before = rds.described()["Endpoint"], rds.secret()
+        before = rds.described()["Endpoint"], rds.secret(), bundle_of(cloud)
         assert processes_of(tmp_path)
         os.kill(cloud.pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
@@ -188,7 +274,7 @@ def test_state_data_port_and_password_outlive_a_killed_server_and_no_process_doe
     with FargateLocal(state_dir=tmp_path) as cloud:
         rds = Rds(cloud)
         rds.until()
-        assert (rds.described()["Endpoint"], rds.secret()) == before
+        assert (rds.described()["Endpoint"], rds.secret(), bundle_of(cloud)) == before
         with rds.connect(rds.secret()["password"], "tienda") as connection:
             assert connection.execute("SELECT n FROM kept").fetchone() == (7,)
         rds.api.delete_db_instance(DBInstanceIdentifier="one", SkipFinalSnapshot=True)
@@ -264,10 +350,11 @@ WITHOUT = """
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.databases import programs, takeover
+from fargate_local.databases.authority import Authority
 from fargate_local.databases.keeper import Keeper
 
 programs.NEEDED = ("no_such_module_anywhere",)
-keeper = Keeper(None)
+keeper = Keeper(None, Authority(None))
 gate = MotoGate(None, [takeover.extension(keeper)])
 keeper.begin(gate)
 try:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
 from datavision import infra
 from datavision.config import Config, load
+from datavision.infra.bootstrap import run_bootstrap
 from fargate_local import FargateLocal, ImageStore
 
 pytestmark = pytest.mark.slow
@@ -59,6 +61,23 @@ class Dev:
             repositoryName=f"datavision/{module}", imageTag="1", imageManifest=image.manifest, imageDigest=image.digest
         )
         return f"123456789012.dkr.ecr.us-east-1.amazonaws.com/datavision/{module}:1"
+
+    def push_with_this_python(self, module: str, folder: Path, repository: Path) -> str:
+        """An image whose `python` is this one; returns its name with the digest."""
+        program = folder / "app" / ".venv" / "bin" / "python"
+        program.parent.mkdir(parents=True)
+        variables = {
+            "DATAVISION_CONFIG_DIR": f"{repository}/config",
+            "DATAVISION_AWS__ACCOUNT_ID": self.config.aws.account_id,
+        }
+        exports = "".join(f"export {name}={value}\n" for name, value in variables.items())
+        program.write_text(f'#!/bin/sh\n{exports}exec {sys.executable} "$@"\n')
+        program.chmod(0o755)
+        image = self.store.commit(folder, {})
+        self.client("ecr").put_image(
+            repositoryName=f"datavision/{module}", imageTag="2", imageManifest=image.manifest, imageDigest=image.digest
+        )
+        return f"123456789012.dkr.ecr.us-east-1.amazonaws.com/datavision/{module}@{image.digest}"
 
     def define(self, name: str, image: str, execution: str, task: str, secrets: dict[str, str], command: str) -> str:
         """Register a definition as a release does; returns its ARN."""
@@ -288,6 +307,25 @@ def test_bootstrap_writes_the_urls(dev: Dev) -> None:
         manager.get_secret_value(SecretId=f"datavision/dev/{name}")
         manager.put_secret_value(SecretId=f"datavision/dev/{name}", SecretString="postgresql://")
     assert unused(dev, "datavision-dev-bootstrap") == []
+
+
+def test_bootstrap_reaches_the_database_that_deploy_made_with_tls_and_its_urls_open_it(
+    dev: Dev, tmp_path: Path, repository: Path
+) -> None:
+    image = dev.push_with_this_python("airflow", tmp_path / "airflow", repository)
+    config = dev.config.model_copy(update={"airflow": dev.config.airflow.model_copy(update={"image": image})})
+    infra.deploy(config)
+    told: list[str] = []
+    run_bootstrap(config, rotate=False, report=told.append)
+    assert told == ["lakehouse: made, URL written", "airflow: made, URL written"]
+    manager = dev.client("secretsmanager")
+    url = manager.get_secret_value(SecretId="datavision/dev/lakehouse-catalog-url")["SecretString"]
+    assert url.endswith("/lakehouse?sslmode=require")
+    with psycopg.connect(url) as connection:
+        assert connection.pgconn.ssl_in_use
+        assert connection.execute("SELECT current_user").fetchone() == ("lakehouse",)
+    run_bootstrap(config, rotate=False, report=told.append)
+    assert told[2:] == ["lakehouse: was there, URL unchanged", "airflow: was there, URL unchanged"]
 
 
 def bucket(name: str) -> str:

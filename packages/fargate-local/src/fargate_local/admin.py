@@ -1,4 +1,4 @@
-"""The admin endpoint under ``/_fargate/``: health, faults, load balancers, used permissions, codes for the page."""
+"""The admin endpoint under ``/_fargate/``: health, faults, load balancers, used permissions, codes, RDS's bundle."""
 
 import json
 from collections.abc import Callable
@@ -13,8 +13,10 @@ NOT_STRICT = "this server evaluates no permissions: start it with `fargate-local
 class Admin:
     """``GET health, balancers, iam/used, stats``; ``GET, POST, DELETE faults``, ``DELETE faults/<id>``; ``POST codes``.
 
+    ``GET rds/global-bundle.pem`` is what certificates of databases are verified with.
+
     ``balancers`` reports where listeners are; ``used`` what a strict server's roles did; ``new_code`` returns what lets
-    a browser in, None where nothing has to; ``usage`` what running containers use.
+    a browser in, None where nothing has to; ``usage`` what running containers use; ``bundle`` RDS's authority.
     """
 
     def __init__(
@@ -24,12 +26,14 @@ class Admin:
         used: Callable[[], list[dict[str, Any]]] | None,
         new_code: Callable[[], str | None],
         usage: Callable[[], list[dict[str, Any]]],
+        bundle: Callable[[], bytes],
     ) -> None:
         self._rules = rules
         self._balancers = balancers
         self._used = used
         self._new_code = new_code
         self._usage = usage
+        self._bundle = bundle
 
     def answer(self, request: CloudRequest) -> CloudResponse:
         """Answer one request."""
@@ -58,6 +62,8 @@ class Admin:
                 return reply(200, {"containers": self._usage()})
             case "balancers":
                 return reply(200, {"listeners": self._balancers()})
+            case "rds/global-bundle.pem":
+                return pem(self._bundle())
             case "iam/used":
                 return reply(200, {"roles": self._used()}) if self._used else reply(404, {"message": NOT_STRICT})
         return nothing("GET", f"/_fargate/{path}")
@@ -71,6 +77,12 @@ class Admin:
         except ValueError as error:
             return reply(400, {"message": f"the body must be a rule or a list of rules in JSON: {error}"})
         return reply(200, {"ids": [self._rules.add(rule) for rule in rules]})
+
+
+def pem(body: bytes) -> CloudResponse:
+    """Return a response with certificates."""
+    headers = [("Content-Type", "application/x-pem-file"), ("Content-Length", str(len(body)))]
+    return CloudResponse("200 OK", headers, [body])
 
 
 def nothing(method: str, path: str) -> CloudResponse:

