@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from fargate_local import private_zones
 from fargate_local.balancing.balancers import Balancers, Listen, Registered
 from fargate_local.balancing.health import Health
 from fargate_local.balancing.snapshot import Target
@@ -39,9 +40,16 @@ class ServiceLinks:
     threads: ThreadPoolExecutor
 
     def answer(self, listen: Listen, task: TaskPlan, name: str, kind: str) -> Answer | None:
-        """Return the records of a name as a task sees them: of Cloud Map, or of a load balancer of its VPC."""
-        if not name.endswith(BALANCERS):
-            return self.names.answer(task, name, kind)
+        """Return the records of a name as a task sees them: of a load balancer, Cloud Map or Route 53, in its VPC."""
+
+        def elsewhere(target: str, wanted: str) -> Answer | None:
+            if target.endswith(BALANCERS):
+                return self._of_balancer(listen, task, target, wanted)
+            return self.names.answer(task, target, wanted)
+
+        return elsewhere(name, kind) or private_zones.answer(task.vpc, name, kind, elsewhere)
+
+    def _of_balancer(self, listen: Listen, task: TaskPlan, name: str, kind: str) -> Answer:
         try:
             address = self.balancers.found_in(name, task.vpc, listen)
         except RuntimeError as error:
