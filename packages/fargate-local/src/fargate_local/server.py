@@ -132,7 +132,8 @@ class Server:
             self.key.write(state / KEY_FILE)
         stacks = Stacks()
         authority = Authority(state / "rds-ca.pem" if state else None)
-        self._databases = Keeper(state / "databases" if state else None, authority)
+        networks = make_networks(settings, int(self.address.rpartition(":")[2]))
+        self._databases = Keeper(state / "databases" if state else None, authority, networks)
         target_health, notices = TargetHealth(), Notices()
         extensions = [
             account.extend,
@@ -162,11 +163,10 @@ class Server:
         news = News()
         services = Services(catalog, self._service_records, clock, news.service_changed)
 
-        networks = make_networks(settings, int(self.address.rpartition(":")[2]))
         ports = TaskPorts(own_networks=networks is not None)
         dial: Dial = networks.dial if networks else no_other_network
         self._balancers = Balancers(self._gate, target_health, dial, settings.elb_times, news.service_changed)
-        addresses = Addresses()
+        addresses = Addresses(self._databases.addresses)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="names")
         links = ServiceLinks(self._balancers, ports, CloudMap(self._gate), self._threads)
         if networks:

@@ -15,6 +15,8 @@ from fargate_local.strict import account
 
 HTTPS: Final = 443
 ANYWHERE: Final = "0.0.0.0/0"
+ENDPOINT_NAMES: Final = {"ecr": "ecr.api"}
+"""Services whose endpoint has another name than the one that calls are signed with."""
 ADDRESS_OUTSIDE: Final = "52.46.128.1"
 """Stands in messages, and in the judgement of rules, for the public address of a service of AWS."""
 
