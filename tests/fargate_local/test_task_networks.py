@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import psycopg
 import pytest
+from botocore.config import Config
 from tests.support.cloud import Ecs
 from tests.support.podman import PodmanCloud, needs_podman
 from tests.support.podman import podman_container as container
@@ -119,7 +120,6 @@ def test_a_server_removes_what_one_that_was_killed_left_behind(podman_cloud: Pod
         assert subprocess.run(["iptables", "-C", *rule], capture_output=True, check=False).returncode != 0
 
 
-# Strict: the subnet's ways out are those of the VPC, and groups guard the tasks.
 def database(ecs: Ecs, name: str, **settings: Any) -> tuple[str, int]:
     """Where a PostgreSQL with the password `correct-horse` is, once it runs."""
     rds = ecs.client("rds")
@@ -157,6 +157,7 @@ def test_a_database_is_at_its_address_in_the_vpc_and_at_its_own_port(ecs: Ecs, t
     assert said(ecs, ask_for_tls(host, port))[0].startswith("no")
 
 
+# Strict: the subnet's ways out are those of the VPC, and groups guard the tasks.
 
 
 def document(statement: dict[str, Any]) -> str:

@@ -154,7 +154,13 @@ class Server:
         endpoints = TaskEndpoints(self._records, task_keys, measures=settings.runtime == "process")
         authorizer = launches = None
         if settings.strict:
-            authorizer = Authorizer(self.key.access_key_id, endpoints.caller, self._records)
+            behind = networks.task_behind if networks else None
+            authorizer = Authorizer(
+                self.key.access_key_id,
+                endpoints.caller,
+                self._records,
+                lambda port, key: behind(port) if behind else endpoints.plan_of(key),
+            )
             launches = Launches(authorizer, self._records, Network(), settings.vcpus)
         rules = FaultRules(settings.rules, settings.fault_seed)
 

@@ -49,6 +49,7 @@ class Connected:
     task: TaskPlan
     namespace: str
     vpc: VpcNetwork
+    ports: set[int] = field(default_factory=set)
     parts: list[Doorway | Resolver] = field(default_factory=list)
 
 
@@ -96,6 +97,7 @@ class TaskNetworks:
             listening(name, socket.SOCK_STREAM, (LOOPBACK, around.server[1])),
             around.server,
             (lambda service: reach(task, service)) if reach else None,
+            connected.ports,
         )
         self._thread.wait_for(doorway.start())
         connected.parts.append(doorway)
@@ -108,9 +110,6 @@ class TaskNetworks:
         if key not in self._vpcs:
             self._vpcs[key] = VpcNetwork(self._mark, vpc, self._free_link(), self._around.firewall)
         return self._vpcs[key]
-
-    def _free_link(self) -> str:
-        """Return the first address of a /30 that this machine does not use.
 
     def admit(self, guest: Guest) -> None:
         """Have a guest's address lead to this server; again with other groups, if these have changed.
@@ -138,6 +137,9 @@ class TaskNetworks:
             if known:
                 known.dismiss(guest.address)
 
+    def _free_link(self) -> str:
+        """Return the first address of a /30 that this machine does not use.
+
         Raises:
             NetworkError: All are in use.
         """
@@ -149,6 +151,10 @@ class TaskNetworks:
                 return link
         message = "no free network below 169.254.64.0 on this machine"
         raise NetworkError(message)
+
+    def task_behind(self, port: int) -> TaskPlan | None:
+        """Return the task whose connection to the server comes from this port."""
+        return next((each.task for each in list(self._tasks.values()) if port in each.ports), None)
 
     def dial(self, vpc: str, address: str) -> socket.socket | None:
         """Return an unconnected socket in the network of a VPC; None for an address that is no task's of it."""
