@@ -1,6 +1,7 @@
 """The podman runtime: the real image by digest from a real registry."""
 
 import json
+import resource
 from collections.abc import Iterator
 
 import pytest
@@ -37,17 +38,70 @@ def test_environment_of_image_and_task_meet_and_the_cloud_is_reached(ecs: Ecs) -
     assert ecs.logs(task["taskArn"]) == [f"red two words {ecs.cloud.url} /bin:/own"]
 
 
-def test_a_read_only_root_leaves_tmp_writable(ecs: Ecs) -> None:
-    script = "echo x > /tmp/file && echo tmp; echo x > /file || echo refused"
-    task = ecs.finish(ecs.define(container(script, readonlyRootFilesystem=True)))
-    lines = ecs.logs(task["taskArn"])
-    assert "tmp" in lines
-    assert "refused" in lines
+def said(ecs: Ecs, definition: str) -> list[str]:
+    return ecs.logs(ecs.finish(definition)["taskArn"])
 
 
-def test_the_tasks_user_runs_it(ecs: Ecs) -> None:
-    task = ecs.finish(ecs.define(container("id -u", user="1234")))
-    assert ecs.logs(task["taskArn"]) == ["1234"]
+def test_a_read_only_root_is_read_only_everywhere_but_in_volumes(ecs: Ecs) -> None:
+    # API reference, ContainerDefinition, readonlyRootFilesystem; on Fargate it may have no tmpfs (LinuxParameters).
+    script = "for place in /file /tmp/file /run/file /in/file; do (echo x > $place) 2>/dev/null && echo $place; done"
+    mounts = [{"sourceVolume": "shared", "containerPath": "/in"}]
+    definition = ecs.define(
+        container(script, readonlyRootFilesystem=True, mountPoints=mounts), volumes=[{"name": "shared"}]
+    )
+    assert said(ecs, definition) == ["/in/file"]
+
+
+def test_the_tasks_user_runs_it_and_no_file_of_the_image_knows_of_it(ecs: Ecs) -> None:
+    script = "id -u; test -e /etc/passwd && cat /etc/passwd; echo $HOME"
+    assert said(ecs, ecs.define(container(script, user="1234"))) == ["1234", "/"]
+
+
+def test_a_volume_is_roots_and_empty_unless_the_image_declares_it(ecs: Ecs) -> None:
+    # Developer guide, "Use bind mounts with Amazon ECS": a `VOLUME` keeps contents, owner and mode of the image's
+    # folder; without one "the volume permissions are set to 0755 and the owner as root".
+    show = "perl -e 'for (@ARGV) { @s = stat; printf qq(%o %d %s\\n), $s[2] & 07777, $s[4], join q(,), glob qq($_/*) }'"
+    mounts = [
+        {"sourceVolume": "first", "containerPath": "/declared"},
+        {"sourceVolume": "second", "containerPath": "/plain"},
+    ]
+    definition = ecs.define(
+        container(f"{show} /declared /plain", user="1234", mountPoints=mounts),
+        volumes=[{"name": "first"}, {"name": "second"}],
+    )
+    assert said(ecs, definition) == ["1777 1234 /declared/kept", "755 0 "]
+
+
+def test_nothing_that_podman_adds_is_there(ecs: Ecs) -> None:
+    names = "env | while IFS== read name value; do echo $name; done; for file in /run/.* /run/*; do echo $file; done"
+    found = set(said(ecs, ecs.define(container(names))))
+    assert not found & {"container", "TERM", "/run/.containerenv"}
+    assert {"COLOUR", "PATH", "HOME", "HOSTNAME"} <= found
+
+
+def test_the_names_it_knows_are_its_own(ecs: Ecs) -> None:
+    name, *hosts = said(ecs, ecs.define(container("hostname; cat /etc/hosts")))
+    assert hosts == ["127.0.0.1 localhost", f"{name[3:].partition('.')[0].replace('-', '.')} {name}"]
+
+
+def test_limits_capabilities_and_shared_memory_are_fargates(ecs: Ecs) -> None:
+    # API reference, Ulimit: 65535 open files. KernelCapabilities: Docker's default set. sharedMemorySize is not for
+    # Fargate: Docker's 64 MiB. The definition cannot ask for no-new-privileges (dockerSecurityOptions).
+    script = (
+        "ulimit -Sn; ulimit -Hn;"
+        " while read name value; do case $name in CapBnd:|NoNewPrivs:) echo $value;; esac; done < /proc/self/status;"
+        " while read a path c options; do case $path in /dev/shm) echo $options;; esac; done < /proc/mounts"
+    )
+    files = str(min(65_535, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    soft, hard, *found, memory = said(ecs, ecs.define(container(script)))
+    assert (soft, hard) == (files, files)
+    assert set(found) == {"00000000a80425fb", "0"}
+    assert "size=65536k" in memory
+
+
+def test_another_user_than_root_has_no_capability_in_effect(ecs: Ecs) -> None:
+    script = "while read name value; do case $name in CapEff:) echo $value;; esac; done < /proc/self/status"
+    assert said(ecs, ecs.define(container(script, user="1234"))) == ["0000000000000000"]
 
 
 def test_sigterm_reaches_the_command_and_sigkill_follows(ecs: Ecs) -> None:

@@ -1,6 +1,7 @@
 """A strict server's tasks have the ways out that their VPC describes."""
 
 import json
+import sys
 import uuid
 from typing import Any
 
@@ -98,6 +99,125 @@ def private_endpoint(strict: Account, vpc: Any, service: Any) -> None:
     )
     settings = {"VpcEndpointType": "Interface", "SubnetIds": [vpc[1]], "SecurityGroupIds": [group]}
     endpoint(strict, vpc, service, PrivateDnsEnabled=True, **settings)
+
+
+EVERYBODY: dict[str, Any] = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+
+
+def asking(service: str, operation: str, **parameters: Any) -> list[str]:
+    """The command of a task that makes one call and logs the error's message, or `answered`."""
+    script = (
+        "import boto3, sys\n"
+        "from botocore.exceptions import ClientError\n"
+        f"try: getattr(boto3.client({service!r}), {operation!r})(**{parameters!r}); print('answered')\n"
+        "except ClientError as error: print(error.response['Error']['Message'])\n"
+    )
+    return [sys.executable, "-c", script]
+
+
+@pytest.fixture
+def guarded_bucket(strict: Account, vpc: Any) -> Any:
+    """A bucket with one object; the VPC's endpoint of S3; and what a task in there is told when it reads."""
+    name, s3, ec2 = f"b-{uuid.uuid4().hex[:12]}", strict.client("s3"), strict.client("ec2")
+    s3.create_bucket(Bucket=name)
+    s3.put_object(Bucket=name, Key="k", Body=b"")
+    private_endpoint(strict, vpc, "logs")
+    endpoint(strict, vpc, "s3", VpcEndpointType="Gateway", RouteTableIds=[vpc[2]])
+    (made,) = ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc[0]]}, of_s3()])["VpcEndpoints"]
+    options = {"awslogs-group": "/tests", "awslogs-region": REGION, "awslogs-stream-prefix": "t"}
+    definition = strict.define(
+        asking("s3", "get_object", Bucket=name, Key="k"),
+        executionRoleArn=everything(strict),
+        taskRoleArn=everything(strict),
+        container={"logConfiguration": {"logDriver": "awslogs", "options": options}},
+    )
+
+    def told() -> str:
+        arn = strict.finish(definition, **in_subnet(vpc[1]))["taskArn"]
+        stream = f"t/app/{arn.rpartition('/')[2]}"
+        page = strict.client("logs").get_log_events(logGroupName="/tests", logStreamName=stream)
+        return str(page["events"][0]["message"])
+
+    return name, made["VpcEndpointId"], told
+
+
+def of_s3() -> Any:
+    return {"Name": "service-name", "Values": [f"com.amazonaws.{REGION}.s3"]}
+
+
+# PrivateLink guide, "Control access to VPC endpoints using endpoint policies"; the sentences: IAM user guide,
+# "Troubleshoot access denied error messages", "Access denied due to VPC endpoint policies".
+@pytest.mark.parametrize(
+    ("statements", "because"),
+    [
+        ([EVERYBODY], ""),
+        ([{**EVERYBODY, "Action": "s3:PutObject"}], "because no VPC endpoint policy allows the s3:GetObject action"),
+        ([EVERYBODY, {**EVERYBODY, "Effect": "Deny"}], "with an explicit deny in a VPC endpoint policy"),
+        ([{**EVERYBODY, "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}}], ""),
+        (
+            [{**EVERYBODY, "Condition": {"StringEquals": {"aws:ResourceAccount": "210987654321"}}}],
+            "because no VPC endpoint policy allows the s3:GetObject action",
+        ),
+    ],
+)
+def test_a_tasks_call_through_an_endpoint_is_judged_by_its_policy(
+    strict: Account, guarded_bucket: Any, statements: Any, because: str
+) -> None:
+    name, ident, told = guarded_bucket
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    strict.client("ec2").modify_vpc_endpoint(VpcEndpointId=ident, PolicyDocument=policy)
+    said = told()
+    assert said.endswith(because or "answered")
+    if because:
+        assert f'is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::{name}/k"' in said
+
+
+def test_a_bucket_policy_knows_the_endpoint_that_a_call_came_through(strict: Account, guarded_bucket: Any) -> None:
+    # S3 user guide, "Controlling access from VPC endpoints with bucket policies".
+    name, ident, told = guarded_bucket
+    for only, said in (("vpce-0", "with an explicit deny in a resource-based policy"), (ident, "answered")):
+        elsewhere = {"StringNotEquals": {"aws:SourceVpce": only}}
+        statement = {**EVERYBODY, "Effect": "Deny", "Resource": f"arn:aws:s3:::{name}/*", "Condition": elsewhere}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        strict.client("s3").put_bucket_policy(Bucket=name, Policy=document)
+        assert told().endswith(said)
+
+
+def test_who_does_not_call_from_the_vpc_is_not_judged_by_its_endpoints(strict: Account, guarded_bucket: Any) -> None:
+    name, ident, _ = guarded_bucket
+    nothing = json.dumps({"Version": "2012-10-17", "Statement": [{**EVERYBODY, "Effect": "Deny"}]})
+    strict.client("ec2").modify_vpc_endpoint(VpcEndpointId=ident, PolicyDocument=nothing)
+    strict.session(everything(strict))("s3").get_object(Bucket=name, Key="k")
+
+
+def test_what_fargate_does_before_a_start_is_judged_too(strict: Account, vpc: Any) -> None:
+    repository = f"n-{uuid.uuid4().hex[:8]}"
+    strict.client("ecr").create_repository(repositoryName=repository)
+    image = f"123456789012.dkr.ecr.{REGION}.amazonaws.com/{repository}:1"
+    definition = strict.define(["true"], executionRoleArn=everything(strict), container={"image": image})
+    ec2 = strict.client("ec2")
+    for service in ("ecr.api", "ecr.dkr"):
+        private_endpoint(strict, vpc, service)
+    endpoint(strict, vpc, "s3", VpcEndpointType="Gateway", RouteTableIds=[vpc[2]])
+    found = ec2.describe_vpc_endpoints(Filters=[{"Name": "vpc-id", "Values": [vpc[0]]}])["VpcEndpoints"]
+    idents = {each["ServiceName"].removeprefix(f"com.amazonaws.{REGION}."): each["VpcEndpointId"] for each in found}
+
+    def reason(service: str, statement: Any) -> str:
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        ec2.modify_vpc_endpoint(VpcEndpointId=idents[service], PolicyDocument=policy)
+        said = str(strict.finish(definition, **in_subnet(vpc[1]))["stoppedReason"])
+        opened = json.dumps({"Version": "2012-10-17", "Statement": [EVERYBODY]})
+        ec2.modify_vpc_endpoint(VpcEndpointId=idents[service], PolicyDocument=opened)
+        return said
+
+    nothing = {**EVERYBODY, "Action": "s3:PutObject"}
+    assert "no VPC endpoint policy allows the ecr:GetAuthorizationToken action" in reason("ecr.api", nothing)
+    assert "403 Forbidden" in reason("ecr.dkr", nothing)
+    ours = {**EVERYBODY, "Condition": {"StringEquals": {"aws:PrincipalAccount": "123456789012"}}}
+    assert "starport-layer-bucket.s3.us-east-1.amazonaws.com/: 403 Forbidden" in reason("s3", ours)
+    # ECR user guide, "Amazon ECR interface VPC endpoints": the bucket that the policy of S3's endpoint has to name.
+    layers = {**EVERYBODY, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::prod-us-east-1-starport-layer-bucket/*"}
+    assert "403 Forbidden" not in reason("s3", layers)
 
 
 def everything(strict: Account) -> Any:

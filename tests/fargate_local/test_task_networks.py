@@ -9,7 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
+import psycopg
 import pytest
+from botocore.config import Config
 from tests.support.cloud import Ecs
 from tests.support.podman import PodmanCloud, needs_podman
 from tests.support.podman import podman_container as container
@@ -117,6 +120,43 @@ def test_a_server_removes_what_one_that_was_killed_left_behind(podman_cloud: Pod
         assert subprocess.run(["iptables", "-C", *rule], capture_output=True, check=False).returncode != 0
 
 
+def database(ecs: Ecs, name: str, **settings: Any) -> tuple[str, int]:
+    """Where a PostgreSQL with the password `correct-horse` is, once it runs."""
+    rds = ecs.client("rds")
+    rds.create_db_instance(
+        DBInstanceIdentifier=name, Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20,
+        MasterUsername="boss", MasterUserPassword="correct-horse", **settings,
+    )  # fmt: skip
+    rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=name, WaiterConfig={"Delay": 1})
+    endpoint = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0]["Endpoint"]
+    return endpoint["Address"], endpoint["Port"]
+
+
+def ask_for_tls(host: str, port: int) -> str:
+    """A script that asks a PostgreSQL whether it speaks TLS, and prints its answer, S, or why there is none."""
+    return (
+        "perl -MIO::Socket::INET -e '$SIG{ALRM} = sub { print qq(no answer\n); exit }; alarm 3;"
+        f' $s = IO::Socket::INET->new(PeerAddr => "{host}:{port}") or do {{ print "no: $!\n"; exit }};'
+        ' print $s pack("NN", 8, 80877103); $s->flush; read($s, $a, 1); print "$a\n"\''
+    )
+
+
+def test_a_database_is_at_its_address_in_the_vpc_and_at_its_own_port(ecs: Ecs, tmp_path: Path) -> None:
+    host, port = database(ecs, "here")
+    assert (host.startswith("172.31."), port) == (True, 5432)
+    assert said(ecs, ask_for_tls(host, port)) == ["S"]
+    bundle = tmp_path / "global-bundle.pem"
+    urllib.request.urlretrieve(ecs.cloud.environment["FARGATE_LOCAL_RDS_BUNDLE"], bundle)
+    with psycopg.connect(
+        host=host, port=port, user="boss", password="correct-horse", dbname="postgres", connect_timeout=10,
+        sslmode="verify-full", sslrootcert=str(bundle),
+    ) as connection:  # fmt: skip
+        assert connection.execute("SELECT 7").fetchone() == (7,)
+    ecs.client("rds").stop_db_instance(DBInstanceIdentifier="here")
+    ecs.client("rds").get_waiter("db_instance_stopped").wait(DBInstanceIdentifier="here", WaiterConfig={"Delay": 1})
+    assert said(ecs, ask_for_tls(host, port))[0].startswith("no")
+
+
 # Strict: the subnet's ways out are those of the VPC, and groups guard the tasks.
 
 
@@ -192,3 +232,56 @@ def test_security_groups_guard_tasks_from_each_other(closed: tuple[Ecs, dict[str
     assert said(ecs, script, **within(closed, clients))[0].startswith("guarded to ")
     assert said(ecs, script, **within(closed, servers)) == ["no answer"]
     assert said(ecs, ask(f"{address(task)}:9"), **within(closed, clients)) == ["no answer"]
+
+
+def test_security_groups_guard_a_database(closed: tuple[Ecs, dict[str, Any]]) -> None:
+    ecs, network = closed
+    ec2, rds = ecs.client("ec2"), ecs.client("rds")
+    groups = [
+        ec2.create_security_group(GroupName=name, Description="d", VpcId=network["vpc"])["GroupId"]
+        for name in ("readers", "strangers", "database", "closed")
+    ]
+    readers, strangers, guarding, shut = groups
+    pair = [{"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": readers}]}]
+    ec2.authorize_security_group_ingress(GroupId=guarding, IpPermissions=pair)
+    other = ec2.create_subnet(VpcId=network["vpc"], CidrBlock="10.7.2.0/24")["Subnet"]["SubnetId"]
+    rds.create_db_subnet_group(
+        DBSubnetGroupName="private", DBSubnetGroupDescription="d", SubnetIds=[other, network["subnet"]]
+    )
+    host, port = database(ecs, "guarded", DBSubnetGroupName="private", VpcSecurityGroupIds=[guarding])
+    assert host.startswith("10.7.")
+    assert said(ecs, ask_for_tls(host, port), **within(closed, readers)) == ["S"]
+    assert said(ecs, ask_for_tls(host, port), **within(closed, strangers)) == ["no answer"]
+    rds.modify_db_instance(DBInstanceIdentifier="guarded", VpcSecurityGroupIds=[shut], ApplyImmediately=True)
+    rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier="guarded", WaiterConfig={"Delay": 1})
+    assert said(ecs, ask_for_tls(host, port), **within(closed, readers)) == ["no answer"]
+
+
+def test_a_call_from_a_task_is_judged_by_the_endpoint_that_it_comes_through_whoever_signed_it(
+    closed: tuple[Ecs, dict[str, Any]],
+) -> None:
+    ecs, network = closed
+    iam, ec2, s3 = ecs.client("iam"), ecs.client("ec2"), ecs.client("s3")
+    s3.create_bucket(Bucket="lake")
+    s3.put_object(Bucket="lake", Key="k", Body=b"content")
+    iam.create_user(UserName="ana")
+    iam.put_user_policy(UserName="ana", PolicyName="all", PolicyDocument=document({"Action": "s3:*", "Resource": "*"}))
+    made = iam.create_access_key(UserName="ana")["AccessKey"]
+    keys = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
+    ana = boto3.client("s3", **ecs.cloud.client_args | keys, config=Config(signature_version="s3v4"))
+    url = ana.generate_presigned_url("get_object", Params={"Bucket": "lake", "Key": "k"})
+    server = ecs.cloud.url.removeprefix("http://")
+    script = ask(server, f"GET {url.removeprefix(ecs.cloud.url)} HTTP/1.0").replace(
+        "Host: localhost", f"Host: {server}"
+    )
+    wanted = [{"Name": "vpc-id", "Values": [network["vpc"]]}, {"Name": "vpc-endpoint-type", "Values": ["Gateway"]}]
+    (gateway,) = ec2.describe_vpc_endpoints(Filters=wanted)["VpcEndpoints"]
+    told = []
+    for action in ("s3:PutObject", "*"):
+        policy = document({"Principal": "*", "Action": action, "Resource": "*"})
+        ec2.modify_vpc_endpoint(VpcEndpointId=gateway["VpcEndpointId"], PolicyDocument=policy)
+        told += said(ecs, script, **within(closed))
+    assert "because no VPC endpoint policy allows the s3:GetObject action" in told[0]
+    assert told[1] == "content"
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read() == b"content"

@@ -95,6 +95,10 @@ def podman_image(podman_engine: Any, podman_registry: str) -> tuple[str, str]:
     root = folder / "root"
     (root / "bin").mkdir(parents=True)
     (root / "tmp").mkdir()
+    (root / "declared").mkdir()
+    (root / "declared" / "kept").touch()
+    (root / "declared").chmod(0o1777)
+    os.chown(root / "declared", 1234, 1234)
     copy_program(Path("/bin/sh").resolve(), root, "bin/sh")
     for program in SHELL:
         found = shutil.which(program)
@@ -109,6 +113,8 @@ def podman_image(podman_engine: Any, podman_registry: str) -> tuple[str, str]:
         "import",
         "--change",
         "ENV COLOUR=red",
+        "--change",
+        "VOLUME /declared",
         "--change",
         'CMD ["/bin/sh","-c","echo default"]',
         str(folder / "root.tar"),

@@ -132,7 +132,8 @@ class Server:
             self.key.write(state / KEY_FILE)
         stacks = Stacks()
         authority = Authority(state / "rds-ca.pem" if state else None)
-        self._databases = Keeper(state / "databases" if state else None, authority)
+        networks = make_networks(settings, int(self.address.rpartition(":")[2]))
+        self._databases = Keeper(state / "databases" if state else None, authority, networks)
         target_health, notices = TargetHealth(), Notices()
         extensions = [
             account.extend,
@@ -153,7 +154,13 @@ class Server:
         endpoints = TaskEndpoints(self._records, task_keys, measures=settings.runtime == "process")
         authorizer = launches = None
         if settings.strict:
-            authorizer = Authorizer(self.key.access_key_id, endpoints.caller, self._records)
+            behind = networks.task_behind if networks else None
+            authorizer = Authorizer(
+                self.key.access_key_id,
+                endpoints.caller,
+                self._records,
+                lambda port, key: behind(port) if behind else endpoints.plan_of(key),
+            )
             launches = Launches(authorizer, self._records, Network(), settings.vcpus)
         rules = FaultRules(settings.rules, settings.fault_seed)
 
@@ -162,11 +169,10 @@ class Server:
         news = News()
         services = Services(catalog, self._service_records, clock, news.service_changed)
 
-        networks = make_networks(settings, int(self.address.rpartition(":")[2]))
         ports = TaskPorts(own_networks=networks is not None)
         dial: Dial = networks.dial if networks else no_other_network
         self._balancers = Balancers(self._gate, target_health, dial, settings.elb_times, news.service_changed)
-        addresses = Addresses()
+        addresses = Addresses(self._databases.addresses)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="names")
         links = ServiceLinks(self._balancers, ports, CloudMap(self._gate), self._threads)
         if networks:

@@ -78,6 +78,12 @@ class TaskEndpoints:
                     return role, last_part(task)
         return None
 
+    def plan_of(self, access_key: str) -> TaskPlan | None:
+        """Return the running task whose credentials these are."""
+        with self._lock:
+            arns = [task for task, name in self._names.items() if self._roles[name][1].access_key_id == access_key]
+        return next((plan for plan, _ in list(self._containers.values()) if plan.arn in arns), None)
+
     def answer(self, path: str) -> dict[str, Any] | None:
         """Return the document at a path, or None."""
         parts = path.strip("/").split("/")

@@ -35,6 +35,8 @@ class CloudRequest:
     target: str
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    peer: int = field(default=0, compare=False)
+    """The port of the client's end of the connection; 0 for what came by none."""
 
     @property
     def service(self) -> str:
@@ -145,7 +147,7 @@ class CloudRequest:
             headers["content-type"] = environ["CONTENT_TYPE"]
         split = urlsplit(environ.get("REQUEST_URI") or environ["PATH_INFO"])
         target = split.path + (f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else "")
-        return cls(environ["REQUEST_METHOD"], target, headers, read_body(environ))
+        return cls(environ["REQUEST_METHOD"], target, headers, read_body(environ), int(environ.get("REMOTE_PORT") or 0))
 
 
 class MalformedRequestError(ValueError):

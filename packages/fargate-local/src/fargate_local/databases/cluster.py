@@ -22,6 +22,8 @@ from fargate_local.loop_thread import LoopThread
 from fargate_local.ports import HOST, free_port, is_free
 from fargate_local.private_files import write
 from fargate_local.runtimes.base import Exit
+from fargate_local.runtimes.task_networks import TaskNetworks
+from fargate_local.runtimes.vpc_network import Guest
 
 ADMIN: Final = "rdsadmin"
 """RDS's own superuser has this name too; nobody else may."""
@@ -52,6 +54,7 @@ class House:
     """In its loop their connections are forwarded."""
     warded: Warded
     authority: Authority
+    networks: TaskNetworks | None
 
 
 class Cluster:
@@ -64,6 +67,7 @@ class Cluster:
         self._end: Future[Exit] | None = None
         self._front: Front | None = None
         self._own_port = 0
+        self._guest: Guest | None = None
 
     @property
     def running(self) -> bool:
@@ -109,15 +113,28 @@ class Cluster:
                 time.sleep(0.02)
 
     def _open_front(self, wanted: Wanted) -> Front:
-        front = Front(self._house.authority.context([HOST, LOCALHOST]), encrypted_only=wanted.encrypted_only)
-        self._house.thread.wait_for(front.start(listening(self.folder, wanted.port), self._own_port))
+        networks, guest = self._house.networks, wanted.guest
+        addresses = [guest.address] if guest else [HOST, LOCALHOST]
+        front = Front(self._house.authority.context(addresses), encrypted_only=wanted.encrypted_only)
+        self._be_found(guest)
+        listener = networks.listen_as(guest) if networks and guest else listening(self.folder, wanted.port)
+        self._house.thread.wait_for(front.start(listener, self._own_port))
         self._front = front
         return front
 
+    def _be_found(self, guest: Guest | None) -> None:
+        """Have the address in the VPC lead here, for whom the security groups let in."""
+        if guest != self._guest and guest and self._house.networks:
+            self._house.networks.admit(guest)
+            self._guest = guest
+
     def _close_front(self) -> None:
         front, self._front = self._front, None
+        guest, self._guest = self._guest, None
         if front:
             self._house.thread.wait_for(front.close())
+        if guest and self._house.networks:
+            self._house.networks.dismiss(guest)
 
     def remove(self) -> None:
         """End its process and delete its files."""
@@ -131,6 +148,7 @@ class Cluster:
         """
         front = self._front or self._open_front(wanted)
         front.encrypted_only = wanted.encrypted_only
+        self._be_found(wanted.guest)
         mark = wanted.fingerprint(self._admin_password())
         ready = self.folder / "ready"
         if ready.exists() and ready.read_text() == mark:

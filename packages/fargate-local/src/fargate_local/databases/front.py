@@ -24,6 +24,8 @@ STARTUP_LIMIT: Final = 10_000
 """PostgreSQL's own, MAX_STARTUP_PACKET_LENGTH in src/include/libpq/pqcomm.h."""
 OPENING_SECONDS: Final = 60.0
 """As PostgreSQL's `authentication_timeout`."""
+PAUSE_SECONDS: Final = 0.1
+"""Before the next connection is taken after one that could not be."""
 POLL_SECONDS: Final = 0.01
 """Between two looks at a request that came in pieces."""
 
@@ -62,7 +64,12 @@ class Front:
 
     async def _take(self, listener: socket.socket) -> None:
         while True:
-            sock, (host, _) = await asyncio.get_running_loop().sock_accept(listener)
+            try:
+                sock, (host, _) = await asyncio.get_running_loop().sock_accept(listener)
+            except OSError:
+                # Of the client that has gone, or of this process, which has too many open files.
+                await asyncio.sleep(PAUSE_SECONDS)
+                continue
             task = asyncio.create_task(self._serve(sock, host))
             self._open.add(task)
             task.add_done_callback(self._open.discard)

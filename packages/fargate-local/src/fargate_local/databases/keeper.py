@@ -4,6 +4,7 @@ import logging
 import shutil
 import tempfile
 import threading
+import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,9 @@ from fargate_local.databases.authority import Authority
 from fargate_local.databases.cluster import Cluster, House, port_in, take_port
 from fargate_local.databases.programs import Warded
 from fargate_local.databases.wanted import Wanted, all_real, instance_named, wanted_of
+from fargate_local.ecs.addresses import address, usable
 from fargate_local.loop_thread import LoopThread
+from fargate_local.runtimes.task_networks import TaskNetworks
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +51,13 @@ class Kept:
 class Keeper:
     """Looks at what RDS describes, from a thread of its own, once it was begun."""
 
-    def __init__(self, folder: Path | None, authority: Authority) -> None:
-        """Keep the files under `folder`; without one they end with this process."""
+    def __init__(self, folder: Path | None, authority: Authority, networks: TaskNetworks | None = None) -> None:
+        """Keep the files under `folder`; without one they end with this process.
+
+        With `networks` each instance has an address in its VPC, else all are on this machine's loopback.
+        """
+        self.networks = networks
+        self._seats: dict[str, str] = {}
         self._given = folder
         self._authority = authority
         self._temporary: Path | None = None
@@ -96,11 +104,25 @@ class Keeper:
 
         While the journal is repeated none is given away: an instance without one is deleted later on.
         """
+        if self.networks:
+            return asked or DEFAULT_PORT
         folder = self.folder / resource_id
         known = port_in(folder)
         if known is None and self.live:
             return take_port(folder, asked)
         return known or asked or DEFAULT_PORT
+
+    def seat(self, resource_id: str, block: str) -> str:
+        """Return the address of an instance in a subnet: the same whenever it is asked for, and nobody else's."""
+        taken = self._seats.values()
+        first = zlib.crc32(resource_id.encode())
+        choices = (address(block, first + number) for number in range(usable(block)))
+        self._seats[resource_id] = next((each for each in choices if each not in taken), address(block, first))
+        return self._seats[resource_id]
+
+    def addresses(self) -> frozenset[str]:
+        """Return the addresses that instances have."""
+        return frozenset(tuple(self._seats.values()))
 
     def status(self, wanted: Wanted) -> str:
         """Return the `DBInstanceStatus` of an instance (RDS user guide, "Viewing Amazon RDS DB instance status")."""
@@ -130,7 +152,7 @@ class Keeper:
         with self._lock:
             if self._made is None:
                 thread = LoopThread("databases-loop")
-                self._made = House(thread, Warded(thread), self._authority)
+                self._made = House(thread, Warded(thread), self._authority, self.networks)
             return self._made
 
     def _run(self) -> None:
@@ -138,6 +160,7 @@ class Keeper:
             try:
                 with self._held().held():
                     wanted = {each.dbi_resource_id: wanted_of(each) for each in all_real()}
+                    self._seats = {name: seat for name, seat in self._seats.items() if name in wanted}
                 self._attend_to(wanted)
             except Exception:
                 log.exception("the databases could not be looked at")

@@ -70,6 +70,9 @@ def replace_instances(keeper: Keeper) -> None:
         self.dbi_resource_id = "db-" + "".join(mock_random.choice(letters) for _ in range(26))
         if is_real(self):
             self.port = keeper.port(self.dbi_resource_id, self.port_asked)
+            if keeper.networks:
+                subnet = subnet_of(self)
+                self.vpc_address = subnet.vpc_id, keeper.seat(self.dbi_resource_id, subnet.cidr_block)
 
     def status(self: Any) -> str:
         asked = str(self.wanted_status)
@@ -81,16 +84,29 @@ def replace_instances(keeper: Keeper) -> None:
         self.wanted_status = value
 
     def where(self: Any) -> str:
-        return HOST if is_real(self) else str(address.fget(self))
+        if not is_real(self):
+            return str(address.fget(self))
+        return self.vpc_address[1] if self.vpc_address else HOST
 
     for name, value in (
         ("__init__", initialize),
         ("port_asked", None),
+        ("vpc_address", None),
         ("wanted_status", "available"),
         ("status", property(status, ask_status)),
         ("address", property(where)),
     ):
         setattr(DBInstance, name, value)
+
+
+def subnet_of(instance: Any) -> Any:
+    """Return the subnet that an instance gets its address from: the first of its group, or of the default VPC."""
+    if getattr(instance, "db_subnet_group", None):
+        return instance.db_subnet_group._subnets[0]
+    from moto.ec2.models import ec2_backends
+
+    default = ec2_backends[instance.account_id][instance.region].get_default_subnets()
+    return default[min(default)]
 
 
 def replace_creation(keeper: Keeper) -> None:

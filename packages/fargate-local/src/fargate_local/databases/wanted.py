@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fargate_local.protocol.arns import ACCOUNT
+from fargate_local.runtimes.vpc_network import Guest
 
 ENGINE: Final = "postgres"
 FORCE_TLS: Final = "rds.force_ssl"
@@ -32,6 +33,8 @@ class Wanted:
     """What was asked for, if anything was."""
     encrypted_only: bool = False
     """Whether clients without TLS are refused."""
+    guest: Guest | None = None
+    """Where it is in its VPC; None where it is on this machine's loopback."""
 
     def fingerprint(self, key: str) -> str:
         """Return what tells this password from another one, for whoever has the key."""
@@ -55,7 +58,17 @@ def wanted_of(instance: Any) -> Wanted:
         reboots=instance.__dict__.get("reboots", 0),
         port=instance.port_asked,
         encrypted_only=forces_tls(instance),
+        guest=guest_of(instance),
     )
+
+
+def guest_of(instance: Any) -> Guest | None:
+    """Return where an instance is in its VPC; None where it is on this machine's loopback."""
+    if instance.vpc_address is None:
+        return None
+    vpc, address = instance.vpc_address
+    groups = tuple(instance.vpc_security_group_ids)
+    return Guest(instance.dbi_resource_id, instance.region, vpc, address, instance.port, groups)
 
 
 def forces_tls(instance: Any) -> bool:

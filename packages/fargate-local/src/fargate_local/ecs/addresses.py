@@ -4,6 +4,7 @@ import ipaddress
 import itertools
 import threading
 from collections import Counter
+from collections.abc import Callable, Container
 from typing import Any
 
 from fargate_local.cloud.catalog import Subnet
@@ -12,7 +13,9 @@ from fargate_local.cloud.catalog import Subnet
 class Addresses:
     """Gives each task an address of its own, in turn, for as long as its subnet has one."""
 
-    def __init__(self) -> None:
+    def __init__(self, reserved: Callable[[], Container[str]] = frozenset) -> None:
+        """Give away none that is reserved."""
+        self._reserved = reserved
         self._numbers = itertools.count()
         self._lock = threading.Lock()
         self._used: Counter[tuple[str, str]] = Counter()
@@ -23,7 +26,9 @@ class Addresses:
             number = next(self._numbers)
             subnet = subnets[number % len(subnets)]
             choices = (address(subnet.block, number + offset) for offset in range(usable(subnet.block)))
-            found = next((each for each in choices if not self._used[subnet.subnet_id, each]), None)
+            kept = self._reserved()
+            free = (each for each in choices if each not in kept and not self._used[subnet.subnet_id, each])
+            found = next(free, None)
             found = found or address(subnet.block, number)
             self._used[subnet.subnet_id, found] += 1
             return subnet, found

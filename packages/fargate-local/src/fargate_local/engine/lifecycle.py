@@ -115,6 +115,11 @@ class TaskLife:
             self.task.will_stop("TaskFailedToStart", "InternalError: the task could not be run; see the server's log")
             self.task.enter("STOPPED", "stoppedAt")
 
+    @property
+    def _is_prepared(self) -> bool:
+        """Whether the runtime makes something for the task before its containers, and removes it after them."""
+        return self._around.runtime.has_networks or any(container.mounts for container in self.plan.containers)
+
     async def _start(self) -> None:
         await self._hold("PROVISIONING")
         if rule := self._fault("eni-timeout"):
@@ -122,7 +127,7 @@ class TaskLife:
             raise StartError(rule.message or reasons.ENI_TIMEOUT)
         if self._around.pace:
             await self._unless_stopped(asyncio.sleep(self._around.pace.provisioning))
-        if self._around.runtime.has_networks:
+        if self._is_prepared:
             # Not cut short by a stop: what is half made could not be removed.
             await self._around.in_thread(partial(self._around.runtime.connect, self.plan))
         self._connect()
@@ -376,7 +381,7 @@ class TaskLife:
                 life.description["lastStatus"] = "STOPPED"
             self.task.stamp("executionStoppedAt")
         await self._pass_through("DEPROVISIONING")
-        if self._around.runtime.has_networks or any(container.mounts for container in self.plan.containers):
+        if self._is_prepared:
             await self._around.in_thread(partial(self._around.runtime.release, self.plan))
         with self._around.lock:
             for attachment in self.task.body["attachments"]:

@@ -102,6 +102,18 @@ def layers_timed_out(reference: str, region: str) -> str:
     )
 
 
+def layers_forbidden(reference: str, region: str) -> str:
+    """Return the reason for an endpoint of S3 whose policy leaves out the bucket where ECR keeps the layers.
+
+    ECR user guide, "Amazon ECR interface VPC endpoints": the bucket that it has to name; words: containerd's.
+    """
+    bucket = f"prod-{region}-starport-layer-bucket.s3.{region}.amazonaws.com"
+    return (
+        f"CannotPullContainerError: ref pull has been retried 1 time(s): failed to copy: httpReadSeeker: failed open:"
+        f" unexpected status code https://{bucket}/: 403 Forbidden: {reference}"
+    )
+
+
 def logs_refused(what: str, detail: str) -> str:
     """Return the reason for an execution role that may not create a stream or a group.
 

@@ -64,7 +64,7 @@ class Runtime(Protocol):
     writes_in_order: bool
     """Whether the foreground command writes to standard output and error in the order that the container does."""
     has_networks: bool
-    """Whether each task has a network of its own: `connect` comes before its containers, and `release` after them."""
+    """Whether each task has a network of its own."""
 
     def pull(self, region: str, reference: str) -> Image:
         """Pull an image.
@@ -74,10 +74,10 @@ class Runtime(Protocol):
         """
 
     def connect(self, task: TaskPlan) -> None:
-        """Give a task its network. May block.
+        """Give a task its network and volumes, before its containers; if it has either. May block.
 
         Raises:
-            StartError: It cannot have one.
+            StartError: It cannot have them.
         """
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:

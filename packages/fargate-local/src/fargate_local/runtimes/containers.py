@@ -1,12 +1,13 @@
 """The `podman` and `docker` runtimes: the real image by digest, run by the engine's command line.
 
-A task has a network of its own, where the server's loopback address works, too, or shares this machine's. The root file
-system is read-only where the definition says so, with a writable `/tmp`; memory and CPU limits are the task's.
+A task has a network of its own, where the server's loopback address works, too, or shares this machine's. Files, user,
+limits and capabilities are as on Fargate; memory and CPU limits are the task's.
 """
 
 import hashlib
 import json
 import logging
+import os
 import signal
 import subprocess
 import threading
@@ -19,6 +20,8 @@ from fargate_local.protocol import reasons
 from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
 from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
+from fargate_local.runtimes.engine_files import EngineFiles
+from fargate_local.runtimes.engine_options import capabilities, likeness, limits
 from fargate_local.runtimes.names import RuntimeName
 from fargate_local.runtimes.namespaces import FOLDER
 from fargate_local.runtimes.references import Reference, parse_reference
@@ -49,7 +52,6 @@ NEVER_RAN = (ENGINE_FAILED, 126, 127)
 """Exit codes of `podman run` and `docker run` about a command that did not start (podman-run(1), "Exit Status")."""
 KILLED = 137
 NEVER = "0001-01-01"
-TEMPORARY = "/tmp"  # noqa: S108 - the container's
 
 
 class ContainerRuntime:
@@ -77,6 +79,8 @@ class ContainerRuntime:
         self._registry_map = registry_map
         self._label = f"{LABEL}={server}"
         self._volumes = f"fargate-local-{hashlib.sha256(server.encode()).hexdigest()[:12]}"
+        self._files = EngineFiles()
+        self._folders: dict[str, str] = {}
         self._pulls: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -135,24 +139,42 @@ class ContainerRuntime:
         return f"{name}@{digest}" if digest else f"{name}:{parsed.tag or 'latest'}"
 
     def connect(self, task: TaskPlan) -> None:
-        """Give the task its address in its VPC.
+        """Give the task its address in its VPC, and its volumes.
 
         Raises:
-            StartError: It cannot have one.
+            StartError: It cannot have them.
         """
         if self._networks:
             self._networks.connect(task)
+            self._files.write_hosts(task, host_name(task))
+        for name in self._volumes_of(task):
+            self._make_volume(name)
+
+    def _make_volume(self, name: str) -> None:
+        """Make a volume, and remember its folder: empty, and root's with mode 0755.
+
+        Raises:
+            StartError: The engine cannot.
+        """
+        made = self._run("volume", "create", name)
+        found = self._run("volume", "inspect", "--format", "{{.Mountpoint}}", name) if not made.returncode else made
+        if found.returncode:
+            message = f"CannotCreateVolumeError: create {name}: {last_line(found.stderr)}"
+            raise StartError(message)
+        self._folders[name] = found.stdout.strip()
 
     def spawn(self, task: TaskPlan, container: ContainerPlan, image: Image, environment: dict[str, str]) -> Spawn:
         """Return a `run` in the foreground: its output and its exit code are the container's."""
         ident = environment["ECS_CONTAINER_METADATA_URI_V4"].rsplit("/", 1)[-1]
         argv = [
-            *(self._engine, "run", "--name", container_name(ident), "--label", self._label),
+            *(self._engine, *self._hooks(), "run", "--name", container_name(ident), "--label", self._label),
             *self._network(task),
             *("--memory", str(container.memory or task.memory)),
             *("--cpus", f"{(container.cpu or task.cpu) / 1024:.3f}"),
-            *self._mounts(task, container),
+            *self._mounts(task, container, image),
             *limits(container),
+            *capabilities(self._engine, container, image.config),
+            *likeness(self._engine, image.config),
         ]
         if container.read_only:
             argv.append("--read-only")
@@ -171,31 +193,40 @@ class ContainerRuntime:
             words = [*container.entry_point, *words]
         return Spawn([*argv, image.place, *words], {**environment, **self._own}, "/")
 
+    def _hooks(self) -> list[str]:
+        """Return the engine's option for what happens to each container at its start; only root's podman takes it."""
+        return ["--hooks-dir", str(self._files.hooks)] if self._engine == "podman" and os.geteuid() == 0 else []
+
     def _network(self, task: TaskPlan) -> list[str]:
         """Return options for the network that the task's containers share."""
         if self._networks is None:
             return ["--network", "host"]
-        name = f"ip-{task.address.replace('.', '-')}.ec2.internal"
         place = FOLDER / self._networks.namespace(task)
         return [
-            "--network",
-            f"ns:{place}",
-            "--dns",
-            RESOLVER,
-            "--hostname",
-            name,
-            "--add-host",
-            f"{name}:{task.address}",
+            *("--network", f"ns:{place}", "--dns", RESOLVER, "--hostname", host_name(task)),
+            *("--no-hosts", "--volume", f"{self._files.hosts(task)}:/etc/hosts"),
         ]
 
-    def _mounts(self, task: TaskPlan, container: ContainerPlan) -> list[str]:
-        """Return options for the named volumes that the task's containers share, and for `/tmp` if none is there."""
+    def _mounts(self, task: TaskPlan, container: ContainerPlan, image: Image) -> list[str]:
+        """Return options for the volumes that the task's containers share.
+
+        Developer guide, "Use bind mounts with Amazon ECS": what an image has at a path, and whose it is, a volume takes
+        over where the image declares the path as a `VOLUME`; otherwise it stays empty and root's.
+        """
+        declared = {path.rstrip("/") for path in image.config.get("Volumes") or ()}
         words = []
         for mount in container.mounts:
-            words += ["--volume", f"{self._volume(task, mount.volume)}:{mount.path}{':ro' if mount.read_only else ''}"]
-        if TEMPORARY not in {mount.path.rstrip("/") for mount in container.mounts}:
-            words += ["--tmpfs", TEMPORARY]
+            place, options = self._volume(task, mount.volume), ["ro"] if mount.read_only else ["rw"]
+            if mount.path.rstrip("/") not in declared:
+                # By its name podman gives a volume to the owner of the path, though it copies nothing into it.
+                place = self._folders[place] if self._engine == "podman" else place
+                options += [] if self._engine == "podman" else ["nocopy"]
+            words += ["--volume", f"{place}:{mount.path}:{','.join(options)}"]
         return words
+
+    def _volumes_of(self, task: TaskPlan) -> list[str]:
+        """Return the engine's names of the volumes that a task's containers mount."""
+        return sorted({self._volume(task, mount.volume) for each in task.containers for mount in each.mounts})
 
     def _volume(self, task: TaskPlan, name: str) -> str:
         return f"{self._volumes}-{task.task_id}-{name}"
@@ -209,9 +240,11 @@ class ContainerRuntime:
         """Remove the task's volumes and its network."""
         if self._networks:
             self._networks.disconnect(task)
-        names = {self._volume(task, mount.volume) for container in task.containers for mount in container.mounts}
-        if names:
-            self._run("volume", "rm", "--force", *sorted(names), timeout=KILL_SECONDS)
+            self._files.remove_hosts(task)
+        if names := self._volumes_of(task):
+            self._run("volume", "rm", "--force", *names, timeout=KILL_SECONDS)
+            for name in names:
+                self._folders.pop(name, None)
 
     def send_signal(self, ident: str, number: signal.Signals, send: SendSignal) -> None:
         """Signal the container; the foreground client forwards SIGTERM, but SIGKILL would only kill the client."""
@@ -233,7 +266,7 @@ class ContainerRuntime:
         name = container_name(ident)
         inspected = self._run("container", "inspect", "--format", "{{json .State}}", name)
         state = json.loads(inspected.stdout) if inspected.returncode == 0 else {}
-        self._run("rm", "--force", name, timeout=KILL_SECONDS)
+        self._run("rm", "--force", "--volumes", name, timeout=KILL_SECONDS)
         # What its foreground command exits with is the container's own code, save for the three that may mean either;
         # where the engine does not answer, they mean that it never ran.
         if end.code in NEVER_RAN and str(state.get("StartedAt", NEVER)).startswith(NEVER):
@@ -248,15 +281,17 @@ class ContainerRuntime:
         """Remove containers that an earlier server with the same state left behind."""
         listed = self._run("ps", "--all", "--quiet", "--filter", f"label={self._label}")
         if listed.returncode == 0 and listed.stdout.split():
-            self._run("rm", "--force", *listed.stdout.split(), timeout=KILL_SECONDS)
+            self._run("rm", "--force", "--volumes", *listed.stdout.split(), timeout=KILL_SECONDS)
         volumes = self._run("volume", "ls", "--quiet", "--filter", f"name={self._volumes}-")
         if volumes.returncode == 0 and volumes.stdout.split():
             self._run("volume", "rm", "--force", *volumes.stdout.split(), timeout=KILL_SECONDS)
+        self._files.end_leftovers()
         if self._networks:
             self._networks.end_leftovers()
 
     def close(self) -> None:
         """Remove the networks of VPCs."""
+        self._files.close()
         if self._networks:
             self._networks.close()
 
@@ -276,16 +311,9 @@ class ContainerRuntime:
             return subprocess.CompletedProcess(words, ENGINE_FAILED, "", f"{self._engine} {words[0]} timed out")
 
 
-def limits(container: ContainerPlan) -> list[str]:
-    """Return resource limits and capabilities as the engine's options."""
-    words = []
-    for name, (soft, hard) in container.ulimits.items():
-        words += ["--ulimit", f"{name}={soft}:{hard}"]
-    for capability in container.added_capabilities:
-        words += ["--cap-add", capability]
-    for capability in container.dropped_capabilities:
-        words += ["--cap-drop", capability]
-    return words
+def host_name(task: TaskPlan) -> str:
+    """Return the name by which a task knows itself."""
+    return f"ip-{task.address.replace('.', '-')}.ec2.internal"
 
 
 def container_name(ident: str) -> str:

@@ -18,8 +18,14 @@ MayReach = Callable[[str], bool]
 class Doorway:
     """Forwards connections that a task makes to the server's address; call everything in the loop."""
 
-    def __init__(self, listener: socket.socket, server: tuple[str, int], may_reach: MayReach | None) -> None:
-        """Take connections at `listener`; with `may_reach` those to services out of reach get no answer."""
+    def __init__(
+        self, listener: socket.socket, server: tuple[str, int], may_reach: MayReach | None, ports: set[int]
+    ) -> None:
+        """Take connections at `listener`; with `may_reach` those to services out of reach get no answer.
+
+        `ports` are those that the server sees connections come from.
+        """
+        self._ports = ports
         self._listener = listener
         self._to = server
         self._may_reach = may_reach
@@ -42,10 +48,13 @@ class Doorway:
                 pass
             return
         there, to = await asyncio.open_connection(*self._to)
+        port = to.get_extra_info("sockname")[1]
+        self._ports.add(port)
         try:
             to.write(began)
             await both_ways((reader, to), (there, writer))
         finally:
+            self._ports.discard(port)
             to.close()
 
     @staticmethod

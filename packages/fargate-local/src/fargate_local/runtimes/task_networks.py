@@ -19,7 +19,7 @@ from fargate_local.runtimes.doorway import Doorway
 from fargate_local.runtimes.lookup import Answer
 from fargate_local.runtimes.namespaces import NetworkError, command, existing, listening, made_inside, remove
 from fargate_local.runtimes.resolver import DNS_PORT, Resolver
-from fargate_local.runtimes.vpc_network import RESOLVER, Firewall, VpcNetwork
+from fargate_local.runtimes.vpc_network import RESOLVER, Firewall, Guest, VpcNetwork
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,10 @@ class Surroundings:
 class Connected:
     """What one task has."""
 
+    task: TaskPlan
     namespace: str
     vpc: VpcNetwork
+    ports: set[int] = field(default_factory=set)
     parts: list[Doorway | Resolver] = field(default_factory=list)
 
 
@@ -86,8 +88,8 @@ class TaskNetworks:
 
     def _connect(self, task: TaskPlan) -> None:
         name, around = self.namespace(task), self._around
-        vpc = self._vpc(task)
-        connected = self._tasks[task.arn] = Connected(name, vpc)
+        vpc = self._vpc(task.region, task.vpc)
+        connected = self._tasks[task.arn] = Connected(task, name, vpc)
         command("ip", "netns", "add", name)
         vpc.join(task, name)
         reach = around.may_reach
@@ -95,6 +97,7 @@ class TaskNetworks:
             listening(name, socket.SOCK_STREAM, (LOOPBACK, around.server[1])),
             around.server,
             (lambda service: reach(task, service)) if reach else None,
+            connected.ports,
         )
         self._thread.wait_for(doorway.start())
         connected.parts.append(doorway)
@@ -102,11 +105,37 @@ class TaskNetworks:
         self._thread.wait_for(resolver.start(listening(name, socket.SOCK_DGRAM, (RESOLVER, DNS_PORT))))
         connected.parts.append(resolver)
 
-    def _vpc(self, task: TaskPlan) -> VpcNetwork:
-        key = (task.region, task.vpc)
+    def _vpc(self, region: str, vpc: str) -> VpcNetwork:
+        key = (region, vpc)
         if key not in self._vpcs:
-            self._vpcs[key] = VpcNetwork(self._mark, task.vpc, self._free_link(), self._around.firewall)
+            self._vpcs[key] = VpcNetwork(self._mark, vpc, self._free_link(), self._around.firewall)
         return self._vpcs[key]
+
+    def admit(self, guest: Guest) -> None:
+        """Have a guest's address lead to this server; again with other groups, if these have changed.
+
+        Raises:
+            NetworkError: It cannot.
+        """
+        with self._lock:
+            self._vpc(guest.region, guest.vpc).admit(guest)
+
+    def listen_as(self, guest: Guest) -> socket.socket:
+        """Return a socket that listens where a guest is found, which was admitted.
+
+        Raises:
+            NetworkError: It cannot.
+        """
+        with self._lock:
+            router = self._vpc(guest.region, guest.vpc)
+        return listening(router.name, socket.SOCK_STREAM, (guest.address, guest.port))
+
+    def dismiss(self, guest: Guest) -> None:
+        """Forget a guest."""
+        known = self._vpcs.get((guest.region, guest.vpc))
+        with self._lock, suppress(NetworkError):
+            if known:
+                known.dismiss(guest.address)
 
     def _free_link(self) -> str:
         """Return the first address of a /30 that this machine does not use.
@@ -122,6 +151,10 @@ class TaskNetworks:
                 return link
         message = "no free network below 169.254.64.0 on this machine"
         raise NetworkError(message)
+
+    def task_behind(self, port: int) -> TaskPlan | None:
+        """Return the task whose connection to the server comes from this port."""
+        return next((each.task for each in list(self._tasks.values()) if port in each.ports), None)
 
     def dial(self, vpc: str, address: str) -> socket.socket | None:
         """Return an unconnected socket in the network of a VPC; None for an address that is no task's of it."""

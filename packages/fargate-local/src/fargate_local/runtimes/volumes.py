@@ -7,9 +7,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import psutil
-
 from fargate_local.protocol.errors import StartError
+from fargate_local.runtimes.leftovers import remove_abandoned
 
 PREFIX = "fargate-local-volumes-"
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
@@ -53,7 +52,4 @@ class Volumes:
 
     def end_leftovers(self) -> None:
         """Remove the folders of servers that are gone."""
-        for root in self._root.parent.glob(f"{PREFIX}*"):
-            pid = root.name.removeprefix(PREFIX)
-            if pid.isdigit() and root.stat().st_uid == os.geteuid() and not psutil.pid_exists(int(pid)):
-                shutil.rmtree(root, ignore_errors=True)
+        remove_abandoned(PREFIX)

@@ -10,6 +10,7 @@ import logging
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
 from fargate_local.protocol.plan import TaskPlan
@@ -26,8 +27,21 @@ KIND_OF_UPLINKS: Final = "fu"
 KIND_OF_LINKS: Final = "ft"
 OPEN: Final = "*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n"
 
-Firewall = Callable[[Sequence[TaskPlan]], str]
-"""Returns what `iptables-restore` is to be given for the tasks of a VPC; `UPLINK` leads to this machine."""
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What tasks of a VPC reach at an address in it though it is no task: this server listens there, in the router."""
+
+    name: str
+    region: str
+    vpc: str
+    address: str
+    port: int
+    groups: tuple[str, ...]
+
+
+Firewall = Callable[[Sequence[TaskPlan], Sequence[Guest]], str]
+"""Returns what `iptables-restore` is to be given for the tasks and guests of a VPC; `UPLINK` leads to this machine."""
 
 
 class VpcNetwork:
@@ -51,6 +65,7 @@ class VpcNetwork:
         self._host, self._own = f"{base}.{int(last) + 1}", f"{base}.{int(last) + 2}"
         self._firewall = firewall
         self._tasks: dict[str, TaskPlan] = {}
+        self._guests: dict[str, Guest] = {}
         self._answers: set[str] = set()
         try:
             self._make()
@@ -112,12 +127,38 @@ class VpcNetwork:
             "link set eth0 up",
             f"route add default via {GATEWAY} dev eth0 onlink src {task.address}",
         )
-        try:
-            command("ip", "route", "add", f"{task.address}/32", "via", self._own, "dev", self._uplink)
-        except NetworkError:
-            # Another VPC or another server has a task of this address: this machine can reach one of the two.
-            log.warning("%s is taken on this machine: it reaches another task there", task.address)
+        self._lead_to(task.address)
         self._tasks[task.arn] = task
+        self._filter()
+
+    def _lead_to(self, address: str) -> None:
+        """Let this machine reach an address of the VPC."""
+        try:
+            command("ip", "route", "add", f"{address}/32", "via", self._own, "dev", self._uplink)
+        except NetworkError:
+            # Another VPC or another server has this address, too: this machine can reach one of the two.
+            log.warning("%s is taken on this machine: it reaches another one there", address)
+
+    def _lead_no_more(self, address: str) -> None:
+        with suppress(NetworkError):
+            command("ip", "route", "delete", f"{address}/32", "dev", self._uplink)
+
+    def admit(self, guest: Guest) -> None:
+        """Have a guest's address lead here, for whom its groups let in; a known one may have other groups by now.
+
+        Raises:
+            NetworkError: It cannot.
+        """
+        if guest.address not in self._guests:
+            self.answer_to(guest.address)
+            self._lead_to(guest.address)
+        self._guests[guest.address] = guest
+        self._filter()
+
+    def dismiss(self, address: str) -> None:
+        """Forget a guest; its address stays the router's, without anybody there."""
+        self._guests.pop(address, None)
+        self._lead_no_more(address)
         self._filter()
 
     def answer_to(self, address: str) -> None:
@@ -137,12 +178,12 @@ class VpcNetwork:
     def leave(self, task: TaskPlan) -> None:
         """Forget a task; its links go with its namespace."""
         self._tasks.pop(task.arn, None)
-        with suppress(NetworkError):
-            command("ip", "route", "delete", f"{task.address}/32", "dev", self._uplink)
+        self._lead_no_more(task.address)
         self._filter()
 
     def _filter(self) -> None:
-        rules = self._firewall(tuple(self._tasks.values())) if self._firewall else OPEN
+        guests = tuple(self._guests.values())
+        rules = self._firewall(tuple(self._tasks.values()), guests) if self._firewall else OPEN
         inside(self.name, "iptables-restore", text=rules)
 
     def close(self) -> None:

@@ -11,12 +11,14 @@ from fargate_local.cloud.requests import CloudRequest, CloudResponse
 from fargate_local.engine.records import Records
 from fargate_local.guard import refused
 from fargate_local.protocol.arns import ACCOUNT
+from fargate_local.protocol.plan import TaskPlan
 from fargate_local.signature import read_claim
 from fargate_local.strict import account, s3_calls, services
 from fargate_local.strict.calls import Call
 from fargate_local.strict.denial import denied, sentence
 from fargate_local.strict.ecs_calls import ecs
-from fargate_local.strict.policy import Need, Principal, decide
+from fargate_local.strict.network import ENDPOINT_NAMES, Network, Way
+from fargate_local.strict.policy import Decision, Need, Principal, decide, parse_policy
 from fargate_local.strict.used import Ledger
 
 FREE: Final = frozenset({"sts:GetCallerIdentity", "sts:GetSessionToken", "sts:GetAccessKeyInfo"})
@@ -55,13 +57,22 @@ class Denial:
 class Authorizer:
     """Answers a call that may not be made; keeps count of those that may.
 
-    `caller` gives (role, task id) of a running task's access key.
+    `caller` gives (role, task id) of a running task's access key; `task_behind` the task that made a call, by the port
+    that its connection comes from and by the key that it is signed with.
     """
 
-    def __init__(self, root_key: str, caller: Callable[[str], tuple[str, str] | None], records: Records) -> None:
+    def __init__(
+        self,
+        root_key: str,
+        caller: Callable[[str], tuple[str, str] | None],
+        records: Records,
+        task_behind: Callable[[int, str], TaskPlan | None],
+    ) -> None:
         self._root_key = root_key
         self._caller = caller
         self._records = records
+        self._task_behind = task_behind
+        self._network = Network()
         self.ledger = Ledger()
 
     def refusal(self, request: CloudRequest) -> CloudResponse | None:
@@ -74,35 +85,49 @@ class Authorizer:
             return refused(request, "InvalidClientTokenId", claim)
         principal, session = found
         call = Call(request, claim.service.lower(), self._tags_of_task)
+        way = self._way(call, claim.access_key_id)
         for need in needs_of(call):
-            if denial := self.denial(principal, need, session):
+            if denial := self.denial(principal, need, session, way):
                 return denied(call, str(denial))
-        return self._hidden(call, principal, session)
+        return self._hidden(call, principal, session, way)
 
-    def denial(self, principal: Principal, need: Need, session: str | None = None) -> Denial | None:
+    def denial(
+        self, principal: Principal, need: Need, session: str | None = None, way: Way | None = None
+    ) -> Denial | None:
         """Return why a principal lacks a permission, None when it has it; the ledger counts either."""
         if need.action in FREE:
             return None
-        asked = replace(need, context={**surroundings(need), **need.context})
-        decision = decide(principal, asked, account.policies_for(principal, need.action, need.resource, session))
+        asked, decision = self._decided(principal, need, session, way)
         self.ledger.note(principal, asked, decision)
         return None if decision.allowed else Denial(principal, need, decision.because)
 
-    def allows(self, principal: Principal, need: Need, session: str | None = None) -> bool:
+    def allows(self, principal: Principal, need: Need, session: str | None = None, way: Way | None = None) -> bool:
         """Return whether a principal has a permission, uncounted: for what AWS only looks up."""
-        asked = replace(need, context={**surroundings(need), **need.context})
-        policies = account.policies_for(principal, need.action, need.resource, session)
-        return decide(principal, asked, policies).allowed
+        return self._decided(principal, need, session, way)[1].allowed
 
-    def _hidden(self, call: Call, principal: Principal, session: str | None) -> CloudResponse | None:
+    @staticmethod
+    def _decided(principal: Principal, need: Need, session: str | None, way: Way | None) -> tuple[Need, Decision]:
+        """Return the need with its circumstances, and the decision; `way` is the VPC endpoint that it came through."""
+        asked = replace(need, context={**surroundings(need, way), **need.context})
+        policies = account.policies_for(principal, need.action, need.resource, session)
+        if way:
+            policies = replace(policies, endpoint=parse_policy(way.endpoint, way.policy))
+        return asked, decide(principal, asked, policies)
+
+    def _way(self, call: Call, access_key: str) -> Way | None:
+        """Return the VPC endpoint that a call went through, if a task made it."""
+        plan = self._task_behind(call.request.peer, access_key)
+        return self._network.way(plan, ENDPOINT_NAMES.get(call.service, call.service)) if plan else None
+
+    def _hidden(self, call: Call, principal: Principal, session: str | None, way: Way | None) -> CloudResponse | None:
         """Return S3's 403 for a missing object in a bucket that the caller may not list (GetObject), else None."""
         named = s3_calls.reads_one_object(call.request) if call.service == "s3" else None
         if named is None or account.bucket_named(named[0]) is None or account.has_object(*named):
             return None
         need = Need("s3:ListBucket", f"arn:aws:s3:::{named[0]}")
-        if self.allows(principal, need, session):
+        if self.allows(principal, need, session, way):
             # Made use of: the answer would have been another without it.
-            self.denial(principal, need, session)
+            self.denial(principal, need, session, way)
             return None
         return denied(
             call, sentence(principal, need, "because no identity-based policy allows the s3:ListBucket action")
@@ -124,8 +149,11 @@ def needs_of(call: Call) -> list[Need]:
     return (list(mapped(call)) if mapped else []) or [call.need()]
 
 
-def surroundings(need: Need) -> dict[str, tuple[str, ...]]:
-    """Return the condition keys that every request has; loopback counts as TLS."""
+def surroundings(need: Need, way: Way | None = None) -> dict[str, tuple[str, ...]]:
+    """Return the condition keys that every request has; loopback counts as TLS.
+
+    IAM user guide, "aws:SourceIp": what comes through a VPC endpoint has none, but those of `way`.
+    """
     now = time.time()
     parts = need.resource.split(":")
     return {
@@ -133,7 +161,7 @@ def surroundings(need: Need) -> dict[str, tuple[str, ...]]:
         "aws:EpochTime": (str(int(now)),),
         "aws:ResourceAccount": (parts[4] if len(parts) > 4 and parts[4] else ACCOUNT,),
         "aws:SecureTransport": ("true",),
-        "aws:SourceIp": ("127.0.0.1",),
+        **(way.context if way else {"aws:SourceIp": ("127.0.0.1",)}),
         "aws:ViaAWSService": ("false",),
         "aws:PrincipalIsAWSService": ("false",),
     }

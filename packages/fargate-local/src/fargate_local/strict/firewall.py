@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from fargate_local.protocol.plan import TaskPlan
-from fargate_local.runtimes.vpc_network import UPLINK
+from fargate_local.runtimes.vpc_network import UPLINK, Guest
 from fargate_local.strict import account
-from fargate_local.strict.network import Network, Rule, rules_of
+from fargate_local.strict.network import ENDPOINT_NAMES, Network, Rule, rules_of
 
-ENDPOINT_NAMES: Final = {"ecr": "ecr.api"}
-"""Services whose endpoint has another name than the one that calls are signed with."""
+CHAIN_LETTERS: Final = 20
+"""Of an identifier in a chain's name, which may have 28 (XT_EXTENSION_MAXNAMELEN)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A task: its address, its groups, the rules of these, and whether its subnet leads to the internet."""
+    """A task or guest: its address, its groups, the rules of these, and whether its subnet leads to the internet."""
 
     name: str
     address: str
@@ -29,24 +29,31 @@ class Guarded:
     leads_out: bool
 
 
-def restore(tasks: Sequence[Guarded]) -> str:
-    """Return the input of `iptables-restore` for a VPC's tasks."""
+def restore(tasks: Sequence[Guarded], guests: Sequence[Guarded] = ()) -> str:
+    """Return the input of `iptables-restore` for a VPC's tasks, and for what answers in its router beside them."""
     members: dict[str, list[str]] = {}
-    for task in tasks:
-        for group in task.groups:
-            members.setdefault(group, []).append(task.address)
+    for each in (*tasks, *guests):
+        for group in each.groups:
+            members.setdefault(group, []).append(each.address)
     chains = [f":{way}-{task.name} - [0:0]" for task in tasks for way in ("o", "i")]
+    chains += [f":i-{guest.name} - [0:0]" for guest in guests]
     lines = [
+        "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
+        f"-A INPUT -i {UPLINK} -j ACCEPT",
+        *(f"-A INPUT -s {task.address} -d {guest.address} -g o-{task.name}" for guest in guests for task in tasks),
+        *(f"-A INPUT -d {guest.address} -j DROP" for guest in guests),
         "-A FORWARD -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT",
         f"-A FORWARD -i {UPLINK} -j ACCEPT",
         *(f"-A FORWARD -s {task.address} -g o-{task.name}" for task in tasks),
         *(line for task in tasks for line in leaving(task, members)),
-        *(f"-A arrives -d {task.address} -g i-{task.name}" for task in tasks),
+        *(f"-A arrives -d {each.address} -g i-{each.name}" for each in (*tasks, *guests)),
         f"-A arrives -o {UPLINK} -j ACCEPT",
         "-A arrives -j DROP",
-        *(line for task in tasks for line in arriving(task, members)),
+        *(line for each in (*tasks, *guests) for line in arriving(each, members)),
     ]
-    return "\n".join(["*filter", ":FORWARD DROP [0:0]", ":arrives - [0:0]", *chains, *lines, "COMMIT", ""])
+    return "\n".join(
+        ["*filter", ":INPUT ACCEPT [0:0]", ":FORWARD DROP [0:0]", ":arrives - [0:0]", *chains, *lines, "COMMIT", ""]
+    )
 
 
 def leaving(task: Guarded, members: Mapping[str, list[str]]) -> list[str]:
@@ -73,23 +80,30 @@ def matches(side: str, rules: Iterable[Rule], members: Mapping[str, list[str]]) 
     return found
 
 
-def firewall(network: Network) -> Callable[[Sequence[TaskPlan]], str]:
-    """Return what judges the tasks of a VPC by moto's EC2, at the moment that it is called."""
-    return lambda tasks: restore([guarded(network, task) for task in tasks])
+def firewall(network: Network) -> Callable[[Sequence[TaskPlan], Sequence[Guest]], str]:
+    """Return what judges the tasks and guests of a VPC by moto's EC2, at the moment that it is called."""
+
+    def judge(tasks: Sequence[TaskPlan], guests: Sequence[Guest]) -> str:
+        leading = [
+            guarded(task.task_id, task, leads_out=network.unreachable(task, "internet") is None) for task in tasks
+        ]
+        return restore(leading, [guarded(guest.name, guest, leads_out=False) for guest in guests])
+
+    return judge
 
 
-def guarded(network: Network, task: TaskPlan) -> Guarded:
-    """Return a task with the rules of its groups."""
-    memory = account.backend("ec2", task.region)
+def guarded(name: str, member: TaskPlan | Guest, *, leads_out: bool) -> Guarded:
+    """Return a task or guest with the rules of its groups."""
+    memory = account.backend("ec2", member.region)
     known = {group.id: group for of_vpc in list(memory.groups.values()) for group in list(of_vpc.values())}
-    groups = [known[name] for name in task.groups if name in known]
+    groups = [known[name] for name in member.groups if name in known]
     return Guarded(
-        task.task_id[:20],
-        task.address,
-        frozenset(task.groups),
+        name[-CHAIN_LETTERS:],
+        member.address,
+        frozenset(member.groups),
         rules_of(rule for group in groups for rule in group.egress_rules),
         rules_of(rule for group in groups for rule in group.ingress_rules),
-        network.unreachable(task, "internet") is None,
+        leads_out,
     )
 
 

@@ -25,8 +25,8 @@ from fargate_local.runtimes.references import Reference, parse_reference
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer, Denial
 from fargate_local.strict.ecs_calls import TASKS
-from fargate_local.strict.network import Network
-from fargate_local.strict.policy import Need, Policies, Principal, decide, parse_policy
+from fargate_local.strict.network import Network, Way
+from fargate_local.strict.policy import Need, Policies, Principal, decide, parse_policy, stopped_at_endpoint
 
 UNITS: Final = 1024
 NEW_ACCOUNT_VCPUS: Final = 6.0
@@ -87,9 +87,12 @@ class Launches:
             self._files(plan, container, user)
             self._logs(plan, container, user)
 
-    def _denial(self, user: Principal | None, need: Need) -> Denial | None:
+    def _denial(self, user: Principal | None, need: Need, plan: TaskPlan, service: str) -> Denial | None:
         # Without a role there is no caller; what needs one was refused when the definition was registered.
-        return self.authorizer.denial(user, need) if user else None
+        return self.authorizer.denial(user, need, way=self._way(plan, service)) if user else None
+
+    def _way(self, plan: TaskPlan, service: str) -> Way | None:
+        return self.network.way(plan, service) if self.network else None
 
     def _reach(self, plan: TaskPlan, service: str) -> str | None:
         """Return the address at which a service cannot be reached from the task's subnet; None when it can."""
@@ -105,7 +108,7 @@ class Launches:
                 secret = account.secret_named(region, arn)
                 full = secret.arn if secret else arn
                 need = Need("secretsmanager:GetSecretValue", full, tags=partial(account.tags_of, full))
-                if denial := self._denial(user, need):
+                if denial := self._denial(user, need, plan, "secretsmanager"):
                     detail = f"failed to fetch secret {arn} from secrets manager: {refusal(denial)}"
                     raise StartError(reasons.secret_missing(detail))
             else:
@@ -114,7 +117,7 @@ class Launches:
                 if self._reach(plan, "ssm"):
                     raise StartError(reasons.parameter_unreachable())
                 arn = f"arn:aws:ssm:{region}:{ACCOUNT}:parameter/{name}"
-                if denial := self._denial(user, Need("ssm:GetParameters", arn)):
+                if denial := self._denial(user, Need("ssm:GetParameters", arn), plan, "ssm"):
                     raise StartError(reasons.parameters_refused(refusal(denial)))
 
     def _image(self, plan: TaskPlan, container: ContainerPlan, user: Principal | None) -> None:
@@ -128,7 +131,7 @@ class Launches:
     def _log_in(self, plan: TaskPlan, region: str, user: Principal | None) -> None:
         if address := self._reach(plan, "ecr.api"):
             raise StartError(reasons.registry_unreachable(region, address))
-        if denial := self._denial(user, Need("ecr:GetAuthorizationToken")):
+        if denial := self._denial(user, Need("ecr:GetAuthorizationToken"), plan, "ecr.api"):
             raise StartError(reasons.registry_refused(refusal(denial)))
 
     def _pull(self, plan: TaskPlan, container: ContainerPlan, image: Reference, user: Principal | None) -> None:
@@ -137,14 +140,16 @@ class Launches:
         repository = f"arn:aws:ecr:{image.ecr_region}:{ACCOUNT}:repository/{image.repository}"
         # Asked for by some pulls and in AWS's own policy for this role, though none fails without it.
         optional = Need("ecr:BatchCheckLayerAvailability", repository)
-        if user and self.authorizer.allows(user, optional):
-            self._denial(user, optional)
+        if user and self.authorizer.allows(user, optional, way=self._way(plan, "ecr.dkr")):
+            self._denial(user, optional, plan, "ecr.dkr")
         for action in ("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"):
-            if self._denial(user, Need(action, repository)):
+            if self._denial(user, Need(action, repository), plan, "ecr.dkr"):
                 manifest = image.digest or image.tag or "latest"
                 raise StartError(reasons.pull_forbidden(container.image, manifest), container.name)
         if self._reach(plan, "s3"):
             raise StartError(reasons.layers_timed_out(container.image, str(image.ecr_region)), container.name)
+        if (way := self._way(plan, "s3")) and not lets_layers_through(way, str(image.ecr_region)):
+            raise StartError(reasons.layers_forbidden(container.image, str(image.ecr_region)), container.name)
 
     def _files(self, plan: TaskPlan, container: ContainerPlan, user: Principal | None) -> None:
         for arn in container.environment_files:
@@ -153,7 +158,7 @@ class Launches:
                 raise StartError(
                     reasons.environment_file_missing(bucket, key, "RequestCanceled: request context canceled")
                 )
-            if self._denial(user, Need("s3:GetObject", arn)):
+            if self._denial(user, Need("s3:GetObject", arn), plan, "s3"):
                 detail = f"AccessDenied: Access Denied status code: 403, request id: {uuid.uuid4()}"
                 raise StartError(reasons.environment_file_missing(bucket, key, detail))
 
@@ -164,12 +169,22 @@ class Launches:
         group = f"arn:aws:logs:{target.region}:{ACCOUNT}:log-group:{target.group}:log-stream:"
         if address := self._reach(plan, "logs"):
             raise StartError(reasons.logs_unreachable(target.region, address))
-        if target.create_group and (denial := self._denial(user, Need("logs:CreateLogGroup", group))):
+        if target.create_group and (denial := self._denial(user, Need("logs:CreateLogGroup", group), plan, "logs")):
             raise StartError(reasons.logs_refused("group", refusal(denial)))
-        if denial := self._denial(user, Need("logs:CreateLogStream", group + target.stream)):
+        if denial := self._denial(user, Need("logs:CreateLogStream", group + target.stream), plan, "logs"):
             raise StartError(reasons.logs_refused("stream", refusal(denial)))
         # A container whose lines are refused runs all the same: the agent drops them.
-        self._denial(user, Need("logs:PutLogEvents", group + target.stream))
+        self._denial(user, Need("logs:PutLogEvents", group + target.stream), plan, "logs")
+
+
+def lets_layers_through(way: Way, region: str) -> bool:
+    """Return whether an endpoint lets image layers through, which ECR signs for with an account of its own.
+
+    ECR user guide, "Minimum Amazon S3 Bucket Permissions for Amazon ECR" (read November 2026).
+    """
+    layer = f"arn:aws:s3:::prod-{region}-starport-layer-bucket/*"
+    nobody = Principal("ecr", "ecr", "", "Service", {**way.context, "aws:ResourceAccount": ("",)})
+    return not stopped_at_endpoint(nobody, Need("s3:GetObject", layer), parse_policy(way.endpoint, way.policy))
 
 
 def may_assume(role: str, region: str) -> bool:

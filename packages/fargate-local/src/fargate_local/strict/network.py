@@ -15,6 +15,8 @@ from fargate_local.strict import account
 
 HTTPS: Final = 443
 ANYWHERE: Final = "0.0.0.0/0"
+ENDPOINT_NAMES: Final = {"ecr": "ecr.api"}
+"""Services whose endpoint has another name than the one that calls are signed with."""
 ADDRESS_OUTSIDE: Final = "52.46.128.1"
 """Stands in messages, and in the judgement of rules, for the public address of a service of AWS."""
 
@@ -46,6 +48,23 @@ class Endpoint:
     blocks: tuple[str, ...] = ()
     groups: frozenset[str] = frozenset()
     ingress: tuple[Rule, ...] = ()
+    ident: str = ""
+    policy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The VPC endpoint that a call goes through, with its policy, and where in the VPC the call comes from."""
+
+    endpoint: str
+    vpc: str
+    address: str
+    policy: str
+
+    @property
+    def context(self) -> dict[str, tuple[str, ...]]:
+        """The condition keys that only such calls have (IAM user guide, "Properties of the network")."""
+        return {"aws:SourceVpce": (self.endpoint,), "aws:SourceVpc": (self.vpc,), "aws:VpcSourceIp": (self.address,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +83,31 @@ class Interface:
 
 def unreachable(task: Interface, service: str) -> str | None:
     """Return the address at which a service does not answer, None when it does; `internet` is any host outside AWS."""
-    full = f"com.amazonaws.{task.region}.{service}"
-    endpoints = [endpoint for endpoint in task.endpoints if endpoint.service == full]
-    private = [endpoint for endpoint in endpoints if not endpoint.gateway and endpoint.private_dns]
+    private, gateways = endpoints_of(task, service)
     if private:
         # The service's name leads to the endpoint, whatever other way there is.
         return None if any(admits(task, endpoint) for endpoint in private) else first_address(private)
-    if any(endpoint.gateway and task.route_table in endpoint.route_tables for endpoint in endpoints):
+    if gateways:
         open_to_it = any(rule.covers_https() and (rule.block == ANYWHERE or rule.prefix_list) for rule in task.egress)
         return None if open_to_it else ADDRESS_OUTSIDE
     leads_out = task.public if task.way_out == "igw" else bool(task.way_out)
     if leads_out and any(rule.covers_https() and holds(rule.block, ADDRESS_OUTSIDE) for rule in task.egress):
         return None
     return ADDRESS_OUTSIDE
+
+
+def endpoints_of(task: Interface, service: str) -> tuple[list[Endpoint], list[Endpoint]]:
+    """Return the endpoints that a service's name leads to, and those that the routes of the task's subnet lead to."""
+    full = f"com.amazonaws.{task.region}.{service}"
+    endpoints = [endpoint for endpoint in task.endpoints if endpoint.service == full]
+    private = [endpoint for endpoint in endpoints if not endpoint.gateway and endpoint.private_dns]
+    return private, [each for each in endpoints if each.gateway and task.route_table in each.route_tables]
+
+
+def way_to(task: Interface, service: str) -> Endpoint | None:
+    """Return the endpoint that calls to a service go through; None where they take another way, or none."""
+    private, gateways = endpoints_of(task, service)
+    return next((each for each in private if admits(task, each)), None) or next(iter([] if private else gateways), None)
 
 
 def admits(task: Interface, endpoint: Endpoint) -> bool:
@@ -112,7 +143,13 @@ def overlaps(block: str, other: str) -> bool:
 
 
 class Network:
-    """Looks at the VPC at the moment of a launch."""
+    """Looks at the VPC at the moment of a launch or of a call."""
+
+    def way(self, plan: TaskPlan, service: str) -> Way | None:
+        """Return the endpoint that a task's call to a service, by its endpoint's name, goes through, if it does."""
+        memory = account.backend("ec2", plan.region)
+        found = way_to(seen_by(memory, plan), service) if memory else None
+        return Way(found.ident, plan.vpc, plan.address, found.policy) if found else None
 
     def unreachable(self, plan: TaskPlan, service: str) -> str | None:
         """Return the address at which a service does not answer a task of this plan; None when it does."""
@@ -145,6 +182,8 @@ def seen_by(memory: Any, plan: TaskPlan) -> Interface:
                 ingress=rules_of(
                     rule for name in each.security_group_ids if name in groups for rule in groups[name].ingress_rules
                 ),
+                ident=each.id,
+                policy=account.as_text(each.policy_document),
             )
             for each in list(memory.vpc_end_points.values())
             if each.vpc_id == subnet.vpc_id and each.state == "available"

@@ -177,14 +177,15 @@ def parse_policy(name: str, document: str) -> tuple[Statement, ...]:
 class Policies:
     """All that is said about a request.
 
-    `boundary` and `session` limit and do not grant; None means that there is none. With `must_trust` the resource
-    policy has the last word: roles (`sts:AssumeRole`) and KMS keys.
+    `boundary`, `session` and `endpoint` (a VPC endpoint's) limit and do not grant; None means that there is none. With
+    `must_trust` the resource policy has the last word: roles (`sts:AssumeRole`) and KMS keys.
     """
 
     identity: tuple[Statement, ...] = ()
     boundary: tuple[Statement, ...] | None = None
     session: tuple[Statement, ...] | None = None
     resource: tuple[Statement, ...] | None = None
+    endpoint: tuple[Statement, ...] | None = None
     must_trust: bool = False
     resource_kind: str = "resource-based policy"
 
@@ -205,16 +206,16 @@ def decide(principal: Principal, need: Need, policies: Policies) -> Decision:
     def said(statements: Iterable[Statement] | None, *, allow: bool) -> Iterator[Statement]:
         return (each for each in statements or () if each.allows is allow and each.applies(need, lookup))
 
-    for kind, statements in (
-        ("an identity-based", policies.identity),
-        ("a permissions boundary", policies.boundary),
-        ("a session", policies.session),
-    ):
-        if any(said(statements, allow=False)):
-            word = kind if kind.endswith("boundary") else f"{kind} policy"
-            return Decision(False, f"with an explicit deny in {word}")
-    if any(each.grants_to(principal) for each in said(policies.resource, allow=False)):
-        return Decision(False, f"with an explicit deny in a {policies.resource_kind}")
+    denials = (
+        ("an identity-based policy", bool([*said(policies.identity, allow=False)])),
+        ("a permissions boundary", bool([*said(policies.boundary, allow=False)])),
+        ("a session policy", bool([*said(policies.session, allow=False)])),
+        (f"a {policies.resource_kind}", any(e.grants_to(principal) for e in said(policies.resource, allow=False))),
+    )
+    if where := next((where for where, denied in denials if denied), None):
+        return Decision(False, f"with an explicit deny in {where}")
+    if policies.endpoint is not None and (because := stopped_at_endpoint(principal, need, policies.endpoint)):
+        return Decision(False, because)
     grants = {each.grants_to(principal) for each in said(policies.resource, allow=True)}
     granted_by = tuple(said(policies.identity, allow=True))
     if policies.must_trust and not grants - {None}:
@@ -227,6 +228,18 @@ def decide(principal: Principal, need: Need, policies: Policies) -> Decision:
         if limit is not None and not any(said(limit, allow=True)):
             return Decision(False, nobody(kind, need))
     return Decision(True, granted_by=granted_by)
+
+
+def stopped_at_endpoint(principal: Principal, need: Need, statements: Iterable[Statement]) -> str:
+    """Return why the policy of a VPC endpoint lets a request not through; empty when it does.
+
+    PrivateLink guide, "Control access to VPC endpoints using endpoint policies" (November 2026): it grants nothing.
+    """
+    lookup = need.lookup(principal)
+    said = {each.allows for each in statements if each.grants_to(principal) and each.applies(need, lookup)}
+    if False in said:
+        return "with an explicit deny in a VPC endpoint policy"
+    return "" if True in said else nobody("VPC endpoint policy", need)
 
 
 def nobody(kind: str, need: Need) -> str:
