@@ -77,6 +77,11 @@ def test_people_sign_on_with_the_configured_provider(monkeypatch: pytest.MonkeyP
     assert chosen["AUTH_USER_REGISTRATION_ROLE"] == "Viewer"
 
 
+def test_airflows_image_has_what_signing_on_imports(project: Path) -> None:
+    """Flask-AppBuilder imports it once AUTH_TYPE is OAuth, and lists it in an extra only."""
+    assert re.search(r"^authlib==", read_source(project, "airflow").requirements, flags=re.MULTILINE)
+
+
 def test_without_a_provider_nobody_can_register(monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = sign_on(monkeypatch)
     assert chosen["AUTH_TYPE"] == AUTH_DB

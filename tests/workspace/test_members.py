@@ -47,6 +47,7 @@ PLUGINS_BY_NAME = {
     # Loaded by name or entry point, or shipped for what is in it; never imported by us.
     "orchestration": {
         "asyncpg",
+        "authlib",
         "apache-airflow-providers-git",
         "apache-airflow-providers-postgres",
         "git-remote-s3",
