@@ -1,4 +1,4 @@
-# make run | up | install | test | lint | bench | clean. Needs Python 3.11 or newer, git and make; uv comes from PyPI when it is missing.
+# make run | up | install | test | lint | bench | rehearsal | clean. Needs Python 3.11 or newer, git and make; uv comes from PyPI when it is missing.
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
 WORKERS ?= 3
@@ -7,7 +7,7 @@ PYTEST ?= pytest
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/.uv/bin:$(PATH)
 
-.PHONY: run up install test lint bench clean
+.PHONY: run up install test lint bench rehearsal clean
 
 run: install
 	$(RUN) datavision run --build pipeline_suscripciones pipeline_fact_rfm
@@ -30,6 +30,11 @@ bench: .uv-ready
 	$(UV) sync --frozen --quiet
 	for name in fargate_local_scale operator_parse operator_scale ingesta_hash page rfm shared_container chaos; do \
 	  PYTHONPATH=. $(RUN) python bench/$$name.py || exit 1; done
+
+# Production on an empty account, from docs/infrastructure.md; needs root, and: podman runc skopeo mmdebstrap iproute2 iptables.
+rehearsal: .uv-ready
+	$(UV) sync --frozen --quiet
+	$(RUN) pytest -m rehearsal tests/rehearsal --timeout 2400 --capture no $(PYTEST_ARGS)
 
 clean: .uv-ready
 	[ ! -x .venv/bin/datavision ] || $(RUN) datavision clean

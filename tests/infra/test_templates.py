@@ -188,7 +188,7 @@ def test_every_part_of_airflow_is_a_service_that_waits_for_the_migration_and_tel
         assert resources[service]["Properties"]["EnableExecuteCommand"] == {"Fn::If": ["ShellWanted", True, False]}
         containers = resources[f"{service}Definition"]["Properties"]["ContainerDefinitions"]
         migrate, main = containers
-        assert migrate["Command"] == ["db", "migrate"]
+        assert migrate["EntryPoint"] == ["python", "-m", "datavision.infra.migrate"]
         assert migrate["Essential"] is False
         assert main["DependsOn"] == [{"ContainerName": "migrate", "Condition": "SUCCESS"}]
         assert main["HealthCheck"]["StartPeriod"] == 300

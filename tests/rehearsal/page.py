@@ -58,5 +58,5 @@ def write_setting(file: Path, key: str, value: str) -> None:
     line = f'{name} = "{value}"'
     own, count = re.subn(rf"^{name} = .*$", lambda _: line, own, flags=re.MULTILINE)
     if not count:
-        own = f"{own.rstrip()}\n{line}\n"
+        own = f"{own.rstrip()}\n{line}\n"  # an empty line before the next section stays
     file.write_text(f"{head}{found}{own}{separator}{others}")
