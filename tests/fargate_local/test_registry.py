@@ -246,6 +246,20 @@ def test_a_tag_of_an_immutable_repository_stays(engine: Visitor, ecr: Any, repos
     )
 
 
+def test_an_image_whose_tag_moves_on_stays_without_it(engine: Visitor, ecr: Any, repository: str) -> None:
+    first = engine.push(repository, "latest")
+    second = engine.push(repository, "latest", annotations={"changed": "yes"})
+    assert engine.http.get(f"/v2/{repository}/manifests/latest").headers["Docker-Content-Digest"] == second
+    assert engine.http.get(f"/v2/{repository}/manifests/{first}").status_code == 200
+    found = {each["imageDigest"]: each.get("imageTags") for each in images_of(ecr, repository)}
+    assert found == {first: None, second: ["latest"]}
+
+
+def images_of(ecr: Any, repository: str) -> list[dict[str, Any]]:
+    details: list[dict[str, Any]] = ecr.describe_images(repositoryName=repository)["imageDetails"]
+    return details
+
+
 def test_a_repository_that_there_is_not_is_named(engine: Visitor) -> None:
     refusal = (
         404,

@@ -126,13 +126,18 @@ class Images:
                 raise LayersMissingError(message)
 
     def _has(self, place: Place, reference: str, digest: str) -> bool:
+        found = self._find(place, reference)
+        return found is not None and found.digest == digest
+
+    def _find(self, place: Place, reference: str) -> Manifest | None:
         try:
-            return self.get(place, reference).digest == digest
+            return self.get(place, reference)
         except ImageNotFoundError:
-            return False
+            return None
 
     def _record(self, place: Place, tag: str | None, manifest: Manifest) -> None:
         ecr = self._ecr(place)
+        before = self._find(place, tag) if tag else None
         try:
             ecr.put_image(
                 repositoryName=place.repository,
@@ -143,6 +148,9 @@ class Images:
             )
         except ecr.exceptions.ImageAlreadyExistsException as error:
             raise TagTakenError(str(tag), place.repository) from error
+        if before and not self._has(place, before.digest, before.digest):
+            # moto forgets an image with its last tag.
+            self._record(place, None, before)
 
     def _ecr(self, place: Place) -> Any:
         return self._clients.get("ecr", place.region)
