@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.clone import copy_of_the_tree
 from tests.support.cloud import SECRET_VALUES, pointing_to
+from tests.support.ports import free_port
 
 from datavision import infra
 from datavision.config import Config, load
@@ -154,19 +155,8 @@ HOW = "apt-get install --no-install-recommends podman runc buildah skopeo docker
 
 
 @pytest.fixture(scope="session")
-def registries() -> tuple[str, str]:
-    """Addresses for two OCI registries."""
-    found = []
-    for _ in range(2):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            found.append(f"127.0.0.1:{probe.getsockname()[1]}")
-    return found[0], found[1]
-
-
-@pytest.fixture(scope="session")
-def podman(registries: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The variables of a podman with storage of its own, and two registries beside it."""
+def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A podman with storage and passwords of its own."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing or os.geteuid() != 0:
         sentence = f"Real containers need {', '.join(missing) or 'root'}: {HOW}."
@@ -181,27 +171,32 @@ def podman(registries: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
     (folder / "storage.conf").write_text(
         f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
     )
-    (folder / "registries.conf").write_text(
-        "".join(f'[[registry]]\nlocation="{address}"\ninsecure=true\n' for address in registries)
-    )
+    (folder / "registries.conf").write_text("")
     variables = {
         "CONTAINERS_CONF": str(folder / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
         "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"),
+        "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
     }
     with contextlib.ExitStack() as cleanup:
-        for number, address in enumerate(registries):
-            cleanup.enter_context(_registry(folder / f"registry-{number}", address))
         patch = pytest.MonkeyPatch()
         cleanup.callback(patch.undo)
         for name, value in variables.items():
             patch.setenv(name, value)
         cleanup.callback(subprocess.run, ["podman", "system", "reset", "--force"], check=True, capture_output=True)
-        yield variables
+        yield
 
 
 @pytest.fixture(scope="session")
-def base_image(podman: dict[str, str], pytestconfig: pytest.Config) -> str:
+def registry(podman: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a registry other than ECR."""
+    address = f"127.0.0.1:{free_port()}"
+    with _registry(tmp_path_factory.mktemp("registry"), address):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def base_image(podman: None, pytestconfig: pytest.Config) -> str:
     """A Debian with Python, made from packages once and kept in pytest's cache."""
     name = "localhost/python:bookworm"
     tarball = pytestconfig.cache.mkdir("base-image") / "bookworm.tar"
@@ -218,7 +213,6 @@ def base_image(podman: dict[str, str], pytestconfig: pytest.Config) -> str:
 
 @contextlib.contextmanager
 def _registry(folder: Path, address: str) -> Iterator[None]:
-    folder.mkdir()
     config = folder / "config.yml"
     config.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage: {{delete: {{enabled: true}}, "

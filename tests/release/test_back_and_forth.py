@@ -115,10 +115,8 @@ def engine(request: pytest.FixtureRequest) -> dict[str, str]:
     """The variables that choose how images are built and run."""
     if request.param == "process":
         return {}
-    podman: dict[str, str] = request.getfixturevalue("podman")
-    base, (registry, _) = request.getfixturevalue("base_image"), request.getfixturevalue("registries")
-    images = {"ENGINE": "podman", "BASE_IMAGE": base, "REGISTRY": registry}
-    return {**podman, **S3, **{f"DATAVISION_IMAGES__{key}": value for key, value in images.items()}}
+    base: str = request.getfixturevalue("base_image")
+    return {**S3, "DATAVISION_IMAGES__ENGINE": "podman", "DATAVISION_IMAGES__BASE_IMAGE": base}
 
 
 @pytest.fixture(scope="module")

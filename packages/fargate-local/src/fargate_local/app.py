@@ -16,6 +16,8 @@ from fargate_local.faults.api import ApiFaults, ResponseLostError
 from fargate_local.guard import Guard
 from fargate_local.identity import caller_identity
 from fargate_local.protocol.errors import EcsError, ServerError
+from fargate_local.registry.errors import RegistryError
+from fargate_local.registry.registry import Registry
 from fargate_local.strict.authorizer import Authorizer
 from fargate_local.task_endpoints import TaskEndpoints
 from fargate_local.ui.routes import Ui
@@ -40,6 +42,7 @@ class Application:
         admin: Admin,
         ui: Ui,
         deliveries: Deliveries,
+        registry: Registry,
         guard: Guard | None,
         authorizer: Authorizer | None = None,
     ) -> None:
@@ -51,11 +54,14 @@ class Application:
         self._admin = admin
         self._ui = ui
         self._deliveries = deliveries
+        self._registry = registry
         self._guard = guard
         self._authorizer = authorizer
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        if self._registry.distribution.owns(environ):
+            return self._registry.distribution(environ, start_response)
         try:
             response = self._answered(CloudRequest.from_environ(environ))
         except MalformedRequestError as error:
@@ -68,7 +74,7 @@ class Application:
     def _answered(self, request: CloudRequest) -> CloudResponse:
         try:
             return self._answer(request)
-        except EcsError as error:
+        except (EcsError, RegistryError) as error:
             return refused(error)
         except ResponseLostError:
             raise
@@ -95,6 +101,8 @@ class Application:
             return refusal
         if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
             return self._ecs(request)
+        if answer := self._registry.api.answer(request):
+            return succeeded(answer)
         check_launcher(request, self._gate)
         response = caller_identity(request, self._endpoints) or self._gate.handle(request)
         self._deliveries.sent(request, response)
@@ -109,14 +117,15 @@ class Application:
 
 
 def succeeded(body: bytes) -> CloudResponse:
-    """Return a successful answer of the ECS API."""
+    """Return a successful answer of the ECS or ECR API."""
     return CloudResponse("200 OK", headers_for(body), [body])
 
 
-def refused(error: EcsError) -> CloudResponse:
-    """Return an error answer of the ECS API."""
-    status = "400 Bad Request" if error.status == 400 else f"{error.status} Server Error"
-    body = json.dumps({"__type": error.code, "message": error.message, **error.extra}).encode()
+def refused(error: EcsError | RegistryError) -> CloudResponse:
+    """Return an error answer of the ECS or ECR API."""
+    number, extra = (error.status, error.extra) if isinstance(error, EcsError) else (400, {})
+    status = "400 Bad Request" if number == 400 else f"{number} Server Error"
+    body = json.dumps({"__type": error.code, "message": str(error), **extra}).encode()
     return CloudResponse(status, [*headers_for(body), ("x-amzn-ErrorType", error.code)], [body])
 
 

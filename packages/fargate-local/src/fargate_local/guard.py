@@ -65,6 +65,11 @@ class Guard:
         code = self._objection(request, claim)
         return refused(request, code, claim) if code else None
 
+    def knows(self, access_key_id: str) -> bool:
+        """Return whether an access key is one that calls may be signed with."""
+        found = self._tasks.find(access_key_id) or moto_key(access_key_id)
+        return access_key_id == self._key.access_key_id or (found is not None and not found.expired)
+
     def _objection(self, request: CloudRequest, claim: Claim | None) -> str | None:
         if claim is None:
             return "MissingAuthenticationToken"

@@ -47,6 +47,7 @@ from fargate_local.images import ImageStore
 from fargate_local.interfaces import Interfaces
 from fargate_local.keys import KEY_FILE, ServerKey, TaskKeys
 from fargate_local.process_environment import ProcessEnvironment
+from fargate_local.registry.registry import Registry
 from fargate_local.runtimes.base import Runtime
 from fargate_local.runtimes.containers import ContainerRuntime
 from fargate_local.runtimes.names import NetworkName, RuntimeName
@@ -63,6 +64,7 @@ from fargate_local.strict.authorizer import Authorizer
 from fargate_local.strict.firewall import firewall, reaches
 from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
 from fargate_local.strict.network import Network
+from fargate_local.strict.services import of_repository
 from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
 from fargate_local.ui.routes import Ui
@@ -116,6 +118,8 @@ class Server:
             state.mkdir(parents=True, exist_ok=True, mode=0o700)
             state.chmod(0o700)
         self._lock = StateLock(state) if state else None
+        self._state = state
+        self._short_lived: list[Path] = []
         self._http = HttpServer(settings.host, settings.port)
         try:
             self._put_together(settings)
@@ -162,6 +166,14 @@ class Server:
                 lambda port, key: behind(port) if behind else endpoints.plan_of(key),
             )
             launches = Launches(authorizer, self._records, Network(), settings.vcpus)
+        guard = None if settings.open else Guard(self.key, task_keys)
+        registry = Registry(
+            self.key,
+            clients,
+            self._kept("registry"),
+            guard.knows if guard else None,
+            partial(judged, authorizer) if authorizer else None,
+        )
         rules = FaultRules(settings.rules, settings.fault_seed)
 
         clock = Clock()
@@ -194,7 +206,7 @@ class Server:
                 records=self._records,
                 clock=clock,
                 faults=rules,
-                runtime=make_runtime(settings, catalog, networks),
+                runtime=make_runtime(settings, catalog, networks, registry),
                 environment=lambda task, container, ident: ports.environment(
                     task, container, endpoints.environment(self.address, task, container, ident)
                 ),
@@ -229,7 +241,6 @@ class Server:
         }
         self._stack_waiter = StackWaiter(self._gate, clients, judges)
         neighbours = Neighbours(self._gate, self._records, services)
-        guard = None if settings.open else Guard(self.key, task_keys)
         sessions = None if settings.open else Sessions()
         admin = Admin(
             rules,
@@ -245,17 +256,21 @@ class Server:
         self._deliveries = self._make_deliveries(settings, clients)
         notices.on_notice(self._deliveries.notice)
         application = Application(
-            self._gate, by_name, neighbours, faults, endpoints, admin, ui, self._deliveries, guard, authorizer
+            self._gate, by_name, neighbours, faults, endpoints, admin, ui, self._deliveries, registry, guard, authorizer
         )
         self._http.serve(Door(application, (settings.host, *settings.allow_hosts)))
 
     def _make_deliveries(self, settings: Settings, clients: CloudClients) -> Deliveries:
-        # Without a state folder mails last as long as everything else, in a folder that is made for the first.
-        short_lived = Path(tempfile.gettempdir()) / f"fargate-local-mail-{uuid.uuid4().hex}"
-        self._short_lived = None if settings.state_dir else short_lived
-        folder = settings.state_dir / "mail" if settings.state_dir else short_lived
         secret = self.key.secret_access_key
-        return Deliveries(clients, self.address, secret, settings.smtp, folder, settings.deliver_to)
+        return Deliveries(clients, self.address, secret, settings.smtp, self._kept("mail"), settings.deliver_to)
+
+    def _kept(self, name: str) -> Path:
+        """Return where files are kept: without a state folder as long as everything else, in one made for the first."""
+        if self._state:
+            return self._state / name
+        folder = Path(tempfile.gettempdir()) / f"fargate-local-{name}-{uuid.uuid4().hex}"
+        self._short_lived.append(folder)
+        return folder
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
@@ -273,8 +288,8 @@ class Server:
         self._gate.close()
         self._records.close()
         self._service_records.close()
-        if self._short_lived:
-            shutil.rmtree(self._short_lived, ignore_errors=True)
+        for folder in self._short_lived:
+            shutil.rmtree(folder, ignore_errors=True)
         if self._lock:
             self._lock.release()
 
@@ -283,12 +298,19 @@ def no_code() -> None:
     """Return no code: an open server's page asks for none."""
 
 
-def make_runtime(settings: Settings, catalog: Catalog, networks: TaskNetworks | None) -> Runtime:
+def judged(authorizer: Authorizer, access_key_id: str, action: str, region: str, repository: str) -> str | None:
+    """Return AWS's sentence when the holder of an access key may not do an action of ECR to a repository."""
+    return authorizer.objection(access_key_id, of_repository(action, region, repository))
+
+
+def make_runtime(settings: Settings, catalog: Catalog, networks: TaskNetworks | None, registry: Registry) -> Runtime:
     """Return the runtime that the settings name."""
     if settings.runtime == "process":
         return ProcessRuntime(catalog, ImageStore(settings.store) if settings.store else None, settings.process)
     server = str(settings.state_dir) if settings.state_dir else f"process-{os.getpid()}"
-    return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
+    return ContainerRuntime(
+        settings.runtime, catalog, settings.registry_map, server, settings.process, networks, registry
+    )
 
 
 def no_other_network(vpc: str, address: str) -> None:

@@ -49,11 +49,6 @@ class Environment:
         return self.embedded_url is not None
 
     @property
-    def registry_keeps_layers(self) -> bool:
-        """Whether what a container engine pushes can be pulled again; the embedded cloud's ECR keeps records only."""
-        return self.embedded_url is None or self.config.images.registry is not None
-
-    @property
     def has_airflow_stacks(self) -> bool:
         """Whether CloudFormation makes its database, Airflow, mail and alarms, which then need secrets and quotas."""
         return not self.runs_here

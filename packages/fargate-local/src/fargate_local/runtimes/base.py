@@ -54,6 +54,20 @@ class Ending:
     never_ran: str | None = None
 
 
+class OwnRegistry(Protocol):
+    """This server's registry, as engines see it."""
+
+    @property
+    def host(self) -> str:
+        """Its name in references to images."""
+
+    def has(self, region: str, repository: str, digest: str) -> bool:
+        """Return whether an image can be pulled from it."""
+
+    def credentials(self, region: str) -> str:
+        """Return what an engine's file of credentials holds for it."""
+
+
 class Runtime(Protocol):
     """Runs containers.
 

@@ -10,8 +10,13 @@ import logging
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fargate_local.cloud.catalog import Catalog
@@ -19,7 +24,7 @@ from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.protocol import reasons
 from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import ContainerPlan, TaskPlan
-from fargate_local.runtimes.base import Ending, Exit, Image, SendSignal, Spawn
+from fargate_local.runtimes.base import Ending, Exit, Image, OwnRegistry, SendSignal, Spawn
 from fargate_local.runtimes.engine_files import EngineFiles
 from fargate_local.runtimes.engine_options import capabilities, likeness, limits
 from fargate_local.runtimes.names import RuntimeName
@@ -54,6 +59,14 @@ KILLED = 137
 NEVER = "0001-01-01"
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a pull is told besides its image."""
+
+    of_engine: tuple[str, ...] = ()
+    of_pull: tuple[str, ...] = ()
+
+
 class ContainerRuntime:
     """The containers of one engine, told from other people's by a label with this server's name."""
 
@@ -69,14 +82,19 @@ class ContainerRuntime:
         server: str,
         process: ProcessEnvironment,
         networks: TaskNetworks | None = None,
+        registry: OwnRegistry | None = None,
     ) -> None:
-        """Run containers with `engine`; without `networks` they share this machine's."""
+        """Run containers with `engine`; without `networks` they share this machine's.
+
+        Images that `registry` has are pulled from there.
+        """
         self._engine = engine
         self._networks = networks
         self.has_networks = networks is not None
         self._own = process.engine
         self._catalog = catalog
         self._registry_map = registry_map
+        self._registry = registry
         self._label = f"{LABEL}={server}"
         self._volumes = f"fargate-local-{hashlib.sha256(server.encode()).hexdigest()[:12]}"
         self._files = EngineFiles()
@@ -96,7 +114,8 @@ class ContainerRuntime:
             digest = self._catalog.image_digest(parsed.ecr_region, parsed.repository, parsed.tag, parsed.digest)
             if digest is None:
                 raise StartError(reasons.pull_failed(reference, f"{reference}: not found"))
-        name = self._source(parsed, digest)
+        own = self._own_host(parsed, digest)
+        name = self._source(parsed, digest, own)
         if not name[0].isalnum():
             # The engine would take it for an option.
             raise StartError(reasons.pull_failed(reference, "invalid reference format"))
@@ -105,7 +124,8 @@ class ContainerRuntime:
         with one_at_a_time:
             config = self._config(name)
             if config is None:
-                self._fetch(reference, name)
+                with self._credentials(parsed, own) as options:
+                    self._fetch(reference, name, options)
                 config = self._config(name)
         if config is None:
             raise StartError(reasons.pull_failed(reference, f"{self._engine} does not know the image it pulled"))
@@ -117,14 +137,14 @@ class ContainerRuntime:
         config: dict[str, Any] | None = json.loads(inspected.stdout) if inspected.returncode == 0 else None
         return config
 
-    def _fetch(self, reference: str, name: str) -> None:
+    def _fetch(self, reference: str, name: str, options: Options) -> None:
         """Pull, and again where the registry or the engine may answer better the next time.
 
         Raises:
             StartError: It cannot be had; the text is ECS's.
         """
         for tried in range(1, PULL_TRIES + 1):
-            pulled = self._run("pull", "--quiet", name)
+            pulled = self._run(*options.of_engine, "pull", "--quiet", *options.of_pull, name)
             if pulled.returncode == 0:
                 return
             said = last_line(pulled.stderr)
@@ -132,9 +152,34 @@ class ContainerRuntime:
                 raise StartError(reasons.pull_failed(reference, said, retried=tried))
             time.sleep(PULL_PAUSE * 2 ** (tried - 1))
 
-    def _source(self, parsed: Reference, digest: str | None) -> str:
+    def _own_host(self, parsed: Reference, digest: str | None) -> str | None:
+        """Return this server's registry when it has the image, None when it does not or the map says otherwise."""
+        registry, region = self._registry, parsed.ecr_region
+        if registry is None or region is None or digest is None or parsed.registry in self._registry_map:
+            return None
+        return registry.host if registry.has(region, parsed.repository, digest) else None
+
+    @contextmanager
+    def _credentials(self, parsed: Reference, own: str | None) -> Iterator[Options]:
+        """Yield options for a pull: from this server's registry, with a file of credentials that is gone afterwards."""
+        if own is None or self._registry is None:
+            yield Options()
+            return
+        auth = {"auth": self._registry.credentials(str(parsed.ecr_region))}
+        with tempfile.TemporaryDirectory(prefix="fargate-local-pull-") as folder:
+            path = Path(folder) / "config.json"
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump({"auths": {own: auth}}, file)
+            if self._engine == "podman":
+                yield Options(of_pull=("--tls-verify=false", "--authfile", str(path)))
+            else:
+                # Docker takes loopback addresses for insecure by itself; its own folder says where its daemon is.
+                daemon = self._run("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").stdout.strip()
+                yield Options(of_engine=("--config", folder, *(("--host", daemon) if daemon else ())))
+
+    def _source(self, parsed: Reference, digest: str | None, own: str | None) -> str:
         """Return where the engine really pulls from."""
-        registry = self._registry_map.get(parsed.registry, parsed.registry)
+        registry = own or self._registry_map.get(parsed.registry, parsed.registry)
         name = f"{registry}/{parsed.repository}" if registry else parsed.repository
         return f"{name}@{digest}" if digest else f"{name}:{parsed.tag or 'latest'}"
 

@@ -11,6 +11,9 @@ from fargate_local.tcp_server import CHUNK, TcpServer, both_ways
 
 HEAD_LIMIT: Final = 64 * 1024
 
+REGISTRY: Final = re.compile(r"[A-Z]+ /v2/(?!credentials/)")
+"""The first line of a request to a registry; the other path is that of a task's credentials."""
+
 MayReach = Callable[[str], bool]
 """Whether the task's subnet reaches a service of AWS, by its signing name."""
 
@@ -70,11 +73,17 @@ class Doorway:
 
 
 def service_of(head: bytes) -> str:
-    """Return the signing name of the service that a request's head is for; empty for what is not signed."""
+    """Return the signing name of the service that a request's head is for.
+
+    `ecr.dkr` for what engines ask a registry; empty for anything else that is not signed.
+    """
     text = head.partition(b"\r\n\r\n")[0].decode("latin-1")
     authorization = re.search(r"^authorization:(.*)$", text, re.IGNORECASE | re.MULTILINE)
     found = CREDENTIAL_SCOPE.search(authorization[1]) if authorization else None
     if found:
         return found[3].lower()
-    presigned = SIGV4_QUERY_SCOPE.search(text.partition("\r\n")[0])
-    return presigned[2].lower() if presigned else ""
+    line = text.partition("\r\n")[0]
+    presigned = SIGV4_QUERY_SCOPE.search(line)
+    if presigned:
+        return presigned[2].lower()
+    return "ecr.dkr" if REGISTRY.match(line) else ""

@@ -101,6 +101,17 @@ class Authorizer:
         self.ledger.note(principal, asked, decision)
         return None if decision.allowed else Denial(principal, need, decision.because)
 
+    def objection(self, access_key_id: str, need: Need) -> str | None:
+        """Return AWS's sentence when the holder of an access key lacks a permission; the ledger counts either."""
+        if access_key_id == self._root_key:
+            return None
+        found = self._principal(access_key_id)
+        if found is None:
+            return f"The access key {access_key_id} is none of this account's."
+        principal, session = found
+        denial = self.denial(principal, need, session)
+        return str(denial) if denial else None
+
     def allows(self, principal: Principal, need: Need, session: str | None = None, way: Way | None = None) -> bool:
         """Return whether a principal has a permission, uncounted: for what AWS only looks up."""
         return self._decided(principal, need, session, way)[1].allowed

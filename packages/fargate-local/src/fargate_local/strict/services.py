@@ -1,12 +1,19 @@
 """The permissions of calls to ECS's neighbours, from the Service Authorization Reference (read November 2026)."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from fargate_local.protocol.arns import ACCOUNT, last_part
 from fargate_local.strict import account
 from fargate_local.strict.calls import Call, pass_role
 from fargate_local.strict.policy import Need
+
+
+def of_repository(action: str, region: str, repository: str) -> Need:
+    """Return the permission for an action of ECR's registry, which engines do not call by its name."""
+    arn = f"arn:aws:ecr:{region}:{ACCOUNT}:repository/{repository}"
+    return Need(f"ecr:{action}", arn, {"aws:RequestedRegion": (region,)}, partial(account.tags_of, arn))
 
 
 def ecr(call: Call) -> Iterator[Need]:

@@ -1,6 +1,5 @@
 """Builds the Dockerfiles with docker or podman and pushes them to the registry."""
 
-import base64
 import platform
 import re
 import subprocess
@@ -10,10 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.error import HTTPError
 
-from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.environment import Environment
 from datavision.images.base import has_digest, without_tag
+from datavision.images.engine_endpoint import EngineEndpoint, engine_endpoint
 from datavision.images.errors import BuildError, ImageError, RegistryError
 from datavision.images.recipe import Invocation, Stamp
 from datavision.images.registry import RegisteredImage, Registry, manifest_digest
@@ -35,22 +34,13 @@ class ContainerBuilder:
     def __init__(
         self, config: Config, project: Path, registry: Registry, engine: str, report: Callable[[str], None]
     ) -> None:
-        """Use `engine` (docker or podman); `report` gets each build step as it starts.
-
-        Raises:
-            ImageError: The environment's registry keeps no layers (the embedded cloud's ECR).
-        """
-        if not Environment(config).registry_keeps_layers:
-            raise ImageError(
-                "The embedded cloud's ECR keeps records of images, not their layers. Set images.registry (or "
-                "DATAVISION_IMAGES__REGISTRY) to an OCI registry such as 127.0.0.1:5000, or use --engine process."
-            )
+        """Use `engine` (docker or podman); `report` gets each build step as it starts."""
         self.engine = engine
         self._config = config
         self._project = project
         self._registry = registry
         self._report = report
-        self._logged_in = False
+        self._known_endpoint: EngineEndpoint | None = None
 
     def recipe(self) -> dict[str, str]:
         """Return what determines a build's outcome besides the source."""
@@ -108,12 +98,11 @@ class ContainerBuilder:
             RegistryError: The image is not in the registry after the push.
             BuildError: The push failed.
         """
-        host = self._config.registry()
-        self._login(host)
-        target = f"{host}/{repository}:{tag}"
+        endpoint = self._endpoint()
+        target = f"{endpoint.host}/{repository}:{tag}"
         self._engine("tag", built, target)
         compression = ["--compression-format", "zstd"] if self.engine == "podman" else []
-        self._engine("push", *compression, target)
+        self._engine("push", *compression, *self._insecure(endpoint), target)
         self._engine("rmi", "--no-prune", target)
         if self._config.images.registry is None:
             return self._registry.require(repository, tag)
@@ -135,7 +124,8 @@ class ContainerBuilder:
     def available(self, image: RegisteredImage) -> bool:
         """Return whether the image's content exists, not only its record in the registry."""
         if self._config.images.registry is None:
-            return True
+            # On AWS no image is without its layers; the embedded cloud has records of folders, too.
+            return not Environment(self._config).runs_folders or self._registry.has_layers(image)
         manifest = self._fetch(image.repository, image.digest)
         return manifest is not None and manifest_digest(manifest) == image.digest
 
@@ -171,13 +161,19 @@ class ContainerBuilder:
                 f"The registry {host} does not answer ({error}). Start it, or correct images.registry."
             ) from None
 
-    def _login(self, host: str) -> None:
-        if self._logged_in or self._config.images.registry is not None:
-            return
-        (data,) = checked_client(self._config, "ecr").get_authorization_token()["authorizationData"]
-        password = base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]
-        self._engine("login", "--username", "AWS", "--password-stdin", host, stdin=password)
-        self._logged_in = True
+    def _endpoint(self) -> EngineEndpoint:
+        """Return where to push; the engine is logged in there."""
+        if self._known_endpoint is None:
+            endpoint = engine_endpoint(self._config)
+            if endpoint.password:
+                options = ["--username", endpoint.user, "--password-stdin", *self._insecure(endpoint)]
+                self._engine("login", *options, endpoint.host, stdin=endpoint.password)
+            self._known_endpoint = endpoint
+        return self._known_endpoint
+
+    def _insecure(self, endpoint: EngineEndpoint) -> list[str]:
+        # Docker takes loopback addresses for plain HTTP by itself, and has no such option.
+        return endpoint.insecure() if self.engine == "podman" else []
 
     def _engine(self, *arguments: str, stdin: str | None = None) -> str:
         done = subprocess.run(

@@ -80,6 +80,13 @@ class Registry:
             )
         return str(found[0]["imageManifest"])
 
+    def has_layers(self, image: RegisteredImage) -> bool:
+        """Return whether an image can be pulled: its layers are there, not only its record."""
+        document = json.loads(self.manifest(image.repository, image.digest))
+        digests = [document["config"]["digest"], *(layer["digest"] for layer in document["layers"])]
+        found = self._ecr.batch_check_layer_availability(repositoryName=image.repository, layerDigests=digests)
+        return all(layer["layerAvailability"] == "AVAILABLE" for layer in found["layers"])
+
     def put(self, repository: str, tag: str, manifest: str) -> RegisteredImage:
         """Put `manifest` under `tag` and return the image as the registry has it; repeating it is not an error.
 

@@ -1,8 +1,8 @@
 """Migrates Airflow's database, one container at a time: what each service of infra/airflow.yaml does before it starts.
 
-`airflow db migrate` gives up on its own lock after a moment, and has none for the tables of the auth manager (FAB), which the
-first containers of a new environment would all create at once. Where the versions that migrate are those that did last,
-nothing is started at all.
+`airflow db migrate` gives up on its own lock after a moment, and has none for the tables of the auth manager (FAB),
+which the first containers of a new environment would all create at once. Where the versions that migrate are those that
+did last, nothing is started at all.
 """
 
 import asyncio

@@ -1,16 +1,16 @@
 """Pins the images that one environment runs in another one, byte for byte."""
 
-import base64
 import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from datavision.aws import Cloud, visiting_client
+from datavision.aws import Cloud
 from datavision.config import Config
 from datavision.environment import runs_here
 from datavision.fargate.launching.release_record import ReleaseRecord, write_record
 from datavision.images.builders import Builder, open_builder
+from datavision.images.engine_endpoint import EngineEndpoint, engine_endpoint
 from datavision.images.errors import ImageError
 from datavision.images.registry import Registry
 from datavision.infra import move_airflow
@@ -119,13 +119,14 @@ def copy_image(source: Config, target: Config, image: PinnedImage, report: Repor
 def _copy_layers(source: Config, target: Config, image: PinnedImage) -> None:
     if shutil.which("skopeo") is None:
         raise ImageError("Copying images between registries needs skopeo. Install it (`apt-get install skopeo`).")
-    credentials = [*_credentials("src", source, target), *_credentials("dest", target, target)]
+    here, there = engine_endpoint(source, visitor=target), engine_endpoint(target)
     done = subprocess.run(
         [
             *("skopeo", "copy", "--preserve-digests"),
-            *credentials,
-            f"docker://{source.registry()}/{image.repository}@{image.digest}",
-            f"docker://{target.registry()}/{image.repository}:{image.tag}",
+            *_sign_on("src", here),
+            *_sign_on("dest", there),
+            f"docker://{here.host}/{image.repository}@{image.digest}",
+            f"docker://{there.host}/{image.repository}:{image.tag}",
         ],
         capture_output=True,
         text=True,
@@ -135,12 +136,9 @@ def _copy_layers(source: Config, target: Config, image: PinnedImage) -> None:
         raise ImageError(f"skopeo could not copy {image.repository}@{image.digest}:\n{done.stderr.strip()}")
 
 
-def _credentials(side: str, config: Config, visitor: Config) -> list[str]:
-    if config.images.registry is not None:
-        return [f"--{side}-tls-verify=false"] if config.images.registry.startswith(("127.0.0.1", "localhost")) else []
-    # A token is good for every registry that its owner may use (ECR user guide, "Private registry authentication").
-    (data,) = visiting_client(config, visitor, "ecr").get_authorization_token()["authorizationData"]
-    return [f"--{side}-creds", base64.b64decode(data["authorizationToken"]).decode()]
+def _sign_on(side: str, endpoint: EngineEndpoint) -> list[str]:
+    credentials = [f"--{side}-creds", f"{endpoint.user}:{endpoint.password}"] if endpoint.password else []
+    return [*endpoint.insecure(f"--{side}-tls-verify"), *credentials]
 
 
 def _pin(
