@@ -3,20 +3,22 @@
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import boto3
 import pytest
 import trustme
 from tests.rehearsal.account import Account
 from tests.rehearsal.page import write_setting
 from tests.support.clone import copy_of_the_tree
-from tests.support.podman import podman
+from tests.support.podman import debian_with_python, podman
 
 from fargate_local import FargateLocal
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-ACCOUNTS = 2_000
-"""Of the business in the source database."""
+NAME = "python:3.11-slim-bookworm"
+TRUSTING = """FROM {base}
+COPY authority.crt /usr/local/share/ca-certificates/
+RUN update-ca-certificates
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,43 +28,29 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def hub_image(podman_engine: Any, podman_registry: str, authority: trustme.CA, pytestconfig: pytest.Config) -> str:
-    """Docker Hub's `python:3.11`, as far as it is there: Debian's Python, and the company's authority; by tag."""
-    folder, _ = podman_engine
-    tarball = pytestconfig.cache.mkdir("base-image") / "bookworm.tar"
-    if not tarball.exists():
-        part = tarball.with_suffix(".part.tar")
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-venv,ca-certificates"]
-        excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
-        subprocess.run([*command, *excluded, "bookworm", str(part)], check=True, capture_output=True)
-        part.rename(tarball)
-    context = folder / "base"
-    context.mkdir()
-    (context / "authority.crt").write_bytes(authority.cert_pem.bytes())
-    path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    podman("import", "-c", path, str(tarball), "localhost/debian:bookworm")
-    (context / "Containerfile").write_text(
-        "FROM localhost/debian:bookworm\nCOPY authority.crt /usr/local/share/ca-certificates/\n"
-        "RUN update-ca-certificates\n"
-    )
-    name = f"{podman_registry}/python:3.11-slim-bookworm"
-    podman("build", "--quiet", "--tag", name, str(context))
-    podman("push", "--quiet", name)
-    return name
+def hub_image(podman_engine: Path, authority: trustme.CA, pytestconfig: pytest.Config) -> Iterator[str]:
+    """Debian's Python and the company's authority, by tag in a registry that is open to everybody."""
+    with FargateLocal(podman_engine / "hub", options=("--open",)) as hub:
+        address = hub.url.removeprefix("http://")
+        (podman_engine / "registries.conf").write_text(f'[[registry]]\nlocation="{address}"\ninsecure=true\n')
+        boto3.client("ecr", **hub.client_args).create_repository(repositoryName=NAME.partition(":")[0])
+        context = podman_engine / "context"
+        context.mkdir()
+        (context / "authority.crt").write_bytes(authority.cert_pem.bytes())
+        (context / "Containerfile").write_text(TRUSTING.format(base=debian_with_python(pytestconfig)))
+        podman("build", "--quiet", "--tag", f"{address}/{NAME}", str(context))
+        podman("push", "--quiet", f"{address}/{NAME}")
+        yield f"{address}/{NAME}"
 
 
 @pytest.fixture(scope="module")
 def account(
-    podman_engine: Any,
-    podman_registry: str,
-    hub_image: str,
-    authority: trustme.CA,
-    tmp_path_factory: pytest.TempPathFactory,
+    hub_image: str, authority: trustme.CA, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Account]:
     """An empty account, a clone of the repository, and a code host."""
     folder = tmp_path_factory.mktemp("rehearsal")
     project = folder / "project"
-    origin = copy_of_the_tree(REPOSITORY, folder / "origin")
+    origin = copy_of_the_tree(repository, folder / "origin")
     subprocess.run(["git", "clone", "--quiet", "--bare", str(origin), str(folder / "host.git")], check=True)
     subprocess.run(["git", "clone", "--quiet", str(folder / "host.git"), str(project)], check=True)
     write_setting(project / "config" / "dev.toml", "images.base_image", hub_image)

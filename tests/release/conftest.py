@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.clone import copy_of_the_tree
 from tests.support.cloud import SECRET_VALUES, pointing_to
+from tests.support.podman import debian_with_python
 from tests.support.ports import free_port
 
 from datavision import infra
@@ -197,18 +198,8 @@ def registry(podman: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="session")
 def base_image(podman: None, pytestconfig: pytest.Config) -> str:
-    """A Debian with Python, made from packages once and kept in pytest's cache."""
-    name = "localhost/python:bookworm"
-    tarball = pytestconfig.cache.mkdir("base-image") / "bookworm.tar"
-    if not tarball.exists():
-        part = tarball.with_suffix(".part.tar")
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-venv,ca-certificates"]
-        excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")]
-        subprocess.run([*command, *excluded, "bookworm", str(part)], check=True, capture_output=True)
-        part.rename(tarball)
-    path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    subprocess.run(["podman", "import", "-c", path, str(tarball), name], check=True, capture_output=True)
-    return name
+    """The local name of a Debian with Python."""
+    return debian_with_python(pytestconfig)
 
 
 @contextlib.contextmanager

@@ -55,6 +55,20 @@ def podman_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     patch.undo()
 
 
+def debian_with_python(config: pytest.Config) -> str:
+    """Import a Debian, made from packages once and kept in pytest's cache; return its local name."""
+    name = "localhost/python:bookworm"
+    tarball = config.cache.mkdir("base-image") / "bookworm.tar"
+    if not tarball.exists():
+        part = tarball.with_suffix(".part.tar")
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-venv,ca-certificates"]
+        excluded = [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")]
+        subprocess.run([*command, *excluded, "bookworm", str(part)], check=True, capture_output=True)
+        part.rename(tarball)
+    podman("import", "-c", "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", str(tarball), name)
+    return name
+
+
 def podman(*words: str, stdin: str | None = None) -> Any:
     done = subprocess.run(["podman", *words], capture_output=True, text=True, check=False, input=stdin)
     assert done.returncode == 0, done.stderr

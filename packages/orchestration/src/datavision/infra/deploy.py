@@ -221,7 +221,7 @@ def _repositories_exist(config: Config) -> bool:
 def _explain(config: Config, stack: Stack, current: Mapping[str, Any] | None, why: str) -> str:
     remedy = (
         "Start from an empty embedded cloud with `make clean`."
-        if Environment(config).embedded_url
+        if Environment(config).runs_here
         else "Fix it and run `datavision infra deploy` again; CloudFormation has rolled the stack back."
     )
     return f"CloudFormation could not {'update' if current else 'create'} {stack.name}: {why}. {remedy}"
