@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.clone import copy_of_the_tree
 from tests.support.cloud import SECRET_VALUES, pointing_to
-from tests.support.podman import debian_with_python
+from tests.support.podman import debian_with_python, own_podman
 from tests.support.ports import free_port
 
 from datavision import infra
@@ -164,27 +164,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
         pytest.skip(sentence)
-    folder = tmp_path_factory.mktemp("podman")
-    (folder / "containers.conf").write_text(
-        '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1024:1024"]\n'
-        '[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n'
-    )
-    (folder / "storage.conf").write_text(
-        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
-    )
-    (folder / "registries.conf").write_text("")
-    variables = {
-        "CONTAINERS_CONF": str(folder / "containers.conf"),
-        "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
-        "CONTAINERS_REGISTRIES_CONF": str(folder / "registries.conf"),
-        "REGISTRY_AUTH_FILE": str(folder / "auth.json"),
-    }
-    with contextlib.ExitStack() as cleanup:
-        patch = pytest.MonkeyPatch()
-        cleanup.callback(patch.undo)
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        cleanup.callback(subprocess.run, ["podman", "system", "reset", "--force"], check=True, capture_output=True)
+    with own_podman(tmp_path_factory.mktemp("podman")):
         yield
 
 

@@ -33,26 +33,33 @@ PodmanCloud = Callable[..., AbstractContextManager[Ecs]]
 """The fixture `podman_cloud`: starts a cloud with these settings whose ECR has the image `module:1.0.0`."""
 
 
-@pytest.fixture(scope="module")
-def podman_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a podman with storage and passwords of its own, set for this process."""
-    folder = tmp_path_factory.mktemp("podman")
+@contextmanager
+def own_podman(folder: Path) -> Iterator[None]:
+    """Let this process's podman have its storage, its runtime files and its passwords in a folder of its own."""
     (folder / "containers.conf").write_text(
         '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1024:1024"]\n'
         '[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n'
+        f'tmp_dir="{folder}/libpod"\n'
     )
     (folder / "storage.conf").write_text(
         f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
     )
     (folder / "registries.conf").write_text("")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
-    patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
-    patch.setenv("CONTAINERS_REGISTRIES_CONF", str(folder / "registries.conf"))
-    patch.setenv("REGISTRY_AUTH_FILE", str(folder / "auth.json"))
-    yield folder
-    podman("system", "reset", "--force")
-    patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
+        patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
+        patch.setenv("CONTAINERS_REGISTRIES_CONF", str(folder / "registries.conf"))
+        patch.setenv("REGISTRY_AUTH_FILE", str(folder / "auth.json"))
+        yield
+        podman("system", "reset", "--force")
+
+
+@pytest.fixture(scope="module")
+def podman_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a podman of its own, set for this process."""
+    folder = tmp_path_factory.mktemp("podman")
+    with own_podman(folder):
+        yield folder
 
 
 def debian_with_python(config: pytest.Config) -> str:
