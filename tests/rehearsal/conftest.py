@@ -9,6 +9,7 @@ import pytest
 import trustme
 from tests.rehearsal.account import Account
 from tests.rehearsal.page import write_setting
+from tests.rehearsal.report import show
 from tests.support.clone import copy_of_the_tree
 from tests.support.podman import debian_with_python, podman
 
@@ -55,4 +56,6 @@ def account(
     subprocess.run(["git", "clone", "--quiet", str(folder / "host.git"), str(project)], check=True)
     write_setting(project / "config" / "dev.toml", "images.base_image", hub_image)
     with FargateLocal(folder / "cloud", runtime="podman", strict=True, options=("--vcpus", "100")) as cloud:
-        yield Account(cloud, project, folder / "state", authority)
+        found = Account(cloud, project, folder / "state", authority)
+        yield found
+        show(found)
