@@ -37,7 +37,8 @@ class TcpServer:
             self._open.add(task)
             task.add_done_callback(self._open.discard)
         try:
-            with suppress(OSError, TimeoutError):
+            # A cancelled one would be told as an error by asyncio's streams (python/cpython issue 113538).
+            with suppress(OSError, TimeoutError, asyncio.CancelledError):
                 await self._serve(reader, writer)
         finally:
             writer.close()
