@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from datavision.alerts import tell_failure, tell_recovery
+from datavision.alerts.schedules import schedules_of
 
 PIPELINES = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm")
 DAG_IDS = (*PIPELINES, "mantenimiento_contenedores", "mantenimiento_presupuesto")
@@ -60,6 +61,14 @@ def test_every_task_has_an_execution_timeout(dags: dict[str, Any], dag_id: str) 
 @each_dag
 def test_every_run_may_ask_for_another_release(dags: dict[str, Any], dag_id: str) -> None:
     assert dags[dag_id].params["release"] is None
+
+
+def test_the_watchdog_reads_the_schedule_of_each_dag_that_launches_containers(
+    dags: dict[str, Any], repository: Path
+) -> None:
+    launching = {name: dag for name, dag in dags.items() if not name.startswith("mantenimiento_")}
+    scheduled = {name: dag.timetable.expression for name, dag in launching.items() if dag.schedule is not None}
+    assert schedules_of(repository / "dags") == scheduled
 
 
 def test_a_dag_file_has_less_than_80_lines(repository: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,14 @@ def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         made.define(
             "databases", airflow, "datavision-dev-bootstrap-execution", "datavision-dev-bootstrap", {}, SHOW_KEYS
         )
+        made.define(
+            "watch",
+            airflow,
+            "datavision-dev-watchdog-execution",
+            "datavision-dev-watchdog",
+            {"G": "datavision/dev/airflow-git", "M": "datavision/dev/smtp"},
+            SHOW_KEYS,
+        )
         yield made
     patch.undo()
 
@@ -291,6 +300,47 @@ def test_bootstrap_writes_the_urls(dev: Dev) -> None:
     assert unused(dev, "datavision-dev-bootstrap") == []
 
 
+def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing_to_spare(dev: Dev) -> None:
+    s3, results = dev.inside("watch")("s3"), dev.config.storage.results_bucket
+    s3.list_objects_v2(Bucket=results, Prefix="audit/dev/", Delimiter="/")
+    remembered = {"Bucket": results, "Key": "alerts/dev/programadas/pipeline_suscripciones.json"}
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(**remembered)
+    s3.put_object(**remembered, Body=b"{}")
+    assert unused(dev, "datavision-dev-watchdog") == []
+    assert unused(dev, "datavision-dev-watchdog-execution") == []
+
+
+def test_a_watchdog_that_cannot_start_is_told_past_it(dev: Dev) -> None:
+    """What Scheduler starts here is an image that nobody has: the event reaches the topic that people subscribe to."""
+    sns, sqs, scheduler = (dev.client(name) for name in ("sns", "sqs", "scheduler"))
+    topics = [each["TopicArn"] for each in sns.list_topics()["Topics"]]
+    (topic,) = [arn for arn in topics if arn.endswith(":datavision-dev-alerts")]
+    queue = sqs.create_queue(QueueName="people")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    may = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
+    policy = {"Version": "2012-10-17", "Statement": [{**may, "Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    name = "datavision-dev-watchdog"
+    hourly = scheduler.get_schedule(Name=name, GroupName=name)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    scheduler.create_schedule(
+        Name="soon",
+        GroupName=name,
+        ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=hourly["Target"],
+    )
+    deadline = time.monotonic() + DEADLINE
+    while not (told := sqs.receive_message(QueueUrl=queue).get("Messages")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    event = json.loads(json.loads(told[0]["Body"])["Message"])
+    assert event["detail"]["group"] == f"family:{name}"
+    assert event["detail"]["stopCode"] == "TaskFailedToStart"
+
+
 def bucket(name: str) -> str:
     return f"datavision-dev-{name}-210987654321"
 
@@ -318,6 +368,9 @@ REFUSED: list[tuple[str, str, str, Any, str]] = [
     ("orchestrate", "s3", "delete_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:DeleteObject"),
     ("orchestrate", "s3", "get_object", {"Bucket": bucket("lakehouse"), "Key": "lake/x"}, "s3:GetObject"),
     ("orchestrate", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/smtp"}, "secretsmanager:"),
+    ("watch", "s3", "get_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:GetObject"),
+    ("watch", "s3", "put_object", {"Bucket": bucket("results"), "Key": "audit/a.json", "Body": b""}, "s3:PutObject"),
+    ("watch", "ecs", "run_task", launch("datavision-dev-ingesta"), "ecs:RunTask"),
     ("databases", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/source-url"}, "secretsmanager:"),
 ]
 

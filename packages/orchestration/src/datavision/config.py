@@ -218,6 +218,8 @@ class Alerts(_Section):
     email_to: tuple[str, ...]
     email_from: str
     smtp_conn_id: str = "smtp_default"
+    missing_after_minutes: Annotated[float, Field(gt=0)] = 15
+    """How long after a run was due nothing of it may have started before somebody is told."""
     monthly_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """What containers may cost in a month before somebody is told; unset: nobody is."""
 

@@ -83,7 +83,7 @@ def failure_message(failure: Failure) -> Message:
         ("Ejecución", run_url(failure.base_url, incident.pipeline, incident.run_id)),
         ("Log", log_url(failure.base_url, incident)),
     )
-    page = ("DataVision", pipeline_url(failure.base_url, incident.pipeline))
+    page = _page(failure.base_url, incident.pipeline)
     if failure.before and failure.release and failure.before.release != failure.release:
         page = (f"Volver a {failure.before.release}", page[1])
     return Message(
@@ -124,7 +124,35 @@ def late_message(env: str, dag_run: Mapping[str, Any], deadline: str, base_url: 
         facts=(("Entorno", env), ("Ejecución", run_id)),
         step="Abrir la ejecución: la tarea en rojo, o la que todavía corre, dice la causa. El runbook está en la "
         "pestaña Docs del DAG.",
-        links=(("Ejecución", run_url(base_url, pipeline, run_id)), ("DataVision", pipeline_url(base_url, pipeline))),
+        links=(("Ejecución", run_url(base_url, pipeline, run_id)), _page(base_url, pipeline)),
+    )
+
+
+def missing_message(
+    env: str, pipeline: str, due: datetime, now: datetime, last: date | None, base_url: str
+) -> Message:
+    """Return what to say of a run that was due and of which nothing has started; `last`: the day of the last one."""
+    before = f"la última ejecución es del {last:%d/%m}" if last else "todavía no hay ninguna ejecución"
+    return Message(
+        subject=f"{_tag(env)} {pipeline} no empezó",
+        first=f"{pipeline} debía empezar el {moment(due)} y a las {moment(now)[-5:]} no había empezado.",
+        tone="bad",
+        facts=(("Entorno", env), ("Los datos", f"siguen como estaban: {before}.")),
+        step=f"Abrir Airflow. Si no responde o dice que su scheduler está caído: datavision doctor --env {env}, y los "
+        "eventos de sus servicios en ECS. Si el DAG está pausado, reanudarlo; si una ejecución anterior sigue abierta, "
+        f"resolverla primero. Después: datavision run {pipeline} --env {env}.",
+        links=(("Ejecuciones", f"{base_url.rstrip('/')}/dags/{pipeline}/runs"), _page(base_url, pipeline)),
+    )
+
+
+def started_again_message(env: str, pipeline: str, missed: datetime, now: datetime, base_url: str) -> Message:
+    """Return what to say of a pipeline that starts again by its schedule; `missed`: when the missing run was due."""
+    return Message(
+        subject=f"{_tag(env)} {pipeline} volvió a empezar",
+        first=f"{pipeline} volvió a empezar: {moment(now)}.",
+        tone="good",
+        facts=(("Entorno", env), ("Había faltado", f"la ejecución del {moment(missed)}")),
+        links=(("Ejecuciones", f"{base_url.rstrip('/')}/dags/{pipeline}/runs"), _page(base_url, pipeline)),
     )
 
 
@@ -178,6 +206,10 @@ def log_url(base: str, incident: Incident) -> str:
 def pipeline_url(base: str, pipeline: str) -> str:
     """Return the address of a pipeline's tab of the DataVision page."""
     return f"{base.rstrip('/')}/dags/{pipeline}/plugin/datavision-pipeline"
+
+
+def _page(base: str, pipeline: str) -> tuple[str, str]:
+    return "DataVision", pipeline_url(base, pipeline)
 
 
 def _tag(env: str) -> str:

@@ -162,6 +162,13 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "OidcAdmins": airflow.oidc_admins,
             "Shell": _yes(airflow.shell),
         }
+        parameters["watchdog"] = {
+            **names,
+            "Image": airflow.image,
+            "GitUrl": airflow.git_url,
+            "ResultsBucket": config.storage.results_bucket,
+            "Host": airflow.host,
+        }
     return parameters
 
 
