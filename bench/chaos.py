@@ -5,8 +5,8 @@
 
 Says at the end: containers launched for each task instance (one each is right), containers left running, those without
 an audit record, and how every run ended. Also loses answers of RunTask, keeps the triggerer away for longer than a task
-takes, and restarts the database. With --shared the tasks are steps of shared containers, which are killed as well: then a
-step may be begun again, but never while it runs, and never after its end. The seed decides victims and moments.
+takes, and restarts the database. With --shared the tasks are steps of shared containers, which are killed as well: then
+a step may be begun again, but never while it runs, and never after its end. The seed decides victims and moments.
 """
 
 import argparse

@@ -311,18 +311,14 @@ def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing
     assert unused(dev, "datavision-dev-watchdog-execution") == []
 
 
-def test_a_watchdog_that_cannot_start_is_told_past_it(dev: Dev) -> None:
-    """What Scheduler starts here is an image that nobody has: the event reaches the topic that people subscribe to."""
-    sns, sqs, scheduler = (dev.client(name) for name in ("sns", "sqs", "scheduler"))
-    topics = [each["TopicArn"] for each in sns.list_topics()["Topics"]]
-    (topic,) = [arn for arn in topics if arn.endswith(":datavision-dev-alerts")]
+def test_a_watchdog_that_cannot_start_is_noticed_by_a_rule(dev: Dev) -> None:
+    """What Scheduler starts here is an image that nobody has. The embedded cloud hands no rule's event to a topic, so
+    a queue gets it beside the topic."""
+    events, sqs, scheduler = (dev.client(name) for name in ("events", "sqs", "scheduler"))
     queue = sqs.create_queue(QueueName="people")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    may = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage"}
-    policy = {"Version": "2012-10-17", "Statement": [{**may, "Resource": arn}]}
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     name = "datavision-dev-watchdog"
+    events.put_targets(Rule=f"{name}-failed", Targets=[{"Id": "queue", "Arn": arn}])
     hourly = scheduler.get_schedule(Name=name, GroupName=name)
     soon = datetime.now(UTC) + timedelta(seconds=2)
     scheduler.create_schedule(
@@ -336,9 +332,8 @@ def test_a_watchdog_that_cannot_start_is_told_past_it(dev: Dev) -> None:
     while not (told := sqs.receive_message(QueueUrl=queue).get("Messages")):
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    event = json.loads(json.loads(told[0]["Body"])["Message"])
-    assert event["detail"]["group"] == f"family:{name}"
-    assert event["detail"]["stopCode"] == "TaskFailedToStart"
+    detail = json.loads(told[0]["Body"])["detail"]
+    assert (detail["group"], detail["stopCode"]) == (f"family:{name}", "TaskFailedToStart")
 
 
 def bucket(name: str) -> str:

@@ -111,9 +111,7 @@ def test_a_pipeline_that_triggers_others_has_started_when_they_have(
     assert subjects(mailbox) == []
 
 
-def test_what_no_way_took_is_told_by_the_next_look(
-    config: Config, mailbox: Path, repository: Path
-) -> None:
+def test_what_no_way_took_is_told_by_the_next_look(config: Config, mailbox: Path, repository: Path) -> None:
     watch(config, repository / "dags", NINE - timedelta(hours=1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(plain_connection(9)))

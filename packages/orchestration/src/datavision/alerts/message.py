@@ -128,9 +128,7 @@ def late_message(env: str, dag_run: Mapping[str, Any], deadline: str, base_url: 
     )
 
 
-def missing_message(
-    env: str, pipeline: str, due: datetime, now: datetime, last: date | None, base_url: str
-) -> Message:
+def missing_message(env: str, pipeline: str, due: datetime, now: datetime, last: date | None, base_url: str) -> Message:
     """Return what to say of a run that was due and of which nothing has started; `last`: the day of the last one."""
     before = f"la última ejecución es del {last:%d/%m}" if last else "todavía no hay ninguna ejecución"
     return Message(

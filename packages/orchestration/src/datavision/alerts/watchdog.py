@@ -27,7 +27,9 @@ _PAUSE_SECONDS = 20.0
 
 def main() -> int:
     """Look once, or until it is stopped; the exit code of `--once` is 1 when somebody should have been told and was not."""
-    parser = argparse.ArgumentParser(prog="python -m datavision.alerts.watchdog", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m datavision.alerts.watchdog", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("--once", action="store_true", help="Look once, instead of every twenty seconds.")
     once = parser.parse_args().once
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
@@ -67,7 +69,7 @@ def _bundle() -> Any:
     """Return the bundle of Airflow's configuration."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    return DagBundlesManager().get_bundle(_BUNDLE)
+    return DagBundlesManager().get_bundle(_BUNDLE)  # type: ignore[no-untyped-call] # untyped upstream
 
 
 def _dags(bundle: Any) -> Path:
