@@ -11,7 +11,7 @@ from datavision.alerts import tell_failure, tell_recovery
 from datavision.alerts.schedules import schedules_of
 
 PIPELINES = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm")
-DAG_IDS = (*PIPELINES, "mantenimiento_contenedores", "mantenimiento_presupuesto")
+DAG_IDS = (*PIPELINES, "mantenimiento_contenedores", "mantenimiento_demoras", "mantenimiento_presupuesto")
 each_dag = pytest.mark.parametrize("dag_id", DAG_IDS)
 
 

@@ -220,6 +220,12 @@ class Alerts(_Section):
     smtp_conn_id: str = "smtp_default"
     missing_after_minutes: Annotated[float, Field(gt=0)] = 15
     """How long after a run was due nothing of it may have started before somebody is told."""
+    slow_factor: Annotated[float, Field(gt=1)] = 2
+    """How many times as long as usual a task or a run may take before somebody is told."""
+    slow_floor_minutes: Annotated[float, Field(ge=0)] = 10
+    """What takes less is never told."""
+    data_lag_days: Annotated[int, Field(ge=0)] = 1
+    """How many business days the newest row at the source may be older than the run that loaded it."""
     monthly_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """What containers may cost in a month before somebody is told; unset: nobody is."""
 

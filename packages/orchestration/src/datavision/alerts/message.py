@@ -9,6 +9,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from datavision.alerts.causes import cause_of
+from datavision.alerts.delays import Slow, Stale
 from datavision.alerts.incidents import Incident
 from datavision.business_day import ZONE
 
@@ -154,6 +155,38 @@ def started_again_message(env: str, pipeline: str, missed: datetime, now: dateti
     )
 
 
+def slow_message(env: str, slow: Slow, base_url: str) -> Message:
+    """Return what to say of a task or a run that takes much longer than usual."""
+    now, usual = _minutes(slow.seconds), _minutes(slow.usual)
+    links = [("Ejecución", run_url(base_url, slow.pipeline, slow.run_id)), _page(base_url, slow.pipeline)]
+    return Message(
+        subject=f"{_tag(env)} {slow.name} tarda más de lo habitual",
+        first=f"{slow.name} lleva {now}; lo habitual es {usual}.",
+        tone="late",
+        facts=(
+            ("Entorno", env),
+            ("Ejecución", slow.run_id),
+            ("Lo habitual", f"{usual}: la mediana de las últimas {slow.of} que terminaron bien."),
+        ),
+        step="Sigue corriendo; nada se detuvo. Abrir la tarea que corre: su log dice en qué está. Si espera al origen "
+        "o a otra carga, resolver eso; si cada día tarda más, darle un tamaño mayor en el DAG.",
+        links=tuple(links),
+    )
+
+
+def stale_message(env: str, stale: Stale, base_url: str) -> Message:
+    """Return what to say of a run that is green and found nothing new at the source."""
+    return Message(
+        subject=f"{_tag(env)} Los datos de {stale.pipeline} no avanzan",
+        first=f"{stale.pipeline} terminó bien, pero lo más nuevo del origen es del {moment(stale.newest)}.",
+        tone="late",
+        facts=(("Entorno", env), ("Ejecución", stale.run_id), ("La tabla más nueva", stale.table)),
+        step="Nada que limpiar en Airflow: el origen no cambió. Preguntar a quien lo mantiene si su réplica o su carga "
+        "se detuvo. Cuando avance, la próxima ejecución trae lo que falte.",
+        links=(("Ejecución", run_url(base_url, stale.pipeline, stale.run_id)), _page(base_url, stale.pipeline)),
+    )
+
+
 def budget_message(
     env: str, day: date, cost: float, budget: float, sums: Mapping[str, float], base_url: str
 ) -> Message:
@@ -204,6 +237,11 @@ def log_url(base: str, incident: Incident) -> str:
 def pipeline_url(base: str, pipeline: str) -> str:
     """Return the address of a pipeline's tab of the DataVision page."""
     return f"{base.rstrip('/')}/dags/{pipeline}/plugin/datavision-pipeline"
+
+
+def _minutes(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _page(base: str, pipeline: str) -> tuple[str, str]:

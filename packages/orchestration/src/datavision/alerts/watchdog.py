@@ -26,10 +26,8 @@ _PAUSE_SECONDS = 20.0
 
 
 def main() -> int:
-    """Look once, or until it is stopped; the exit code of `--once` is 1 when somebody should have been told and was not."""
-    parser = argparse.ArgumentParser(
-        prog="python -m datavision.alerts.watchdog", description=__doc__.partition("\n")[0]
-    )
+    """Look once, or until it is stopped; the exit code is 1 when something could not be told."""
+    parser = argparse.ArgumentParser(prog="python -m datavision.alerts.watchdog")
     parser.add_argument("--once", action="store_true", help="Look once, instead of every twenty seconds.")
     once = parser.parse_args().once
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
