@@ -11,7 +11,13 @@ from datavision.alerts import tell_failure, tell_recovery
 from datavision.alerts.schedules import schedules_of
 
 PIPELINES = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm")
-DAG_IDS = (*PIPELINES, "mantenimiento_contenedores", "mantenimiento_demoras", "mantenimiento_presupuesto")
+DAG_IDS = (
+    *PIPELINES,
+    "ensayo_completo",
+    "mantenimiento_contenedores",
+    "mantenimiento_demoras",
+    "mantenimiento_presupuesto",
+)
 each_dag = pytest.mark.parametrize("dag_id", DAG_IDS)
 
 
@@ -91,7 +97,7 @@ def test_a_dag_file_holds_no_logic_and_does_nothing_at_import(repository: Path) 
 
 def test_every_fargate_task_runs_its_pinned_image(dags: dict[str, Any]) -> None:
     tasks = [task for dag in dags.values() for task in dag.tasks if hasattr(task, "module")]
-    assert len(tasks) == 10
+    assert len(tasks) == 13
     for task in tasks:
         assert task.image["release"] == "1.2.0"
         assert task.image["task_definition"] == f"datavision-local-{task.module}:7"

@@ -158,6 +158,18 @@ def test_fact_rfm_of_a_date_is_there_once_after_it_ran_twice(days: dict[str, Any
     assert row["s"] >= 5
 
 
+def test_the_rehearsal_of_the_half_yearly_pipeline_succeeds_and_moves_nothing(platform: Platform) -> None:
+    def written() -> set[str]:
+        folders = (platform.state / name for name in ("landing", "lakehouse", "reports"))
+        return {str(path) for folder in folders for path in folder.rglob("*")}
+
+    before = written()
+    outcome = platform.run("ensayo_completo")
+    assert {task["task"] for task in outcome["tasks"]} == {"ingesta", "transformacion", "seleccion_rfm"}
+    assert all(task["state"] == "success" for task in outcome["tasks"])
+    assert written() == before
+
+
 def test_the_half_yearly_pipeline_runs_the_daily_one_and_then_rfm_for_its_own_day(
     abandoned: str, platform: Platform
 ) -> None:

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 def verdict(repository: Path, victim: str) -> dict[str, Any]:
-    command = [sys.executable, repository / "bench" / "dead_service.py", victim]
+    command: list[str | Path] = [sys.executable, repository / "bench" / "dead_service.py", victim]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1100)
     assert done.returncode == 0, done.stdout + done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
