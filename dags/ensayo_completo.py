@@ -1,9 +1,9 @@
 """# Ensayo de la corrida completa
 
-**Qué hace.** Prueba cada semana lo que la corrida semestral necesita, sin mover un dato. Lanza a la vez los contenedores
-fijados (pin) de `pipeline_suscripciones` y `pipeline_fact_rfm`, en su tamaño real: así se ven pins, imágenes, roles,
-secretos con valor y cuota. Cada uno corre su `doctor` (origen, lakehouse, destinos, proyecto dbt), y el de RFM, la
-selección de modelos.
+**Qué hace.** Prueba cada semana lo que la corrida semestral necesita, sin mover un dato. Lanza a la vez los
+contenedores fijados (pin) de `pipeline_suscripciones` y `pipeline_fact_rfm`, en su tamaño real: así se ven pins,
+imágenes, roles, secretos con valor y cuota. Cada uno corre su `doctor` (origen, lakehouse, destinos, proyecto dbt), y
+el de RFM, la selección de modelos.
 
 **Cuándo.** Los lunes a las 06:00 (Buenos Aires). A mano: `datavision run ensayo_completo`.
 

@@ -218,9 +218,9 @@ def test_a_month_is_told_at_each_share_of_its_budget_and_only_once(
     assert tell_budget()["share"] == 0
     first, second = mails()
     assert first["subject"] == f"[DataVision dev] El gasto de {today:%m/%Y} llegó al 85 % del presupuesto"
-    assert "pipeline_fact_rfm: 1.50 dólares" in body(first, "plain")
+    assert "pipeline_fact_rfm: 1,50 dólares" in body(first, "plain")
     assert body(second, "plain").startswith(
-        f"Los contenedores gastaron 12.50 de 10.00 dólares en {today:%m/%Y}: 125 %."
+        f"Los contenedores gastaron 12,50 de 10,00 dólares en {today:%m/%Y}: 125 %."
     )
 
 

@@ -194,9 +194,9 @@ def budget_message(
     share = f"{100 * cost / budget:.0f} %"
     return Message(
         subject=f"{_tag(env)} El gasto de {day:%m/%Y} llegó al {share} del presupuesto",
-        first=f"Los contenedores gastaron {cost:.2f} de {budget:.2f} dólares en {day:%m/%Y}: {share}.",
+        first=f"Los contenedores gastaron {_amount(cost)} de {_amount(budget)} dólares en {day:%m/%Y}: {share}.",
         tone="late",
-        facts=(("Entorno", env), *((name, f"{value:.2f} dólares") for name, value in sums.items())),
+        facts=(("Entorno", env), *((name, f"{_amount(value)} dólares") for name, value in sums.items())),
         step="datavision cost --by task dice en qué; los tamaños que sobran están en la página DataVision. El "
         f"presupuesto es alerts.monthly_budget_usd en config/{env}.toml.",
         links=(("DataVision", f"{base_url.rstrip('/')}/plugin/datavision"),),
@@ -237,6 +237,10 @@ def log_url(base: str, incident: Incident) -> str:
 def pipeline_url(base: str, pipeline: str) -> str:
     """Return the address of a pipeline's tab of the DataVision page."""
     return f"{base.rstrip('/')}/dags/{pipeline}/plugin/datavision-pipeline"
+
+
+def _amount(dollars: float) -> str:
+    return f"{dollars:.2f}".replace(".", ",")
 
 
 def _minutes(seconds: float) -> str:

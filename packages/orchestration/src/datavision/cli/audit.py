@@ -155,7 +155,18 @@ def _launch(record: AuditRecord) -> dict[str, Any]:
 
 _PLAIN = (
     *("env", "pipeline", "run_id", "run_date", "run_type", "triggered_by", "task_id", "map_index", "try_number"),
-    *("launch", "module", "release", "image", "tag", "digest", "reported_digest", "task_definition", "task_arn"),
+    *(
+        "launch",
+        "shared",
+        "module",
+        "release",
+        "image",
+        "tag",
+        "digest",
+        "reported_digest",
+        "task_definition",
+        "task_arn",
+    ),
     *("cpu", "memory", "why_size", "capacity", "subnet", "outcome", "stop_code", "reason", "exit_code", "seconds"),
     "cost_usd",
 )
