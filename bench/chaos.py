@@ -210,7 +210,7 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
             verdict.containers += 1
             continue
         by_instance[tags["run"], tags["task"], tags["map-index"]].append(container)
-    audits = read_audits(Cloud.of(running.config), running.config.storage.results_bucket, "local", "chaos")
+    audits = read_audits(Cloud.of(running.config), running.config.storage.audit_bucket, "local", "chaos")
     delivered = {(item.run_id, item.task_id, item.map_index) for item in audits if item.result}
     recorded = {item.task_arn for item in audits}
     verdict.unrecorded = [item["taskArn"] for item in there_were if item["taskArn"] not in recorded]

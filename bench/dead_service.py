@@ -80,7 +80,7 @@ def main() -> int:
 
 def runs(running: Rig) -> list[str]:
     """Return the scheduled runs that have launched something."""
-    found = list_runs(Cloud.of(running.config), running.config.storage.results_bucket, "local", PIPELINE)
+    found = list_runs(Cloud.of(running.config), running.config.storage.audit_bucket, "local", PIPELINE)
     return [run for _, run in found if run.startswith("scheduled__")]
 
 

@@ -264,6 +264,7 @@ def test_transformacion_starts_and_does_its_work_with_nothing_to_spare(dev: Dev)
 
 def test_airflow_launches_follows_and_stops_tasks_and_keeps_records_with_nothing_to_spare(dev: Dev) -> None:
     client, results = dev.inside("orchestrate"), dev.config.storage.results_bucket
+    audits = dev.config.storage.audit_bucket
     ecs, s3 = client("ecs"), client("s3")
     tags = [{"key": "datavision:run", "value": "r1"}]
     arns = []
@@ -280,10 +281,11 @@ def test_airflow_launches_follows_and_stops_tasks_and_keeps_records_with_nothing
     client("logs").filter_log_events(logGroupName="/datavision/dev", limit=1)
     for arn in arns:
         ecs.stop_task(cluster="datavision-dev", task=arn)
-    for key in ("audit/a.json", "sizes/a.json", "results/run/task.log-position", "airflow-logs/a.log"):
+    for key in ("sizes/a.json", "results/run/task.log-position", "airflow-logs/a.log"):
         s3.put_object(Bucket=results, Key=key, Body=b"{}")
-    s3.list_objects_v2(Bucket=results, Prefix="audit/")
-    s3.get_object(Bucket=results, Key="audit/a.json")
+    s3.put_object(Bucket=audits, Key="audit/a.json", Body=b"{}")
+    s3.list_objects_v2(Bucket=audits, Prefix="audit/")
+    s3.get_object(Bucket=audits, Key="audit/a.json")
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(Bucket=results, Key="results/none.json")
     # The page compares pins with what is there.
@@ -302,7 +304,7 @@ def test_bootstrap_writes_the_urls(dev: Dev) -> None:
 
 def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing_to_spare(dev: Dev) -> None:
     s3, results = dev.inside("watch")("s3"), dev.config.storage.results_bucket
-    s3.list_objects_v2(Bucket=results, Prefix="audit/dev/", Delimiter="/")
+    s3.list_objects_v2(Bucket=dev.config.storage.audit_bucket, Prefix="audit/dev/", Delimiter="/")
     remembered = {"Bucket": results, "Key": "alerts/dev/programadas/pipeline_suscripciones.json"}
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(**remembered)
@@ -345,8 +347,8 @@ def launch(definition: str, **more: Any) -> Callable[[Dev], dict[str, Any]]:
 
 
 REFUSED: list[tuple[str, str, str, Any, str]] = [
-    ("ingesta", "s3", "get_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:GetObject"),
-    ("ingesta", "s3", "put_object", {"Bucket": bucket("results"), "Key": "audit/x", "Body": b""}, "s3:PutObject"),
+    ("ingesta", "s3", "get_object", {"Bucket": bucket("audit"), "Key": "audit/a.json"}, "s3:GetObject"),
+    ("ingesta", "s3", "put_object", {"Bucket": bucket("audit"), "Key": "audit/x", "Body": b""}, "s3:PutObject"),
     ("ingesta", "s3", "put_object", {"Bucket": bucket("reports"), "Key": "x", "Body": b""}, "s3:PutObject"),
     ("ingesta", "s3", "list_buckets", {}, "s3:ListAllMyBuckets"),
     ("ingesta", "ecs", "run_task", launch("datavision-dev-transformacion"), "ecs:RunTask"),
@@ -360,11 +362,11 @@ REFUSED: list[tuple[str, str, str, Any, str]] = [
     ("orchestrate", "ecs", "stop_task", {"cluster": "default", "task": "0" * 32}, "ecs:StopTask"),
     ("orchestrate", "ecs", "describe_clusters", {"clusters": ["datavision-dev"]}, "ecs:DescribeClusters"),
     ("orchestrate", "s3", "put_object", {"Bucket": bucket("results"), "Key": "results/r.json"}, "s3:PutObject"),
-    ("orchestrate", "s3", "delete_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:DeleteObject"),
+    ("orchestrate", "s3", "delete_object", {"Bucket": bucket("audit"), "Key": "audit/a.json"}, "s3:DeleteObject"),
     ("orchestrate", "s3", "get_object", {"Bucket": bucket("lakehouse"), "Key": "lake/x"}, "s3:GetObject"),
     ("orchestrate", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/smtp"}, "secretsmanager:"),
-    ("watch", "s3", "get_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:GetObject"),
-    ("watch", "s3", "put_object", {"Bucket": bucket("results"), "Key": "audit/a.json", "Body": b""}, "s3:PutObject"),
+    ("watch", "s3", "get_object", {"Bucket": bucket("audit"), "Key": "audit/a.json"}, "s3:GetObject"),
+    ("watch", "s3", "put_object", {"Bucket": bucket("audit"), "Key": "audit/a.json", "Body": b""}, "s3:PutObject"),
     ("watch", "ecs", "run_task", launch("datavision-dev-ingesta"), "ecs:RunTask"),
     ("databases", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/source-url"}, "secretsmanager:"),
 ]

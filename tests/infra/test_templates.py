@@ -115,6 +115,19 @@ def test_every_bucket_refuses_plain_http(templates: dict[str, dict[str, Any]]) -
     assert refused == buckets
 
 
+def test_audit_records_are_locked_from_the_first_on(templates: dict[str, dict[str, Any]]) -> None:
+    """Amazon S3's user guide, "Object Lock": the bucket's default retention holds for each version that is written."""
+    properties = templates["storage"]["Resources"]["AuditBucket"]["Properties"]
+    assert properties["ObjectLockEnabled"] is True
+    assert properties["ObjectLockConfiguration"]["Rule"]["DefaultRetention"] == {
+        "Mode": {"Ref": "AuditLockMode"},
+        "Days": {"Ref": "AuditLockDays"},
+    }
+    granted = json.dumps(templates)
+    loosening = ("s3:BypassGovernanceRetention", "s3:PutObjectRetention", "s3:PutBucketObjectLockConfiguration")
+    assert not any(action in granted for action in loosening)
+
+
 def test_no_lifecycle_rule_deletes_current_objects(templates: dict[str, dict[str, Any]]) -> None:
     for bucket in of_type(templates, "AWS::S3::Bucket"):
         for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]:
@@ -174,8 +187,9 @@ def test_roles_are_taken_by_ecs_of_this_account_only_but_for_those_of_ci(templat
 
 def test_airflow_may_write_what_it_writes(templates: dict[str, dict[str, Any]]) -> None:
     text = role(templates, "airflow", "AirflowRole")
-    for place in ("audit/*", "sizes/*", "results/*.log-position", "airflow-logs/*"):
+    for place in ("sizes/*", "results/*.log-position", "airflow-logs/*"):
         assert f"${{ResultsBucket}}/{place}" in text
+    assert "${AuditBucket}/audit/*" in text
     assert "releases/*" not in text
 
 

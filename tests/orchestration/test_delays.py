@@ -112,7 +112,7 @@ def test_a_load_is_stale_when_no_table_has_changed_since_the_day_before(
 def test_each_is_told_once_by_mail(config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     box = Mailbox(tmp_path / "mail")
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(plain_connection(box.port)))
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     for record in (*history(), load("2026-11-30", "2026-11-27T12:14:00+00:00"), launch(0, "marts", 5, None)):
         write_audit(cloud, bucket, record)
     with time_machine.travel(after(90), tick=False):

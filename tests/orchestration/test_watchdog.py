@@ -57,7 +57,7 @@ def text(folder: Path) -> str:
 def ran(config: Config, pipeline: str, due: datetime, run_id: str = "scheduled__{}") -> None:
     """Leave the record of a launch of the run that was due then."""
     record = audit(pipeline, run_id.format(due.isoformat()), day_of(due), due.timestamp())
-    write_audit(Cloud.of(config), config.storage.results_bucket, record)
+    write_audit(Cloud.of(config), config.storage.audit_bucket, record)
 
 
 @pytest.mark.parametrize(

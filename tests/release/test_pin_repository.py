@@ -363,7 +363,7 @@ def test_the_state_of_a_pin_tells_edits_and_commits_that_were_no_release(
 def audit(config: Config, run_id: str, day: int, module: str, release: str, digest: str | None, at: float) -> None:
     about = {"task_id": module, "module": module, "release": release, "reported_digest": digest}
     record = launched("pipeline_u", run_id, date(2026, 11, day), at, **about)
-    write_audit(Cloud.of(config), config.storage.results_bucket, record)
+    write_audit(Cloud.of(config), config.storage.audit_bucket, record)
 
 
 def test_runs_tell_which_releases_and_images_they_used(config: Config) -> None:

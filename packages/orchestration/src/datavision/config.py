@@ -146,12 +146,17 @@ class Images(_Section):
 
 
 class Storage(_Section):
-    """Buckets, by name; `results` holds task results and audit records."""
+    """Buckets, by name; `results` holds task results, and `audit` what ran, and who released what."""
 
     raw_bucket: str
     lakehouse_bucket: str
     reports_bucket: str
     results_bucket: str
+    audit_bucket: str
+    audit_lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
+    """Who may delete an audit record before its time: whoever has a permission of its own, or nobody at all."""
+    audit_lock_days: Annotated[int, Field(ge=1, le=36_500)] = 365
+    """How long an audit record can be neither deleted nor overwritten, each version from when it was written."""
     landing_path: str
     """Folder or s3:// prefix of the landing files; a relative folder is below the state folder (also the next two)."""
     reports_path: str

@@ -27,7 +27,7 @@ def check_delays() -> dict[str, Any]:
         ClientError: The records cannot be read, or what was told cannot be kept.
     """
     config, now = configuration.load(), datetime.now(UTC)
-    cloud, bucket, today = Cloud.of(config), config.storage.results_bucket, day_of(now)
+    cloud, bucket, today = Cloud.of(config), config.storage.audit_bucket, day_of(now)
     newest = read_days(cloud, bucket, config.env, today - timedelta(days=1), today)
     late: list[Slow] = []
     for pipeline in sorted({record.pipeline for record in newest if record.outcome == RUNNING}):

@@ -66,7 +66,7 @@ def look(config: Config, schedules: Mapping[str, str], now: datetime, base_url: 
             message = started_again_message(config.env, pipeline, known.missing, now, base_url)
             yield Told(pipeline, known.model_copy(update={"missing": None}), message)
         elif not started and due != known.missing:
-            last = newest_day(Cloud.of(config), config.storage.results_bucket, config.env, pipeline)
+            last = newest_day(Cloud.of(config), config.storage.audit_bucket, config.env, pipeline)
             message = missing_message(config.env, pipeline, due, now, last, base_url)
             yield Told(pipeline, known.model_copy(update={"missing": due}), message)
 
@@ -82,14 +82,14 @@ def has_started(config: Config, pipeline: str, due: datetime) -> bool:
     run_id = f"scheduled__{due.isoformat()}"
     if run_id in _runs(config, pipeline, due):
         return True
-    pipelines = list_folders(Cloud.of(config), config.storage.results_bucket, f"audit/{config.env}/")
+    pipelines = list_folders(Cloud.of(config), config.storage.audit_bucket, f"audit/{config.env}/")
     runs = (run for name in pipelines for run in _runs(config, name, due))
     return any(run.endswith(f"__{run_id}") for run in runs)
 
 
 def _runs(config: Config, pipeline: str, due: datetime) -> list[str]:
     folder = f"audit/{config.env}/{pipeline}/{day_of(due)}/"
-    return list_folders(Cloud.of(config), config.storage.results_bucket, folder)
+    return list_folders(Cloud.of(config), config.storage.audit_bucket, folder)
 
 
 def _known(config: Config, pipeline: str) -> Watched | None:

@@ -104,7 +104,7 @@ def _lately(known: Incident, incident: Incident) -> bool:
 def _records(cloud: Cloud, config: Config, incident: Incident) -> list[AuditRecord]:
     """Return the task's launches of the last two weeks, in order."""
     today = day_of(datetime.now(UTC))
-    bucket = config.storage.results_bucket
+    bucket = config.storage.audit_bucket
     first, stem = today - timedelta(days=_DAYS), incident.task(config.env).file_stem
     return read_days(cloud, bucket, config.env, first, today, incident.pipeline, stem)
 

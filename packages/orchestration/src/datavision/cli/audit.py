@@ -123,7 +123,7 @@ def _days(since: datetime | None, until: datetime | None, default: date) -> tupl
 
 
 def _records(config: Config, first: date, last: date, pipeline: str | None) -> list[AuditRecord]:
-    return read_days(Cloud.of(config), config.storage.results_bucket, config.env, first, last, pipeline)
+    return read_days(Cloud.of(config), config.storage.audit_bucket, config.env, first, last, pipeline)
 
 
 def _unrecorded(config: Config, records: Iterable[AuditRecord]) -> list[str]:
@@ -155,20 +155,9 @@ def _launch(record: AuditRecord) -> dict[str, Any]:
 
 _PLAIN = (
     *("env", "pipeline", "run_id", "run_date", "run_type", "triggered_by", "task_id", "map_index", "try_number"),
-    *(
-        "launch",
-        "shared",
-        "module",
-        "release",
-        "image",
-        "tag",
-        "digest",
-        "reported_digest",
-        "task_definition",
-        "task_arn",
-    ),
-    *("cpu", "memory", "why_size", "capacity", "subnet", "outcome", "stop_code", "reason", "exit_code", "seconds"),
-    "cost_usd",
+    *("launch", "shared", "module", "release", "image", "tag", "digest", "reported_digest", "task_definition"),
+    *("task_arn", "cpu", "memory", "why_size", "capacity", "subnet", "outcome", "stop_code", "reason", "exit_code"),
+    *("seconds", "cost_usd"),
 )
 _COLUMNS = (*_PLAIN, "launched_at", "started_at", "stopped_at", "command", "params", "peak_mib", "rows")
 

@@ -79,6 +79,9 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "LakehouseBucketName": config.storage.lakehouse_bucket,
             "ReportsBucketName": config.storage.reports_bucket,
             "ResultsBucketName": config.storage.results_bucket,
+            "AuditBucketName": config.storage.audit_bucket,
+            "AuditLockMode": config.storage.audit_lock_mode,
+            "AuditLockDays": str(config.storage.audit_lock_days),
         },
         "registry": {
             "Prefix": config.images.repository_prefix,
@@ -99,6 +102,7 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "LakehouseBucket": config.storage.lakehouse_bucket,
             "ReportsBucket": config.storage.reports_bucket,
             "ResultsBucket": config.storage.results_bucket,
+            "AuditBucket": config.storage.audit_bucket,
         },
     }
     if Environment(config).has_airflow_stacks:
@@ -153,6 +157,7 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "Image": airflow.image,
             "GitUrl": airflow.git_url,
             "ResultsBucket": config.storage.results_bucket,
+            "AuditBucket": config.storage.audit_bucket,
             "Host": airflow.host,
             "CertificateArn": airflow.certificate_arn,
             "OfficeCidr": config.network.office_cidr,
@@ -167,6 +172,7 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "Image": airflow.image,
             "GitUrl": airflow.git_url,
             "ResultsBucket": config.storage.results_bucket,
+            "AuditBucket": config.storage.audit_bucket,
             "Host": airflow.host,
         }
     return parameters
@@ -181,6 +187,7 @@ def _ci_roles(config: Config, names: Mapping[str, str], roles: Mapping[str, str]
         "SourceRegistryAccount": config.ci.promotes_from or config.aws.account_id,
         "NetworkStack": config.ecs.network_stack,
         "ResultsBucket": config.storage.results_bucket,
+        "AuditBucket": config.storage.audit_bucket,
         "SourceUrlSecret": config.secrets.source_url,
         "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
     }
