@@ -14,6 +14,7 @@ PIPELINES = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm")
 DAG_IDS = (
     *PIPELINES,
     "ensayo_completo",
+    "mantenimiento_auditoria",
     "mantenimiento_contenedores",
     "mantenimiento_demoras",
     "mantenimiento_presupuesto",
@@ -97,7 +98,7 @@ def test_a_dag_file_holds_no_logic_and_does_nothing_at_import(repository: Path) 
 
 def test_every_fargate_task_runs_its_pinned_image(dags: dict[str, Any]) -> None:
     tasks = [task for dag in dags.values() for task in dag.tasks if hasattr(task, "module")]
-    assert len(tasks) == 13
+    assert len(tasks) == 14
     for task in tasks:
         assert task.image["release"] == "1.2.0"
         assert task.image["task_definition"] == f"datavision-local-{task.module}:7"

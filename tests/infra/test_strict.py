@@ -257,6 +257,9 @@ def test_transformacion_starts_and_does_its_work_with_nothing_to_spare(dev: Dev)
     s3.put_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html", Body=b"<html>")
     s3.get_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html")
     s3.put_object(Bucket=dev.config.storage.results_bucket, Key="results/run/task.json", Body=b"{}")
+    s3.list_objects_v2(Bucket=dev.config.storage.audit_bucket, Prefix="audit/")
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket=dev.config.storage.audit_bucket, Key="audit/none.json")
     serve_steps(s3, dev.inside("transformacion")("logs"), dev.config.storage.results_bucket)
     assert unused(dev, "datavision-dev-transformacion") == []
     assert unused(dev, f"{dev.config.ecs.execution_role}-transformacion") == []
@@ -355,6 +358,7 @@ REFUSED: list[tuple[str, str, str, Any, str]] = [
     ("ingesta", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/source-url"}, "secretsmanager:"),
     ("transformacion", "s3", "get_object", {"Bucket": bucket("raw"), "Key": "landing/x"}, "s3:GetObject"),
     ("transformacion", "s3", "delete_object", {"Bucket": bucket("reports"), "Key": "x"}, "s3:DeleteObject"),
+    ("transformacion", "s3", "put_object", {"Bucket": bucket("audit"), "Key": "audit/a", "Body": b""}, "s3:PutObject"),
     ("transformacion", "iam", "list_roles", {}, "iam:ListRoles"),
     ("orchestrate", "ecs", "run_task", launch("datavision-dev-ingesta", cluster="default"), "ecs:RunTask"),
     ("orchestrate", "ecs", "run_task", launch("others"), "ecs:RunTask"),

@@ -381,7 +381,7 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
 
 _MODULE_SECTIONS = frozenset(
     f"DATAVISION_{section}"
-    for section in ("SOURCE", "LAKEHOUSE", "LANDING", "REPORTS", "INGESTA", "TRANSFORMACION", "LOCAL")
+    for section in ("SOURCE", "LAKEHOUSE", "AUDIT", "LANDING", "REPORTS", "INGESTA", "TRANSFORMACION", "LOCAL")
 )
 """Sections read by the modules and the local stack, not by this configuration."""
 
