@@ -336,7 +336,8 @@ def dashboard(cloudwatch: Any, name: str) -> dict[str, Any]:
 def schedule(scheduler: Any, name: str) -> dict[str, Any]:
     (found,) = [each for each in scheduler.list_schedules()["Schedules"] if each["Name"] == name]
     described: dict[str, Any] = scheduler.get_schedule(Name=name, GroupName=found["GroupName"])
-    return pascal(described)
+    found_schedule: dict[str, Any] = pascal(described)
+    return found_schedule
 
 
 def schedule_group(scheduler: Any, name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from datavision.business_day import day_of
 from datavision.config import Alerts
-from datavision.fargate.attempt.accounting import RUNNING
+from datavision.fargate.attempt.accounting import IDLE, RUNNING
 from datavision.fargate.outcome.audit import AuditRecord
 from datavision.fargate.outcome.classify import Outcome
 
@@ -57,6 +57,7 @@ def slow(records: Sequence[AuditRecord], now: datetime, alerts: Alerts) -> list[
         now: The time.
         alerts: Says how much longer is too long.
     """
+    records = [item for item in records if item.outcome != IDLE]
     tasks = {(item.run_id, item.key.label): item for item in records}  # of each task the last launch
     found = []
     for (run_id, task), record in tasks.items():

@@ -18,7 +18,7 @@ from datavision.cli.output import fail, out, step
 from datavision.cli.tables import show_table
 from datavision.config import Config
 from datavision.errors import UserError
-from datavision.fargate.attempt.accounting import RUNNING
+from datavision.fargate.attempt.accounting import IDLE, RUNNING
 from datavision.fargate.edge.ecs_tasks import described
 from datavision.fargate.identity import started_by
 from datavision.fargate.outcome.audit import AuditRecord, read_days
@@ -56,7 +56,7 @@ def audit(
 
     Example: datavision audit pipeline_fact_rfm --since 2026-07-01 --env prod --csv > lanzamientos.csv
     """
-    known = (RUNNING, *(ending.value for ending in Outcome))
+    known = (RUNNING, IDLE, *(ending.value for ending in Outcome))
     if outcome is not None and outcome not in known:
         raise UserError(f"No launch ends as {outcome!r}. Ask for one of: {', '.join(known)}.")
     first, last = _days(since, until, day_of(datetime.now(UTC)) - timedelta(days=_DAYS - 1))
