@@ -15,7 +15,14 @@ TASK = {"taskArn": "arn", "pullStartedAt": 1_000.0, "startedAt": 1_010.0, "stopp
 
 
 def step(seconds: float | None, **more: Any) -> AuditRecord:
-    about = {"shared": "transformacion/3", "price": PRICE, "seconds": seconds, "task_arn": "arn", "stopped_at": 1_100.0}
+    about = {
+        "shared": "transformacion/3",
+        "price": PRICE,
+        "seconds": seconds,
+        "task_arn": "arn",
+        "stopped_at": 1_100.0,
+        "capacity": "on-demand",
+    }
     return audit("p", "r", date(2026, 11, 30), 1_000.0, **{**about, **more})
 
 
