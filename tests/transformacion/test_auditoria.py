@@ -5,10 +5,12 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from tests.support.audits import audit
 
 from datavision.fargate.outcome.audit import AuditRecord
+from fargate_local import FargateLocal
 
 Lake = Any
 RUN = "scheduled__2026-11-30T12:00:00+00:00"
@@ -50,6 +52,24 @@ def test_a_launch_is_added_once_and_completed_when_it_is_over(lake: Lake, record
     assert lake.rows(query) == [("ingesta", "out of memory", None, None), ("marts", "success", "ana", 0.25)]
     (row,) = lake.rows("select ejecucion, dia, lanzado_en, comando from auditoria.lanzamientos where tarea = 'ingesta'")
     assert row == (RUN, DAY, datetime(2026, 11, 30, 0, 53, 20), '["x"]')
+
+
+def test_records_are_read_from_s3_by_the_names_that_they_have_there(
+    lake: Lake, records: Path, cloud: FargateLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Colons and plus signs of run ids included."""
+    for name, value in cloud.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DATAVISION_AUDIT__PATH", "s3://audit-records")
+    s3 = boto3.client("s3", **cloud.client_args)
+    s3.create_bucket(Bucket="audit-records")
+    for record in (launch("ingesta"), launch("marts")):
+        s3.put_object(Bucket="audit-records", Key=record.object_key, Body=record.model_dump_json(indent=1).encode())
+    for _ in range(2):
+        lake.dbt("build", "--select", "auditoria")
+    assert lake.rows("select tarea, objeto from auditoria.lanzamientos order by tarea") == [
+        (task, f"s3://audit-records/{launch(task).object_key}") for task in ("ingesta", "marts")
+    ]
 
 
 def test_rows_are_those_of_ingesta_and_of_dbt(lake: Lake, records: Path) -> None:
