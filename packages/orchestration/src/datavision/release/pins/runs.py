@@ -1,4 +1,4 @@
-"""What runs really used, from the audit records in the results bucket."""
+"""What runs really used, from the audit records."""
 
 from collections import Counter
 from collections.abc import Iterable
