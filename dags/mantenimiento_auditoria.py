@@ -8,7 +8,7 @@ quién publicó, promovió o volvió atrás qué, y por qué. Agrega lo nuevo y 
 **Qué escribe.** `auditoria.lanzamientos`, `auditoria.publicaciones`.
 
 **Si está en rojo.** Los registros siguen en S3 y nadie puede borrarlos: limpiar la tarea (Clear) trae lo que falte. El
-final del log dice la causa.
+final del log dice la causa. Código 2 en un lakehouse nuevo: correr primero `pipeline_suscripciones`.
 """
 
 from datetime import timedelta

@@ -170,7 +170,9 @@ def test_the_rehearsal_of_the_half_yearly_pipeline_succeeds_and_moves_nothing(pl
     assert written() == before
 
 
-def test_the_audit_is_in_the_lakehouse_a_row_for_each_launch_and_each_release(platform: Platform) -> None:
+def test_the_audit_is_in_the_lakehouse_a_row_for_each_launch_and_each_release(
+    days: dict[str, Any], platform: Platform
+) -> None:
     outcomes = [platform.run("mantenimiento_auditoria") for _ in range(2)]
     launches = json.loads(platform.call("audit", "--env", "local", "--json").stdout)
     rows = platform.sql("select tarea_de_ecs, resultado from auditoria.lanzamientos")
