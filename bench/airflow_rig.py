@@ -133,9 +133,18 @@ class Rig:
 
 @contextmanager
 def rig(
-    state: Path, dags: dict[str, str], *, throttle: bool = False, env: dict[str, str] | None = None
+    state: Path,
+    dags: dict[str, str],
+    *,
+    throttle: bool = False,
+    env: dict[str, str] | None = None,
+    scheduled: bool = False,
+    smtp_port: int | None = None,
 ) -> Iterator[Rig]:
-    """Start everything, with the given DAG files (name → text) pinned to one small image."""
+    """Start everything, with the given DAG files (name → text) pinned to one small image.
+
+    DAGs also run by their schedules if `scheduled`; alerts go to the mail server at `smtp_port`.
+    """
     base = {name: os.environ[name] for name in _KEPT if name in os.environ}
     base |= {
         "DATAVISION_ENV": "local",
@@ -160,7 +169,8 @@ def rig(
             state=state,
             database_url=postgres.url("airflow").replace("postgresql://", "postgresql+psycopg2://", 1),
             bundle_repository=bundle,
-            scheduled=False,
+            scheduled=scheduled,
+            smtp_port=smtp_port,
         )
         migrate_database(settings, base, lambda text: None)
         port = free_port()

@@ -3,10 +3,10 @@
     python bench/chaos.py --kills 200 --seed 1
     python bench/chaos.py --kills 50 --seed 1 --shared
 
-Says at the end: containers launched for each task instance (one each is right), containers left running, and how every
-run ended. Also loses answers of RunTask, keeps the triggerer away for longer than a task takes, and restarts the
-database. With --shared the tasks are steps of shared containers, which are killed as well: then a step may be begun
-again, but never while it runs, and never after its end. The seed decides victims and moments.
+Says at the end: containers launched for each task instance (one each is right), containers left running, those without
+an audit record, and how every run ended. Also loses answers of RunTask, keeps the triggerer away for longer than a task
+takes, and restarts the database. With --shared the tasks are steps of shared containers, which are killed as well: then
+a step may be begun again, but never while it runs, and never after its end. The seed decides victims and moments.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from airflow_rig import Rig, rig
 
 from datavision.airflow_api import AirflowError
 from datavision.aws import Cloud
+from datavision.fargate.attempt.accounting import RUNNING
 from datavision.fargate.edge.json_objects import list_keys, read_json
 from datavision.fargate.identity import read_tags
 from datavision.fargate.outcome.audit import read_audits
@@ -127,11 +128,16 @@ class Verdict:
     duplicates: list[dict[str, Any]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     left_running: int = 0
+    unrecorded: list[str] = field(default_factory=list)
+    """Containers that no audit record names."""
+    unfinished: list[str] = field(default_factory=list)
+    """Audit records of launches that are over, and do not say how they ended."""
     tries: dict[int, int] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:
-        return not (self.wrong_runs or self.duplicates or self.missing or self.left_running)
+        wrong = self.wrong_runs or self.duplicates or self.missing or self.left_running
+        return not (wrong or self.unrecorded or self.unfinished)
 
 
 def kill(running: Rig, victim: str, chance: random.Random) -> None:
@@ -197,14 +203,18 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
     """Count containers for each task instance, and look at how every run ended."""
     tries: Counter[int] = Counter()
     by_instance: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
-    for container in running.containers():
+    there_were = running.containers()
+    for container in there_were:
         tags = read_tags(container["tags"])
         if "shared" in tags:
             verdict.containers += 1
             continue
         by_instance[tags["run"], tags["task"], tags["map-index"]].append(container)
-    audits = read_audits(Cloud.of(running.config), running.config.storage.results_bucket, "local", "chaos")
+    audits = read_audits(Cloud.of(running.config), running.config.storage.audit_bucket, "local", "chaos")
     delivered = {(item.run_id, item.task_id, item.map_index) for item in audits if item.result}
+    recorded = {item.task_arn for item in audits}
+    verdict.unrecorded = [item["taskArn"] for item in there_were if item["taskArn"] not in recorded]
+    verdict.unfinished = [item.object_key for item in audits if item.outcome == RUNNING]
     shared = verdict.containers > 0
     with running.api() as api:
         for run in runs:

@@ -62,7 +62,7 @@ def fill(config: Config, database: str, runs: int, releases: int) -> None:
             result = {"rows": {f"tabla_{index}": 1000 for index in range(9)}}
             about |= {"env": "local", "result": result, "started_at": at.timestamp(), "stopped_at": at.timestamp() + 60}
             record = audit(PIPELINE, f"scheduled__{number}", day_of(at), at.timestamp(), **about)
-            write_audit(Cloud.of(config), config.storage.results_bucket, record)
+            write_audit(Cloud.of(config), config.storage.audit_bucket, record)
 
 
 def release(pins: PinRepository, config: Config, version: str) -> None:

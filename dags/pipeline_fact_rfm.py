@@ -22,13 +22,22 @@ from typing import Any
 
 from airflow.sdk import Param, dag, task
 
-from datavision.dags import dag_defaults, day_field, models_field, run_day, tables, transformacion_command
+from datavision.dags import (
+    RFM_MODELS,
+    dag_defaults,
+    day_field,
+    models_field,
+    rfm_selection,
+    run_day,
+    tables,
+    transformacion_command,
+)
 from datavision.fargate import fargate_session
 
 DEFAULTS = dag_defaults()
 FORM = {
     "fecha_rfm": day_field("Fecha RFM", "Fecha de la segmentación, como 2026-07-01; vacía: el día de la ejecución."),
-    "modelos": models_field("fact_rfm+", "fact_rfm", "fact_rfm dim_cuentas", "dim_cuentas"),
+    "modelos": models_field(RFM_MODELS, "fact_rfm", "fact_rfm dim_cuentas", "dim_cuentas"),
     "reconstruir": Param(
         default=False, type="boolean", title="Reconstruir", description="Recalcula desde cero todas las fechas."
     ),
@@ -44,9 +53,8 @@ def pipeline_fact_rfm() -> None:
             execution_timeout=timedelta(hours=1), outlets=tables("marts", "segmentos_rfm", "fact_rfm", "dim_cuentas")
         )
         def fact_rfm(params: dict[str, Any], dag_run: Any) -> list[str]:
-            # The rules of the segments are those of this run's image, whatever image the daily run has.
-            selection = ["segmentos_rfm", *params["modelos"].split()]
-            options = ["--select", *selection, "--fecha-rfm", str(params["fecha_rfm"] or run_day(dag_run))]
+            selection, day = rfm_selection(params["modelos"]), params["fecha_rfm"] or run_day(dag_run)
+            options = ["--select", *selection, "--fecha-rfm", str(day)]
             return transformacion_command("build", *options, *(["--reconstruir"] if params["reconstruir"] else []))
 
         @task.fargate(execution_timeout=timedelta(minutes=10))

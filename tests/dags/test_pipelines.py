@@ -3,13 +3,18 @@
 import copy
 import json
 import re
+import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.support.pins import write_pin
 
 from datavision.params import ParamError, own_params
+from datavision.pins import Pin
 
 
 def command(dags: dict[str, Any], dag_id: str, task_id: str, **arguments: Any) -> list[str]:
@@ -78,6 +83,39 @@ def test_the_complete_pipeline_runs_twice_a_year_and_runs_both_others_in_order(d
     assert order(dag) == ["pipeline_suscripciones", "pipeline_fact_rfm"]
     for task in dag.tasks:
         assert (task.trigger_dag_id, task.wait_for_completion, task.deferrable) == (task.task_id, True, True)
+
+
+def test_the_rehearsal_runs_each_weeks_doctors_at_once_and_writes_nothing(dags: dict[str, Any]) -> None:
+    dag = dags["ensayo_completo"]
+    assert dag.timetable.expression == "0 6 * * 1"
+    assert all(not task.upstream_task_ids and not task.outlets for task in dag.tasks)
+    ingesta = ["python", "/app/ingesta/ingesta_datavision.py", "--env", "local", "doctor"]
+    assert command(dags, "ensayo_completo", "ingesta") == ingesta
+    assert command(dags, "ensayo_completo", "transformacion") == ["transformacion", "doctor", "--env", "local"]
+
+
+def test_the_rehearsal_selects_what_the_form_of_rfm_builds_by_default(dags: dict[str, Any]) -> None:
+    form = dags["pipeline_fact_rfm"].params.dump()
+    dag_run = SimpleNamespace(run_after=datetime(2026, 7, 1, 3, tzinfo=UTC))
+    built = command(dags, "pipeline_fact_rfm", "fact_rfm", params=form, dag_run=dag_run)
+    listed = command(dags, "ensayo_completo", "seleccion_rfm")
+    assert listed[:2] == ["transformacion", "list"]
+    assert listed[2:] == built[built.index("--select") : built.index("--fecha-rfm")]
+
+
+def test_the_rehearsal_runs_the_images_of_the_pipelines_that_it_rehearses(
+    dags_folder: Path, configured: None, make_pin: Callable[[str], Pin], tmp_path: Path
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    folder = tmp_path / "dags"
+    shutil.copytree(dags_folder, folder)
+    write_pin(folder, "local", "pipeline_fact_rfm", make_pin("1.3.0"))
+    bag = DagBag(dag_folder=str(folder / "ensayo_completo.py"), bundle_path=folder)
+    assert bag.import_errors == {}
+    tasks: list[Any] = bag.dags["ensayo_completo"].tasks
+    releases = {task.task_id: task.image["release"] for task in tasks}
+    assert releases == {"ingesta": "1.2.0", "transformacion": "1.2.0", "seleccion_rfm": "1.3.0"}
 
 
 def test_the_rfm_pipeline_has_no_schedule_and_a_form(dags: dict[str, Any]) -> None:

@@ -8,9 +8,17 @@ from typing import Any
 import pytest
 
 from datavision.alerts import tell_failure, tell_recovery
+from datavision.alerts.schedules import schedules_of
 
 PIPELINES = ("pipeline_suscripciones", "pipeline_completo", "pipeline_fact_rfm")
-DAG_IDS = (*PIPELINES, "mantenimiento_contenedores", "mantenimiento_presupuesto")
+DAG_IDS = (
+    *PIPELINES,
+    "ensayo_completo",
+    "mantenimiento_auditoria",
+    "mantenimiento_contenedores",
+    "mantenimiento_demoras",
+    "mantenimiento_presupuesto",
+)
 each_dag = pytest.mark.parametrize("dag_id", DAG_IDS)
 
 
@@ -62,6 +70,14 @@ def test_every_run_may_ask_for_another_release(dags: dict[str, Any], dag_id: str
     assert dags[dag_id].params["release"] is None
 
 
+def test_the_watchdog_reads_the_schedule_of_each_dag_that_launches_containers(
+    dags: dict[str, Any], repository: Path
+) -> None:
+    launching = {name: dag for name, dag in dags.items() if not name.startswith("mantenimiento_")}
+    scheduled = {name: dag.timetable.expression for name, dag in launching.items() if dag.schedule is not None}
+    assert schedules_of(repository / "dags") == scheduled
+
+
 def test_a_dag_file_has_less_than_80_lines(repository: Path) -> None:
     lengths = {path.name: len(path.read_text().splitlines()) for path in (repository / "dags").glob("*.py")}
     assert {name: length for name, length in lengths.items() if length >= 80} == {}
@@ -82,7 +98,7 @@ def test_a_dag_file_holds_no_logic_and_does_nothing_at_import(repository: Path) 
 
 def test_every_fargate_task_runs_its_pinned_image(dags: dict[str, Any]) -> None:
     tasks = [task for dag in dags.values() for task in dag.tasks if hasattr(task, "module")]
-    assert len(tasks) == 10
+    assert len(tasks) == 14
     for task in tasks:
         assert task.image["release"] == "1.2.0"
         assert task.image["task_definition"] == f"datavision-local-{task.module}:7"

@@ -60,7 +60,7 @@ def test_two_parses_in_two_processes_serialise_identically(
     assert hashes(dags_folder, repository, home, 2) == first
 
 
-def test_a_new_pin_changes_the_version_of_its_pipeline_only(
+def test_a_new_pin_changes_the_version_of_its_pipeline_and_of_its_rehearsal_only(
     first: Mapping[str, str],
     dags_folder: Path,
     repository: Path,
@@ -77,4 +77,4 @@ def test_a_new_pin_changes_the_version_of_its_pipeline_only(
     finally:
         shutil.rmtree(dags_folder)
         shutil.copytree(kept, dags_folder)
-    assert {name for name in first if first[name] != changed[name]} == {"pipeline_fact_rfm"}
+    assert {name for name in first if first[name] != changed[name]} == {"pipeline_fact_rfm", "ensayo_completo"}

@@ -158,6 +158,33 @@ def test_fact_rfm_of_a_date_is_there_once_after_it_ran_twice(days: dict[str, Any
     assert row["s"] >= 5
 
 
+def test_the_rehearsal_of_the_half_yearly_pipeline_succeeds_and_moves_nothing(platform: Platform) -> None:
+    def written() -> set[str]:
+        folders = (platform.state / name for name in ("landing", "lakehouse", "reports"))
+        return {str(path) for folder in folders for path in folder.rglob("*")}
+
+    before = written()
+    outcome = platform.run("ensayo_completo")
+    assert {task["task"] for task in outcome["tasks"]} == {"ingesta", "transformacion", "seleccion_rfm"}
+    assert all(task["state"] == "success" for task in outcome["tasks"])
+    assert written() == before
+
+
+def test_the_audit_is_in_the_lakehouse_a_row_for_each_launch_and_each_release(
+    days: dict[str, Any], platform: Platform
+) -> None:
+    outcomes = [platform.run("mantenimiento_auditoria") for _ in range(2)]
+    launches = json.loads(platform.call("audit", "--env", "local", "--json").stdout)
+    rows = platform.sql("select tarea_de_ecs, resultado from auditoria.lanzamientos")
+    assert {row["tarea_de_ecs"] for row in rows} == {launch["task_arn"] for launch in launches}
+    assert len(rows) == len(launches)
+    (first,) = outcomes[0]["tasks"][0]["launches"]
+    assert {"tarea_de_ecs": first["task_arn"], "resultado": "success"} in rows, "its own record, completed by the next"
+    released = platform.sql("select pipeline, accion, fijada_por from auditoria.publicaciones")
+    assert {row["pipeline"] for row in released} >= {"pipeline_suscripciones", "pipeline_fact_rfm"}
+    assert all(row["accion"] == "release" and row["fijada_por"] for row in released)
+
+
 def test_the_half_yearly_pipeline_runs_the_daily_one_and_then_rfm_for_its_own_day(
     abandoned: str, platform: Platform
 ) -> None:

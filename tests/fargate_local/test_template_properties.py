@@ -10,6 +10,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from tests.support.templates import read_template
 
 from fargate_local import FargateLocal
@@ -33,6 +34,9 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "LakehouseBucketName": "dv-lakehouse",
         "ReportsBucketName": "dv-reports",
         "ResultsBucketName": "dv-results",
+        "AuditBucketName": "dv-audit",
+        "AuditLockMode": "COMPLIANCE",
+        "AuditLockDays": "30",
     },
     "registry": {"Prefix": "datavision", "ReaderAccounts": "111111111111"},
     "secrets": {"Environment": "dev", "SourceUrlSecret": "dv/source", "LakehouseCatalogUrlSecret": "dv/catalog"},
@@ -57,6 +61,14 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "Nat": "true",
         "OfficeCidr": "10.77.0.0/16",
         "Shell": "true",
+    },
+    "watchdog": {
+        "Environment": "dev",
+        "Cluster": "dv",
+        "LogGroup": "/dv",
+        "Image": IMAGE,
+        "GitUrl": "https://git.example.org/x",
+        "Host": "airflow.example.org",
     },
 }
 """Parameters of each template, in the order of deployment; those that are missing and have no default are made up."""
@@ -230,7 +242,16 @@ def bucket(s3: Any, name: str) -> dict[str, Any]:
             "Rules": [{"Id": rule["ID"], **{key: rule[key] for key in rule if key not in ("ID", "Filter", "Prefix")}}]
         },
         "Tags": s3.get_bucket_tagging(Bucket=name)["TagSet"],
+        **lock(s3, name),
     }
+
+
+def lock(s3: Any, name: str) -> dict[str, Any]:
+    try:
+        found = s3.get_object_lock_configuration(Bucket=name)["ObjectLockConfiguration"]
+    except ClientError:
+        return {}
+    return {"ObjectLockEnabled": found["ObjectLockEnabled"] == "Enabled", "ObjectLockConfiguration": found}
 
 
 def bucket_policy(s3: Any, name: str) -> dict[str, Any]:
@@ -310,6 +331,24 @@ def alarm(cloudwatch: Any, name: str) -> dict[str, Any]:
 def dashboard(cloudwatch: Any, name: str) -> dict[str, Any]:
     found: dict[str, Any] = cloudwatch.get_dashboard(DashboardName=name)
     return found
+
+
+def schedule(scheduler: Any, name: str) -> dict[str, Any]:
+    (found,) = [each for each in scheduler.list_schedules()["Schedules"] if each["Name"] == name]
+    described: dict[str, Any] = scheduler.get_schedule(Name=name, GroupName=found["GroupName"])
+    found_schedule: dict[str, Any] = pascal(described)
+    return found_schedule
+
+
+def schedule_group(scheduler: Any, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = scheduler.get_schedule_group(Name=name)
+    return found
+
+
+def rule(events: Any, name: str) -> dict[str, Any]:
+    found = events.describe_rule(Name=name)
+    targets = events.list_targets_by_rule(Rule=name)["Targets"]
+    return {**found, "EventPattern": json.loads(found["EventPattern"]), "Targets": targets}
 
 
 def log_group(logs: Any, name: str) -> dict[str, Any]:
@@ -497,6 +536,9 @@ ASK: dict[str, tuple[str, Ask]] = {
     "AWS::CloudWatch::Alarm": ("cloudwatch", alarm),
     "AWS::CloudWatch::Dashboard": ("cloudwatch", dashboard),
     "AWS::Logs::LogGroup": ("logs", log_group),
+    "AWS::Scheduler::Schedule": ("scheduler", schedule),
+    "AWS::Scheduler::ScheduleGroup": ("scheduler", schedule_group),
+    "AWS::Events::Rule": ("events", rule),
     "AWS::ECS::Cluster": ("ecs", cluster),
     "AWS::ECS::TaskDefinition": ("ecs", definition),
     "AWS::ECS::Service": ("ecs", service),

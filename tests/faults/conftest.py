@@ -84,7 +84,7 @@ class Platform:
         return client(self.cloud, "ecs")
 
     def audits(self, pipeline: str) -> list[AuditRecord]:
-        return read_audits(self.cloud, self.config.storage.results_bucket, "local", pipeline)
+        return read_audits(self.cloud, self.config.storage.audit_bucket, "local", pipeline)
 
     def running(self) -> list[str]:
         arns: list[str] = self.ecs.list_tasks(cluster=self.config.ecs.cluster)["taskArns"]

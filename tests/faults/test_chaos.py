@@ -22,6 +22,7 @@ def test_kills_at_random_moments_give_neither_a_second_container_nor_a_lost_one(
     assert verdict["containers"] == verdict["task_instances"]
     assert (verdict["duplicates"], verdict["missing"], verdict["wrong_runs"]) == ([], [], [])
     assert verdict["left_running"] == 0
+    assert (verdict["unrecorded"], verdict["unfinished"]) == ([], [])
 
 
 @pytest.mark.slow
@@ -37,4 +38,5 @@ def test_no_step_of_a_shared_container_runs_twice_at_the_same_time_or_again_afte
     verdict = json.loads(done.stdout)
     assert (verdict["duplicates"], verdict["missing"], verdict["wrong_runs"]) == ([], [], [])
     assert verdict["left_running"] == 0
+    assert (verdict["unrecorded"], verdict["unfinished"]) == ([], [])
     assert 0 < verdict["containers"] < verdict["task_instances"] + verdict["kills"].get("container", 0)

@@ -29,7 +29,7 @@ WRITE = "python -c \"from datavision_runtime import write_result; write_result({
 def test_an_audit_record_says_when_how_and_what_ran_and_what_it_cost(airflow: Make, platform: Any) -> None:
     task = airflow(WRITE)
     task.run()
-    run_id, bucket = task.job.key.run_id, platform.config.storage.results_bucket
+    run_id, bucket = task.job.key.run_id, platform.config.storage.audit_bucket
     (record,) = read_audits(platform.cloud, bucket, "local", "pipeline_suscripciones", date(2026, 11, 23), run_id)
     assert (record.outcome, record.exit_code, record.release, record.tag) == ("success", 0, "0.1.0", "0.1.0")
     assert record.digest == record.reported_digest == platform.image.digest
@@ -83,7 +83,7 @@ def test_a_container_without_a_record_is_found(airflow: Make, platform: Any, mon
     (record,) = task.audits()
     ask = partial(command, platform, monkeypatch)
     assert f"{record.task_arn} has no record" not in ask("audit", "--check").output
-    client(platform.cloud, "s3").delete_object(Bucket=platform.config.storage.results_bucket, Key=record.object_key)
+    client(platform.cloud, "s3").delete_object(Bucket=platform.config.storage.audit_bucket, Key=record.object_key)
     checked = ask("audit", "--check")
     assert checked.exit_code == 1
     assert f"{record.task_arn} has no record" in " ".join(checked.output.split())
@@ -108,7 +108,7 @@ def test_a_launch_under_way_has_its_record_already(airflow: Make, platform: Any)
 
 
 def test_objects_that_are_no_audit_records_are_left_out(platform: Any) -> None:
-    bucket = platform.config.storage.results_bucket
+    bucket = platform.config.storage.audit_bucket
     write_json(platform.cloud, bucket, "audit/local/otra/2026-11-23/r/t-1-1.json", {"not": "a record"})
     assert read_audits(platform.cloud, bucket, "local", "otra") == []
 

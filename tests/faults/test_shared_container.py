@@ -22,6 +22,8 @@ from datavision.fargate.edge.logs import LogStream, read_on
 from datavision.fargate.identity import TaskKey
 from datavision.fargate.launching.record import read_launch
 from datavision.fargate.outcome import errors
+from datavision.idle import record_idle
+from datavision.spending import total
 
 RESULT = "python -c 'from datavision_runtime import write_result; write_result({\"rows\": 7})'"
 STEPS = ("uno", "dos", "tres")
@@ -95,6 +97,28 @@ def test_what_the_steps_cost_is_what_their_container_costs(session: Callable[...
     assert seconds == pytest.approx(max(60.0, lived), abs=5.0), "Fargate's minute, however short the steps"
     price = 0.25 * 0.04048 + 0.5 * 0.004445
     assert sum(item.audit.cost_usd or 0.0 for item in done) == pytest.approx(seconds / 3600 * price, rel=0.01)
+
+
+def test_what_a_container_costs_without_a_step_after_a_failed_one_is_in_a_record_of_its_own(
+    session: Callable[..., Airflow], platform: Any
+) -> None:
+    task = session("uno", "exit 2")
+    with pytest.raises(errors.UsageError):
+        task.run()
+    (step,) = task.audits()
+    container = ended(platform, str(step.task_arn))
+    written = [item for item in record_idle(platform.config) if item.task_arn == step.task_arn]
+    assert record_idle(platform.config) == [], "once"
+    (idle,) = written
+    lived = (container["stoppedAt"] - container["pullStartedAt"]).total_seconds()
+    assert (idle.outcome, idle.shared, idle.task_id) == ("idle", "compartido/1", "compartido-sin-pasos")
+    assert (idle.seconds or 0) + (step.seconds or 0) == pytest.approx(max(60.0, lived), abs=0.1)
+    price = 0.25 * 0.04048 + 0.5 * 0.004445
+    assert idle.cost_usd == pytest.approx((idle.seconds or 0) / 3600 * price, rel=0.01)
+    assert [item.outcome for item in task.audits()].count("idle") == 1
+    sums = total("run", task.audits())
+    assert (sums.launches, sums.failed) == (1, 1)
+    assert sums.wasted_usd == sums.cost_usd == pytest.approx((idle.cost_usd or 0) + (step.cost_usd or 0))
 
 
 def test_steps_that_the_dag_runs_side_by_side_run_so_in_one_container(

@@ -8,6 +8,7 @@ CloudFormation API reference, read in November 2026.
 import json
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -267,6 +268,7 @@ def test_a_destroyed_environment_keeps_its_data_unless_it_is_named_and_can_be_ma
     for text in (b"one", b"two"):
         s3.put_object(Bucket=bucket, Key="landing/a", Body=text)
     s3.delete_object(Bucket=bucket, Key="landing/a")
+    s3.put_object(Bucket=config.storage.audit_bucket, Key="audit/dev/a", Body=b"locked, and of mode GOVERNANCE")
     refused = command("destroy")
     assert isinstance(refused.exception, infra.InfraError)
     assert "nobody agreed" in str(refused.exception)
@@ -279,6 +281,19 @@ def test_a_destroyed_environment_keeps_its_data_unless_it_is_named_and_can_be_ma
     assert command("destroy", "--yes", "--data", "storage").exit_code == 0
     assert bucket not in {found["Name"] for found in s3.list_buckets()["Buckets"]}
     assert infra.deploy(config)["datavision-dev-storage"] == "created"
+
+
+def test_an_environment_whose_records_nobody_may_delete_keeps_them_and_says_so(
+    config: Config, cloud: FargateLocal
+) -> None:
+    s3, bucket = boto3.client("s3", **cloud.client_args), config.storage.audit_bucket
+    until = datetime.now(UTC) + timedelta(days=1)
+    lock: dict[str, Any] = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+    s3.put_object(Bucket=bucket, Key="audit/dev/b", Body=b"{}", **lock)
+    refused = command("destroy", "--yes", "--data", "storage")
+    assert isinstance(refused.exception, infra.InfraError)
+    assert f"{bucket} keeps 1 object versions" in str(refused.exception)
+    assert s3.get_object(Bucket=bucket, Key="audit/dev/b")["Body"].read() == b"{}"
 
 
 def test_prod_is_protected_and_destroy_refuses_it(config: Config) -> None:

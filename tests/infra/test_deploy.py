@@ -5,6 +5,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.fernet import Fernet
 from tests.support.cloud import pointing_to
 
@@ -35,6 +36,19 @@ def test_the_first_deploy_creates_every_stack(first: dict[str, infra.Action]) ->
 @pytest.mark.usefixtures("first")
 def test_a_second_deploy_changes_nothing(config: Config) -> None:
     assert set(infra.deploy(config).values()) == {"unchanged"}
+
+
+@pytest.mark.usefixtures("first")
+def test_no_version_of_an_audit_record_can_be_deleted(config: Config, cloud: FargateLocal) -> None:
+    """Amazon S3's user guide, "Object Lock": a delete without a version only hides what there is."""
+    s3, bucket = boto3.client("s3", **cloud.client_args), config.storage.audit_bucket
+    record = {"Bucket": bucket, "Key": "audit/local/p/2026-11-30/r/t-1-1.json"}
+    versions = [s3.put_object(**record, Body=text)["VersionId"] for text in (b"running", b"success")]
+    s3.delete_object(**record)
+    for version in versions:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.delete_object(**record, VersionId=version)
+    assert s3.get_object(**record, VersionId=versions[0])["Body"].read() == b"running"
 
 
 @pytest.mark.usefixtures("first")

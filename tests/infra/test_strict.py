@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,14 @@ def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         made.define(
             "databases", airflow, "datavision-dev-bootstrap-execution", "datavision-dev-bootstrap", {}, SHOW_KEYS
         )
+        made.define(
+            "watch",
+            airflow,
+            "datavision-dev-watchdog-execution",
+            "datavision-dev-watchdog",
+            {"G": "datavision/dev/airflow-git", "M": "datavision/dev/smtp"},
+            SHOW_KEYS,
+        )
         yield made
     patch.undo()
 
@@ -266,6 +275,9 @@ def test_transformacion_starts_and_does_its_work_with_nothing_to_spare(dev: Dev)
     s3.put_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html", Body=b"<html>")
     s3.get_object(Bucket=dev.config.storage.reports_bucket, Key="reportes/a.html")
     s3.put_object(Bucket=dev.config.storage.results_bucket, Key="results/run/task.json", Body=b"{}")
+    s3.list_objects_v2(Bucket=dev.config.storage.audit_bucket, Prefix="audit/")
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket=dev.config.storage.audit_bucket, Key="audit/none.json")
     serve_steps(s3, dev.inside("transformacion")("logs"), dev.config.storage.results_bucket)
     assert unused(dev, "datavision-dev-transformacion") == []
     assert unused(dev, f"{dev.config.ecs.execution_role}-transformacion") == []
@@ -273,6 +285,7 @@ def test_transformacion_starts_and_does_its_work_with_nothing_to_spare(dev: Dev)
 
 def test_airflow_launches_follows_and_stops_tasks_and_keeps_records_with_nothing_to_spare(dev: Dev) -> None:
     client, results = dev.inside("orchestrate"), dev.config.storage.results_bucket
+    audits = dev.config.storage.audit_bucket
     ecs, s3 = client("ecs"), client("s3")
     tags = [{"key": "datavision:run", "value": "r1"}]
     arns = []
@@ -289,10 +302,11 @@ def test_airflow_launches_follows_and_stops_tasks_and_keeps_records_with_nothing
     client("logs").filter_log_events(logGroupName="/datavision/dev", limit=1)
     for arn in arns:
         ecs.stop_task(cluster="datavision-dev", task=arn)
-    for key in ("audit/a.json", "sizes/a.json", "results/run/task.log-position", "airflow-logs/a.log"):
+    for key in ("sizes/a.json", "results/run/task.log-position", "airflow-logs/a.log"):
         s3.put_object(Bucket=results, Key=key, Body=b"{}")
-    s3.list_objects_v2(Bucket=results, Prefix="audit/")
-    s3.get_object(Bucket=results, Key="audit/a.json")
+    s3.put_object(Bucket=audits, Key="audit/a.json", Body=b"{}")
+    s3.list_objects_v2(Bucket=audits, Prefix="audit/")
+    s3.get_object(Bucket=audits, Key="audit/a.json")
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(Bucket=results, Key="results/none.json")
     # The page compares pins with what is there.
@@ -328,6 +342,42 @@ def test_bootstrap_reaches_the_database_that_deploy_made_with_tls_and_its_urls_o
     assert told[2:] == ["lakehouse: was there, URL unchanged", "airflow: was there, URL unchanged"]
 
 
+def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing_to_spare(dev: Dev) -> None:
+    s3, results = dev.inside("watch")("s3"), dev.config.storage.results_bucket
+    s3.list_objects_v2(Bucket=dev.config.storage.audit_bucket, Prefix="audit/dev/", Delimiter="/")
+    remembered = {"Bucket": results, "Key": "alerts/dev/programadas/pipeline_suscripciones.json"}
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(**remembered)
+    s3.put_object(**remembered, Body=b"{}")
+    assert unused(dev, "datavision-dev-watchdog") == []
+    assert unused(dev, "datavision-dev-watchdog-execution") == []
+
+
+def test_a_watchdog_that_cannot_start_is_noticed_by_a_rule(dev: Dev) -> None:
+    """What Scheduler starts here is an image that nobody has. The embedded cloud hands no rule's event to a topic, so
+    a queue gets it beside the topic."""
+    events, sqs, scheduler = (dev.client(name) for name in ("events", "sqs", "scheduler"))
+    queue = sqs.create_queue(QueueName="people")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    name = "datavision-dev-watchdog"
+    events.put_targets(Rule=f"{name}-failed", Targets=[{"Id": "queue", "Arn": arn}])
+    hourly = scheduler.get_schedule(Name=name, GroupName=name)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    scheduler.create_schedule(
+        Name="soon",
+        GroupName=name,
+        ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=hourly["Target"],
+    )
+    deadline = time.monotonic() + DEADLINE
+    while not (told := sqs.receive_message(QueueUrl=queue).get("Messages")):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    detail = json.loads(told[0]["Body"])["detail"]
+    assert (detail["group"], detail["stopCode"]) == (f"family:{name}", "TaskFailedToStart")
+
+
 def bucket(name: str) -> str:
     return f"datavision-dev-{name}-210987654321"
 
@@ -337,14 +387,15 @@ def launch(definition: str, **more: Any) -> Callable[[Dev], dict[str, Any]]:
 
 
 REFUSED: list[tuple[str, str, str, Any, str]] = [
-    ("ingesta", "s3", "get_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:GetObject"),
-    ("ingesta", "s3", "put_object", {"Bucket": bucket("results"), "Key": "audit/x", "Body": b""}, "s3:PutObject"),
+    ("ingesta", "s3", "get_object", {"Bucket": bucket("audit"), "Key": "audit/a.json"}, "s3:GetObject"),
+    ("ingesta", "s3", "put_object", {"Bucket": bucket("audit"), "Key": "audit/x", "Body": b""}, "s3:PutObject"),
     ("ingesta", "s3", "put_object", {"Bucket": bucket("reports"), "Key": "x", "Body": b""}, "s3:PutObject"),
     ("ingesta", "s3", "list_buckets", {}, "s3:ListAllMyBuckets"),
     ("ingesta", "ecs", "run_task", launch("datavision-dev-transformacion"), "ecs:RunTask"),
     ("ingesta", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/source-url"}, "secretsmanager:"),
     ("transformacion", "s3", "get_object", {"Bucket": bucket("raw"), "Key": "landing/x"}, "s3:GetObject"),
     ("transformacion", "s3", "delete_object", {"Bucket": bucket("reports"), "Key": "x"}, "s3:DeleteObject"),
+    ("transformacion", "s3", "put_object", {"Bucket": bucket("audit"), "Key": "audit/a", "Body": b""}, "s3:PutObject"),
     ("transformacion", "iam", "list_roles", {}, "iam:ListRoles"),
     ("orchestrate", "ecs", "run_task", launch("datavision-dev-ingesta", cluster="default"), "ecs:RunTask"),
     ("orchestrate", "ecs", "run_task", launch("others"), "ecs:RunTask"),
@@ -352,9 +403,12 @@ REFUSED: list[tuple[str, str, str, Any, str]] = [
     ("orchestrate", "ecs", "stop_task", {"cluster": "default", "task": "0" * 32}, "ecs:StopTask"),
     ("orchestrate", "ecs", "describe_clusters", {"clusters": ["datavision-dev"]}, "ecs:DescribeClusters"),
     ("orchestrate", "s3", "put_object", {"Bucket": bucket("results"), "Key": "results/r.json"}, "s3:PutObject"),
-    ("orchestrate", "s3", "delete_object", {"Bucket": bucket("results"), "Key": "audit/a.json"}, "s3:DeleteObject"),
+    ("orchestrate", "s3", "delete_object", {"Bucket": bucket("audit"), "Key": "audit/a.json"}, "s3:DeleteObject"),
     ("orchestrate", "s3", "get_object", {"Bucket": bucket("lakehouse"), "Key": "lake/x"}, "s3:GetObject"),
     ("orchestrate", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/smtp"}, "secretsmanager:"),
+    ("watch", "s3", "get_object", {"Bucket": bucket("audit"), "Key": "audit/a.json"}, "s3:GetObject"),
+    ("watch", "s3", "put_object", {"Bucket": bucket("audit"), "Key": "audit/a.json", "Body": b""}, "s3:PutObject"),
+    ("watch", "ecs", "run_task", launch("datavision-dev-ingesta"), "ecs:RunTask"),
     ("databases", "secretsmanager", "get_secret_value", {"SecretId": "datavision/dev/source-url"}, "secretsmanager:"),
 ]
 

@@ -115,6 +115,19 @@ def test_every_bucket_refuses_plain_http(templates: dict[str, dict[str, Any]]) -
     assert refused == buckets
 
 
+def test_audit_records_are_locked_from_the_first_on(templates: dict[str, dict[str, Any]]) -> None:
+    """Amazon S3's user guide, "Object Lock": the bucket's default retention holds for each version that is written."""
+    properties = templates["storage"]["Resources"]["AuditBucket"]["Properties"]
+    assert properties["ObjectLockEnabled"] is True
+    assert properties["ObjectLockConfiguration"]["Rule"]["DefaultRetention"] == {
+        "Mode": {"Ref": "AuditLockMode"},
+        "Days": {"Ref": "AuditLockDays"},
+    }
+    granted = json.dumps([template["Resources"] for template in templates.values()])
+    loosening = ("s3:BypassGovernanceRetention", "s3:PutObjectRetention", "s3:PutBucketObjectLockConfiguration")
+    assert not any(action in granted for action in loosening)
+
+
 def test_no_lifecycle_rule_deletes_current_objects(templates: dict[str, dict[str, Any]]) -> None:
     for bucket in of_type(templates, "AWS::S3::Bucket"):
         for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]:
@@ -174,8 +187,9 @@ def test_roles_are_taken_by_ecs_of_this_account_only_but_for_those_of_ci(templat
 
 def test_airflow_may_write_what_it_writes(templates: dict[str, dict[str, Any]]) -> None:
     text = role(templates, "airflow", "AirflowRole")
-    for place in ("audit/*", "sizes/*", "results/*.log-position", "airflow-logs/*"):
+    for place in ("sizes/*", "results/*.log-position", "airflow-logs/*"):
         assert f"${{ResultsBucket}}/{place}" in text
+    assert "${AuditBucket}/audit/*" in text
     assert "releases/*" not in text
 
 
@@ -208,21 +222,50 @@ def test_the_way_to_the_ui_has_tls(templates: dict[str, dict[str, Any]]) -> None
     assert "TLS13" in listener["Properties"]["SslPolicy"]
 
 
-def test_alarms_go_to_a_topic_whose_key_cloudwatch_may_use(templates: dict[str, dict[str, Any]]) -> None:
+def test_alarms_and_events_go_to_a_topic_whose_key_they_may_use(templates: dict[str, dict[str, Any]]) -> None:
     resources = templates["observability"]["Resources"]
     assert resources["Alerts"]["Properties"]["KmsMasterKeyId"] == {"Fn::GetAtt": ["AlertsKey", "Arn"]}
-    allowed = resources["AlertsKey"]["Properties"]["KeyPolicy"]["Statement"][1]
-    assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
-    assert allowed["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"]
-    (publish,) = resources["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
-    assert publish["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    (_, *allowed) = resources["AlertsKey"]["Properties"]["KeyPolicy"]["Statement"]
+    publishing = resources["AlertsPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    services = [{"Service": "cloudwatch.amazonaws.com"}, {"Service": "events.amazonaws.com"}]
+    assert [statement["Principal"] for statement in allowed] == services
+    assert [statement["Action"] for statement in allowed] == [["kms:Decrypt", "kms:GenerateDataKey*"]] * 2
+    assert [statement["Principal"] for statement in publishing] == services
+    assert all("aws:SourceArn" in statement["Condition"]["ArnLike"] for statement in publishing)
+
+
+def test_each_service_of_airflow_has_an_alarm(templates: dict[str, dict[str, Any]]) -> None:
     alarmed = {
-        next(d["Value"]["Fn::Sub"] for d in a["Properties"]["Dimensions"] if d["Name"] == "ServiceName")
-        for a in of_type(templates, "AWS::CloudWatch::Alarm")
+        next(d["Value"]["Fn::Sub"] for d in alarm["Properties"]["Dimensions"] if d["Name"] == "ServiceName")
+        for alarm in templates["observability"]["Resources"].values()
+        if alarm["Type"] == "AWS::CloudWatch::Alarm"
     }
     assert alarmed == {
         templates["airflow"]["Resources"][service]["Properties"]["ServiceName"]["Fn::Sub"] for service in AIRFLOW
     }
+
+
+def test_the_watchdog_needs_neither_airflow_nor_its_database_and_is_watched_itself(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    """Scheduler's user guide, "Monitoring with CloudWatch": it counts what it starts by group, not by schedule."""
+    resources = templates["watchdog"]["Resources"]
+    (container,) = resources["Definition"]["Properties"]["ContainerDefinitions"]
+    assert {secret["Name"] for secret in container["Secrets"]} == {
+        "AIRFLOW_CONN_GIT_DEFAULT",
+        "AIRFLOW_CONN_SMTP_DEFAULT",
+    }
+    group = resources["Group"]["Properties"]["Name"]["Fn::Sub"]
+    for name, metric, missing in (
+        ("Silent", "InvocationAttemptCount", "breaching"),
+        ("Refused", "InvocationDroppedCount", "notBreaching"),
+    ):
+        alarm = resources[name]["Properties"]
+        assert (alarm["MetricName"], alarm["TreatMissingData"]) == (metric, missing)
+        assert alarm["Dimensions"] == [{"Name": "ScheduleGroup", "Value": {"Fn::Sub": group}}]
+    family = resources["Definition"]["Properties"]["Family"]["Fn::Sub"]
+    event = resources["Failed"]["Properties"]["EventPattern"]["detail"]
+    assert event["group"] == [{"Fn::Sub": f"family:{family}"}]
 
 
 def test_no_template_holds_a_secret_value(templates: dict[str, dict[str, Any]]) -> None:

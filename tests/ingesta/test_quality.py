@@ -1,4 +1,5 @@
 import json
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,14 @@ def test_an_old_newest_row_is_stale_and_one_of_yesterday_is_not(loaded: Place) -
     finding = _faults(_validate(loaded))["accounts", "freshness"]
     assert 60 <= finding.count <= 60 + 48  # before, it was fresh: at most 48 hours old
     assert "hours old" in finding.detail
+
+
+def test_freshness_says_when_the_newest_row_changed_also_when_it_is_fresh(loaded: Place) -> None:
+    findings = [finding.as_json() for finding in _validate(loaded)]
+    newest = {item["table"]: item["newest"] for item in findings if item["check"] == "freshness"}
+    (changed,) = loaded.sql("SELECT max(updated_at) FROM raw_datavision.accounts")
+    assert newest["accounts"] == changed[0].replace(tzinfo=UTC).isoformat(timespec="seconds")
+    assert all("newest" not in item for item in findings if item["check"] != "freshness")
 
 
 def test_tables_that_seldom_change_are_never_stale(loaded: Place) -> None:

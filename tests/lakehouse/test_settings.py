@@ -13,6 +13,7 @@ from datavision_lakehouse import (
     SourceSettings,
     settings_for,
 )
+from datavision_lakehouse.settings import AuditSettings
 
 
 class Everything(ModuleSettings):
@@ -20,6 +21,7 @@ class Everything(ModuleSettings):
     lakehouse: LakehouseSettings
     landing: LandingSettings
     reports: ReportsSettings
+    audit: AuditSettings
 
 
 GOOD = {
@@ -29,6 +31,7 @@ GOOD = {
     "DATAVISION_LAKEHOUSE__DATA_PATH": "s3://bucket/lake/",
     "DATAVISION_LANDING__PATH": "/data/landing",
     "DATAVISION_REPORTS__PATH": "s3://bucket",
+    "DATAVISION_AUDIT__PATH": "s3://audit",
 }
 
 

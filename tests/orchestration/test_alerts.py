@@ -91,7 +91,7 @@ def body(message: Any, kind: str) -> str:
 def test_a_failure_says_what_why_since_when_what_of_the_data_and_what_to_do(config: Config, mails: Mails) -> None:
     today = day_of(datetime.now(UTC))
     ended = (datetime.now(UTC) - timedelta(days=1)).replace(hour=12, minute=14, second=0).timestamp()
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     good = audit(PIPELINE, "before", today - timedelta(days=1), ended - 60, stopped_at=ended, release="0.3.0")
     bad = audit(PIPELINE, RUN, today, ended + 80_000, outcome="data quality gate", release="0.4.0")
     other = audit(PIPELINE, "before", today, ended + 90_000, task_id="marts", release="0.9.0")
@@ -163,7 +163,7 @@ def test_a_failure_outside_of_a_container_says_the_first_line_of_its_error(confi
 
 
 def test_no_record_to_be_read_leaves_an_alert_with_what_is_known(config: Config, mails: Mails) -> None:
-    gone = config.model_copy(update={"storage": config.storage.model_copy(update={"results_bucket": "nowhere"})})
+    gone = config.model_copy(update={"storage": config.storage.model_copy(update={"audit_bucket": "nowhere"})})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("datavision.alerts.told.configuration.load", lambda: gone)
         tell_failure(context(fault(Outcome.TIMEOUT)))
@@ -197,7 +197,7 @@ def test_a_late_run_is_told_from_what_airflow_hands_a_worker(config: Config, mai
 def test_a_month_is_told_at_each_share_of_its_budget_and_only_once(
     config: Config, mails: Mails, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     today = day_of(datetime.now(UTC))
 
     def spend(run_id: str, cost: float, pipeline: str = PIPELINE, day: date = today) -> None:
@@ -218,9 +218,9 @@ def test_a_month_is_told_at_each_share_of_its_budget_and_only_once(
     assert tell_budget()["share"] == 0
     first, second = mails()
     assert first["subject"] == f"[DataVision dev] El gasto de {today:%m/%Y} llegó al 85 % del presupuesto"
-    assert "pipeline_fact_rfm: 1.50 dólares" in body(first, "plain")
+    assert "pipeline_fact_rfm: 1,50 dólares" in body(first, "plain")
     assert body(second, "plain").startswith(
-        f"Los contenedores gastaron 12.50 de 10.00 dólares en {today:%m/%Y}: 125 %."
+        f"Los contenedores gastaron 12,50 de 10,00 dólares en {today:%m/%Y}: 125 %."
     )
 
 

@@ -34,12 +34,13 @@ def config(repository: Path) -> Iterator[Config]:
 
 
 def put(config: Config, key: str, body: bytes) -> None:
-    bucket = config.storage.results_bucket
+    storage = config.storage
+    bucket = storage.audit_bucket if key.startswith("audit/") else storage.results_bucket
     client(Cloud.of(config), "s3").put_object(Bucket=bucket, Key=key, Body=body)
 
 
 def test_audit_records_are_found_by_pipeline_day_and_run_in_order_of_launch(config: Config) -> None:
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     late, early = audit("p", "a", MONDAY, 20.0, launch=1), audit("p", "a", MONDAY, 10.0, launch=2)
     other, next_day = audit("p", "b", MONDAY, 30.0), audit("p", "c", TUESDAY, 5.0)
     for record in (late, early, other, next_day, audit("q", "a", MONDAY, 1.0)):
@@ -60,7 +61,7 @@ def test_audit_records_are_found_by_pipeline_day_and_run_in_order_of_launch(conf
 
 
 def test_objects_that_are_no_audit_records_are_passed_over(config: Config) -> None:
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     record = audit("noise", "run", MONDAY, 10.0)
     write_audit(cloud, bucket, record)
     put(config, "audit/dev/noise/2026-11-23/run/a.json", b'{"env": "dev"}')
@@ -73,7 +74,7 @@ def test_objects_that_are_no_audit_records_are_passed_over(config: Config) -> No
 
 
 def test_an_audit_record_of_at_most_256_kib_is_read(config: Config) -> None:
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     record = audit("long", "run", MONDAY, 10.0)
     for size, found in ((256 * 1024, [record]), (256 * 1024 + 1, [])):
         put(config, record.object_key, record.model_dump_json().encode().ljust(size))

@@ -18,6 +18,7 @@ from tests.support.cloud_in_process import cloud_in_process
 
 from datavision.aws import Cloud, client
 from datavision.config import Config, load
+from datavision.fargate.edge.json_objects import list_keys, read_json
 from datavision.fargate.outcome.audit import write_audit
 from datavision.images.registry import RegisteredImage
 from datavision.pins import Pin, PinnedImage
@@ -27,6 +28,7 @@ from datavision.release.pins.drift import compare, pin_states, used_otherwise
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins, find_version, history, last_release
 from datavision.release.pins.places import bundle_path, path_in_repository, pipelines, repository, require_pinned
+from datavision.release.pins.record import record_pins
 from datavision.release.pins.runs import LastUse, last_uses, runs_by_release
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now, unpinned
 
@@ -360,10 +362,30 @@ def test_the_state_of_a_pin_tells_edits_and_commits_that_were_no_release(
     assert (state().pin, state().drift) == (None, ("the pin is malformed: release or roll back again",))
 
 
+def test_each_change_of_a_pin_is_recorded_once_also_that_of_a_command_that_was_killed(
+    config: Config, repo: PinRepository
+) -> None:
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
+    released = write(repo, "1.0.0")
+    record_pins(config, repo, ["pipeline_a"])
+    (first,) = list_keys(cloud, bucket, "pins/")
+    assert first == f"pins/dev/pipeline_a/2026-11-23/{released}.json"
+    killed = write(repo, "1.1.0", "promote")
+    back = write(repo, "1.0.0", "rollback")
+    for _ in range(2):
+        record_pins(config, repo, ["pipeline_a"])
+    records = [read_json(cloud, bucket, key, 4096) for key in list_keys(cloud, bucket, "pins/")]
+    found = {(item["pin_commit"], item["action"], item["version"]) for item in records}
+    assert found == {(released, "release", "1.0.0"), (killed, "promote", "1.1.0"), (back, "rollback", "1.0.0")}
+    assert {(item["env"], item["pipeline"], item["pinned_by"], item["commit"]) for item in records} == {
+        ("dev", "pipeline_a", "Ana", "c")
+    }
+
+
 def audit(config: Config, run_id: str, day: int, module: str, release: str, digest: str | None, at: float) -> None:
     about = {"task_id": module, "module": module, "release": release, "reported_digest": digest}
     record = launched("pipeline_u", run_id, date(2026, 11, day), at, **about)
-    write_audit(Cloud.of(config), config.storage.results_bucket, record)
+    write_audit(Cloud.of(config), config.storage.audit_bucket, record)
 
 
 def test_runs_tell_which_releases_and_images_they_used(config: Config) -> None:

@@ -37,7 +37,7 @@ class TcpServer:
             self._open.add(task)
             task.add_done_callback(self._open.discard)
         try:
-            # A cancelled one would be told as an error by asyncio's streams (python/cpython issue 113538).
+            # A cancelled one would be told as an error by asyncio's streams.
             with suppress(OSError, TimeoutError, asyncio.CancelledError):
                 await self._serve(reader, writer)
         finally:

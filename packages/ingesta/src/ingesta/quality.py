@@ -1,7 +1,7 @@
 """The quality gate on the raw tables."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -37,6 +37,8 @@ class Finding:
     detail: str
     sample: tuple[str, ...] = ()
     """Keys of some rows at fault."""
+    newest: str = ""
+    """For `freshness`, when the newest row changed: ISO 8601 in UTC."""
 
     def __str__(self) -> str:
         keys = f", for example {'; '.join(self.sample)}" if self.sample else ""
@@ -44,7 +46,8 @@ class Finding:
 
     def as_json(self) -> dict[str, Any]:
         """Return the finding as a JSON object."""
-        return asdict(self)
+        found = asdict(self)
+        return found if self.newest else {name: value for name, value in found.items() if name != "newest"}
 
 
 class Gate:
@@ -118,7 +121,8 @@ class Gate:
         hours = (datetime.now(UTC) - moment).total_seconds() / 3600
         detail = f"the newest {cursor} is {newest:%Y-%m-%d %H:%M}, {hours:.0f} hours old"
         late = hours > self._settings.freshness_hours
-        return self._judge(table, "freshness", round(hours) if late else 0, detail)
+        found = self._judge(table, "freshness", round(hours) if late else 0, detail)
+        return found and replace(found, newest=moment.astimezone(UTC).isoformat(timespec="seconds"))
 
     def _judge(
         self, table: Table, check: str, count: int, detail: str, sample: Iterable[tuple[Any, ...]] = ()

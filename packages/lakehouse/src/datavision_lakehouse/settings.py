@@ -95,6 +95,12 @@ class ReportsSettings(Section):
     path: Location
 
 
+class AuditSettings(Section):
+    """Where the records of launches and releases are."""
+
+    path: Location
+
+
 class ModuleSettings(BaseSettings):
     """The base of every module's settings: read from `DATAVISION_…` variables and nowhere else."""
 

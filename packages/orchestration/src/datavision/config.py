@@ -146,12 +146,17 @@ class Images(_Section):
 
 
 class Storage(_Section):
-    """Buckets, by name; `results` holds task results and audit records."""
+    """Buckets, by name; `results` holds task results, and `audit` what ran, and who released what."""
 
     raw_bucket: str
     lakehouse_bucket: str
     reports_bucket: str
     results_bucket: str
+    audit_bucket: str
+    audit_lock_mode: Literal["GOVERNANCE", "COMPLIANCE"] = "GOVERNANCE"
+    """Who may delete an audit record before its time: whoever has a permission of its own, or nobody at all."""
+    audit_lock_days: Annotated[int, Field(ge=1, le=36_500)] = 365
+    """How long an audit record can be neither deleted nor overwritten, each version from when it was written."""
     landing_path: str
     """Folder or s3:// prefix of the landing files; a relative folder is below the state folder (also the next two)."""
     reports_path: str
@@ -223,6 +228,14 @@ class Alerts(_Section):
     email_to: tuple[str, ...]
     email_from: str
     smtp_conn_id: str = "smtp_default"
+    missing_after_minutes: Annotated[float, Field(gt=0)] = 15
+    """How long after a run was due nothing of it may have started before somebody is told."""
+    slow_factor: Annotated[float, Field(gt=1)] = 2
+    """How many times as long as usual a task or a run may take before somebody is told."""
+    slow_floor_minutes: Annotated[float, Field(ge=0)] = 10
+    """What takes less is never told."""
+    data_lag_days: Annotated[int, Field(ge=0)] = 1
+    """How many business days the newest row at the source may be older than the run that loaded it."""
     monthly_budget_usd: Annotated[float, Field(gt=0)] | None = None
     """What containers may cost in a month before somebody is told; unset: nobody is."""
 
@@ -373,7 +386,7 @@ def _load(name: str, path: Path, overrides: tuple[tuple[str, str], ...]) -> Conf
 
 _MODULE_SECTIONS = frozenset(
     f"DATAVISION_{section}"
-    for section in ("SOURCE", "LAKEHOUSE", "LANDING", "REPORTS", "INGESTA", "TRANSFORMACION", "LOCAL")
+    for section in ("SOURCE", "LAKEHOUSE", "AUDIT", "LANDING", "REPORTS", "INGESTA", "TRANSFORMACION", "LOCAL")
 )
 """Sections read by the modules and the local stack, not by this configuration."""
 

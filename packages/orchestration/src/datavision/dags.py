@@ -14,6 +14,8 @@ RELEASE = "release"
 _NAME = r"[0-9A-Za-z_*?.\[/][0-9A-Za-z_*?.\[\]!/-]*"
 _CRITERION = rf"@?([0-9]*\+)?([0-9A-Za-z_]+(\.[0-9A-Za-z_-]+)*:)?{_NAME}(\+[0-9]*)?"
 _SELECTOR = rf"{_CRITERION}(,{_CRITERION})*"
+RFM_MODELS = "fact_rfm+"
+"""What a segmentation builds unless its form says something else."""
 SELECTION = rf"^ *{_SELECTOR}( +{_SELECTOR})* *$"
 """dbt's selectors separated by spaces, and no option among them. transformacion has the same grammar for its command
 line; neither imports the other, so a test compares the two."""
@@ -111,6 +113,14 @@ def tables(schema: str, *names: str) -> list[Asset]:
 def ingesta_command(*options: str) -> list[str]:
     """Return the command line of the ingestion."""
     return ["python", "/app/ingesta/ingesta_datavision.py", "--env", current_env(), *options]
+
+
+def rfm_selection(models: str = RFM_MODELS) -> list[str]:
+    """Return what dbt builds of a segmentation: the chosen models, with the segments.
+
+    The rules of the segments are those of the run's own image, whatever image the daily run has.
+    """
+    return ["segmentos_rfm", *models.split()]
 
 
 def transformacion_command(step: str, *options: str) -> list[str]:

@@ -66,7 +66,10 @@ def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Findin
     yield _attempt("cluster", deploy, partial(_cluster, config))
     yield _attempt("network", deploy, partial(_network, config))
     storage = config.storage
-    for bucket in (storage.raw_bucket, storage.lakehouse_bucket, storage.reports_bucket, storage.results_bucket):
+    for bucket in (
+        *(storage.raw_bucket, storage.lakehouse_bucket, storage.reports_bucket),
+        *(storage.results_bucket, storage.audit_bucket),
+    ):
         yield _attempt(f"bucket {bucket}", deploy, partial(_bucket, config, bucket))
     for key, verb in _secrets_of(config).items():
         yield _attempt(f"secret {key}", f"Run `datavision {verb} --env {config.env}`.", partial(_secret, config, key))

@@ -112,7 +112,7 @@ def run_pipeline(
             break
         time.sleep(POLL_SECONDS)
     day = day_of(api.run_after(pipeline, run_id))
-    launches = read_audits(Cloud.of(config), config.storage.results_bucket, config.env, pipeline, day, run_id)
+    launches = read_audits(Cloud.of(config), config.storage.audit_bucket, config.env, pipeline, day, run_id)
     outcomes = tuple(_outcome(api, pipeline, run_id, task, launches) for task in tasks)
     return RunOutcome(pipeline, run_id, state, round(time.monotonic() - start, 1), outcomes)
 

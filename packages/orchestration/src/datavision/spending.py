@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from datavision.fargate.attempt.accounting import RUNNING
+from datavision.fargate.attempt.accounting import IDLE, RUNNING
 from datavision.fargate.outcome.audit import AuditRecord
 from datavision.fargate.outcome.classify import Outcome
 
@@ -41,7 +41,7 @@ class Spent:
     gb_hours: float
     cost_usd: float
     wasted_usd: float
-    """Of `cost_usd`, what failed launches cost."""
+    """Of `cost_usd`, what failed launches cost, and shared containers without a step."""
     unknown: int
     """Launches without a known cost, for they run still, or ECS forgot them; in no sum."""
 
@@ -58,16 +58,17 @@ def total(name: str, records: Iterable[AuditRecord]) -> Spent:
     """Return the sum of all."""
     found = list(records)
     known = [record for record in found if record.cost_usd is not None]
-    failed = [record for record in found if record.outcome not in (Outcome.SUCCESS, RUNNING)]
+    wasted = [record for record in found if record.outcome not in (Outcome.SUCCESS, RUNNING)]
+    idle = sum(record.outcome == IDLE for record in found)
     return Spent(
         name=name,
         runs=len({(record.pipeline, record.run_id) for record in found}),
-        launches=len(found),
-        failed=len(failed),
+        launches=len(found) - idle,
+        failed=len(wasted) - idle,
         vcpu_hours=round(sum(record.cpu / 1024 * (record.seconds or 0) for record in known) / 3600, 6),
         gb_hours=round(sum(record.memory / 1024 * (record.seconds or 0) for record in known) / 3600, 6),
         cost_usd=_dollars(known),
-        wasted_usd=_dollars(failed),
+        wasted_usd=_dollars(wasted),
         unknown=len(found) - len(known),
     )
 

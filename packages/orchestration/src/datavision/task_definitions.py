@@ -28,6 +28,7 @@ def render(config: Config, module: str, image: str, secrets: Mapping[str, str]) 
     role = f"arn:aws:iam::{config.aws.account_id}:role/"
     environment = {
         "DATAVISION_ENV": config.env,
+        "DATAVISION_AUDIT__PATH": f"s3://{config.storage.audit_bucket}",
         "DATAVISION_LAKEHOUSE__DATA_PATH": config.storage.lakehouse_path,
         "DATAVISION_LANDING__PATH": config.storage.landing_path,
         "DATAVISION_REPORTS__PATH": config.storage.reports_path,

@@ -8,6 +8,7 @@ from fargate_local.stacks.matching import AlreadyExistsError, PropertyError, mat
 
 BUCKET: Final = (
     ("VersioningConfiguration", "put_bucket_versioning", "VersioningConfiguration", None),
+    ("ObjectLockConfiguration", "put_object_lock_configuration", "ObjectLockConfiguration", None),
     ("BucketEncryption", "put_bucket_encryption", "ServerSideEncryptionConfiguration", "delete_bucket_encryption"),
     ("PublicAccessBlockConfiguration", "put_public_access_block", "PublicAccessBlockConfiguration",
      "delete_public_access_block"),

@@ -35,6 +35,17 @@ def tell_budget() -> dict[str, Any]:
     return check_budget()
 
 
+def tell_delays() -> dict[str, Any]:
+    """Tell of what takes much longer than usual, and of green runs without new data; return what was told now.
+
+    Raises:
+        ClientError: The records cannot be read, or what was told cannot be kept.
+    """
+    from datavision.alerts.delayed import check_delays
+
+    return check_delays()
+
+
 def late_alert(after: timedelta, at: str) -> DeadlineAlert:
     """Return the alert for a scheduled run that is not done `after` its logical date; `at` is that time for people.
 

@@ -28,7 +28,7 @@ def check_budget() -> dict[str, Any]:
     config = configuration.load()
     cloud, bucket, budget = Cloud.of(config), config.storage.results_bucket, config.alerts.monthly_budget_usd
     today = day_of(datetime.now(UTC))
-    records = read_days(cloud, bucket, config.env, today.replace(day=1), today)
+    records = read_days(cloud, config.storage.audit_bucket, config.env, today.replace(day=1), today)
     cost, month = total("month", records).cost_usd, f"{today:%Y-%m}"
     found = {"month": month, "spent": cost, "budget": budget, "share": 0.0}
     if budget is None:

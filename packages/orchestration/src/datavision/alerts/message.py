@@ -9,6 +9,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from datavision.alerts.causes import cause_of
+from datavision.alerts.delays import Slow, Stale
 from datavision.alerts.incidents import Incident
 from datavision.business_day import ZONE
 
@@ -83,7 +84,7 @@ def failure_message(failure: Failure) -> Message:
         ("Ejecución", run_url(failure.base_url, incident.pipeline, incident.run_id)),
         ("Log", log_url(failure.base_url, incident)),
     )
-    page = ("DataVision", pipeline_url(failure.base_url, incident.pipeline))
+    page = _page(failure.base_url, incident.pipeline)
     if failure.before and failure.release and failure.before.release != failure.release:
         page = (f"Volver a {failure.before.release}", page[1])
     return Message(
@@ -124,7 +125,65 @@ def late_message(env: str, dag_run: Mapping[str, Any], deadline: str, base_url: 
         facts=(("Entorno", env), ("Ejecución", run_id)),
         step="Abrir la ejecución: la tarea en rojo, o la que todavía corre, dice la causa. El runbook está en la "
         "pestaña Docs del DAG.",
-        links=(("Ejecución", run_url(base_url, pipeline, run_id)), ("DataVision", pipeline_url(base_url, pipeline))),
+        links=(("Ejecución", run_url(base_url, pipeline, run_id)), _page(base_url, pipeline)),
+    )
+
+
+def missing_message(env: str, pipeline: str, due: datetime, now: datetime, last: date | None, base_url: str) -> Message:
+    """Return what to say of a run that was due and of which nothing has started; `last`: the day of the last one."""
+    before = f"la última ejecución es del {last:%d/%m}" if last else "todavía no hay ninguna ejecución"
+    return Message(
+        subject=f"{_tag(env)} {pipeline} no empezó",
+        first=f"{pipeline} debía empezar el {moment(due)} y a las {moment(now)[-5:]} no había empezado.",
+        tone="bad",
+        facts=(("Entorno", env), ("Los datos", f"siguen como estaban: {before}.")),
+        step=f"Abrir Airflow. Si no responde o dice que su scheduler está caído: datavision doctor --env {env}, y los "
+        "eventos de sus servicios en ECS. Si el DAG está pausado, reanudarlo; si una ejecución anterior sigue abierta, "
+        f"resolverla primero. Después: datavision run {pipeline} --env {env}.",
+        links=(("Ejecuciones", f"{base_url.rstrip('/')}/dags/{pipeline}/runs"), _page(base_url, pipeline)),
+    )
+
+
+def started_again_message(env: str, pipeline: str, missed: datetime, now: datetime, base_url: str) -> Message:
+    """Return what to say of a pipeline that starts again by its schedule; `missed`: when the missing run was due."""
+    return Message(
+        subject=f"{_tag(env)} {pipeline} volvió a empezar",
+        first=f"{pipeline} volvió a empezar: {moment(now)}.",
+        tone="good",
+        facts=(("Entorno", env), ("Había faltado", f"la ejecución del {moment(missed)}")),
+        links=(("Ejecuciones", f"{base_url.rstrip('/')}/dags/{pipeline}/runs"), _page(base_url, pipeline)),
+    )
+
+
+def slow_message(env: str, slow: Slow, base_url: str) -> Message:
+    """Return what to say of a task or a run that takes much longer than usual."""
+    now, usual = _minutes(slow.seconds), _minutes(slow.usual)
+    links = [("Ejecución", run_url(base_url, slow.pipeline, slow.run_id)), _page(base_url, slow.pipeline)]
+    return Message(
+        subject=f"{_tag(env)} {slow.name} tarda más de lo habitual",
+        first=f"{slow.name} lleva {now}; lo habitual es {usual}.",
+        tone="late",
+        facts=(
+            ("Entorno", env),
+            ("Ejecución", slow.run_id),
+            ("Lo habitual", f"{usual}: la mediana de las últimas {slow.of} que terminaron bien."),
+        ),
+        step="Sigue corriendo; nada se detuvo. Abrir la tarea que corre: su log dice en qué está. Si espera al origen "
+        "o a otra carga, resolver eso; si cada día tarda más, darle un tamaño mayor en el DAG.",
+        links=tuple(links),
+    )
+
+
+def stale_message(env: str, stale: Stale, base_url: str) -> Message:
+    """Return what to say of a run that is green and found nothing new at the source."""
+    return Message(
+        subject=f"{_tag(env)} Los datos de {stale.pipeline} no avanzan",
+        first=f"{stale.pipeline} terminó bien, pero lo más nuevo del origen es del {moment(stale.newest)}.",
+        tone="late",
+        facts=(("Entorno", env), ("Ejecución", stale.run_id), ("La tabla más nueva", stale.table)),
+        step="Nada que limpiar en Airflow: el origen no cambió. Preguntar a quien lo mantiene si su réplica o su carga "
+        "se detuvo. Cuando avance, la próxima ejecución trae lo que falte.",
+        links=(("Ejecución", run_url(base_url, stale.pipeline, stale.run_id)), _page(base_url, stale.pipeline)),
     )
 
 
@@ -135,9 +194,9 @@ def budget_message(
     share = f"{100 * cost / budget:.0f} %"
     return Message(
         subject=f"{_tag(env)} El gasto de {day:%m/%Y} llegó al {share} del presupuesto",
-        first=f"Los contenedores gastaron {cost:.2f} de {budget:.2f} dólares en {day:%m/%Y}: {share}.",
+        first=f"Los contenedores gastaron {_amount(cost)} de {_amount(budget)} dólares en {day:%m/%Y}: {share}.",
         tone="late",
-        facts=(("Entorno", env), *((name, f"{value:.2f} dólares") for name, value in sums.items())),
+        facts=(("Entorno", env), *((name, f"{_amount(value)} dólares") for name, value in sums.items())),
         step="datavision cost --by task dice en qué; los tamaños que sobran están en la página DataVision. El "
         f"presupuesto es alerts.monthly_budget_usd en config/{env}.toml.",
         links=(("DataVision", f"{base_url.rstrip('/')}/plugin/datavision"),),
@@ -178,6 +237,19 @@ def log_url(base: str, incident: Incident) -> str:
 def pipeline_url(base: str, pipeline: str) -> str:
     """Return the address of a pipeline's tab of the DataVision page."""
     return f"{base.rstrip('/')}/dags/{pipeline}/plugin/datavision-pipeline"
+
+
+def _amount(dollars: float) -> str:
+    return f"{dollars:.2f}".replace(".", ",")
+
+
+def _minutes(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _page(base: str, pipeline: str) -> tuple[str, str]:
+    return "DataVision", pipeline_url(base, pipeline)
 
 
 def _tag(env: str) -> str:

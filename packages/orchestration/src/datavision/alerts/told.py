@@ -104,7 +104,7 @@ def _lately(known: Incident, incident: Incident) -> bool:
 def _records(cloud: Cloud, config: Config, incident: Incident) -> list[AuditRecord]:
     """Return the task's launches of the last two weeks, in order."""
     today = day_of(datetime.now(UTC))
-    bucket = config.storage.results_bucket
+    bucket = config.storage.audit_bucket
     first, stem = today - timedelta(days=_DAYS), incident.task(config.env).file_stem
     return read_days(cloud, bucket, config.env, first, today, incident.pipeline, stem)
 
@@ -117,13 +117,19 @@ def _before(records: list[AuditRecord], run_id: str) -> Before | None:
     return Before(datetime.fromtimestamp(ended, UTC), good[-1].release)
 
 
-def tell(config: Config, message: Message) -> None:
-    """Send a message by every way, and say in the log what became of it; raises nothing."""
-    for sent in send(config, message, lambda: connection_of_airflow(config)):
+def tell(config: Config, message: Message) -> bool:
+    """Send a message by every way, and say in the log what became of it; raises nothing.
+
+    Returns:
+        Whether it left by any.
+    """
+    tried = send(config, message, lambda: connection_of_airflow(config))
+    for sent in tried:
         if sent.error:
             log.error("The alert could not be sent by %s: %s", sent.channel, sent.error)
         else:
             log.info("Told by %s: %s", sent.channel, message.subject)
+    return any(not sent.error for sent in tried)
 
 
 def base_url() -> str:

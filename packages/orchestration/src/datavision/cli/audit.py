@@ -18,7 +18,7 @@ from datavision.cli.output import fail, out, step
 from datavision.cli.tables import show_table
 from datavision.config import Config
 from datavision.errors import UserError
-from datavision.fargate.attempt.accounting import RUNNING
+from datavision.fargate.attempt.accounting import IDLE, RUNNING
 from datavision.fargate.edge.ecs_tasks import described
 from datavision.fargate.identity import started_by
 from datavision.fargate.outcome.audit import AuditRecord, read_days
@@ -56,7 +56,7 @@ def audit(
 
     Example: datavision audit pipeline_fact_rfm --since 2026-07-01 --env prod --csv > lanzamientos.csv
     """
-    known = (RUNNING, *(ending.value for ending in Outcome))
+    known = (RUNNING, IDLE, *(ending.value for ending in Outcome))
     if outcome is not None and outcome not in known:
         raise UserError(f"No launch ends as {outcome!r}. Ask for one of: {', '.join(known)}.")
     first, last = _days(since, until, day_of(datetime.now(UTC)) - timedelta(days=_DAYS - 1))
@@ -123,7 +123,7 @@ def _days(since: datetime | None, until: datetime | None, default: date) -> tupl
 
 
 def _records(config: Config, first: date, last: date, pipeline: str | None) -> list[AuditRecord]:
-    return read_days(Cloud.of(config), config.storage.results_bucket, config.env, first, last, pipeline)
+    return read_days(Cloud.of(config), config.storage.audit_bucket, config.env, first, last, pipeline)
 
 
 def _unrecorded(config: Config, records: Iterable[AuditRecord]) -> list[str]:
@@ -155,9 +155,9 @@ def _launch(record: AuditRecord) -> dict[str, Any]:
 
 _PLAIN = (
     *("env", "pipeline", "run_id", "run_date", "run_type", "triggered_by", "task_id", "map_index", "try_number"),
-    *("launch", "module", "release", "image", "tag", "digest", "reported_digest", "task_definition", "task_arn"),
-    *("cpu", "memory", "why_size", "capacity", "subnet", "outcome", "stop_code", "reason", "exit_code", "seconds"),
-    "cost_usd",
+    *("launch", "shared", "module", "release", "image", "tag", "digest", "reported_digest", "task_definition"),
+    *("task_arn", "cpu", "memory", "why_size", "capacity", "subnet", "outcome", "stop_code", "reason", "exit_code"),
+    *("seconds", "cost_usd"),
 )
 _COLUMNS = (*_PLAIN, "launched_at", "started_at", "stopped_at", "command", "params", "peak_mib", "rows")
 

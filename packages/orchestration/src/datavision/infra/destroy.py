@@ -89,18 +89,26 @@ def _resources(cloudformation: Any, stack: Stack) -> list[tuple[str, str]]:
 
 def _empty(config: Config, bucket: str, report: Callable[[str], None]) -> None:
     s3 = checked_client(config, "s3")
-    count = 0
+    count, kept = 0, []
+    # Who destroys an environment of mode GOVERNANCE may; of mode COMPLIANCE nobody may.
+    past_lock = {"BypassGovernanceRetention": True} if bucket == config.storage.audit_bucket else {}
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
             listed = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
             if listed:
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": listed, "Quiet": True})
-                count += len(listed)
+                answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": listed, "Quiet": True}, **past_lock)
+                count += len(listed) - len(answer.get("Errors", []))
+                kept += answer.get("Errors", [])
     except ClientError as error:
         _unless_absent(error)
         return
     report(f"{bucket}: {count:,} object versions deleted")
+    if kept:
+        raise InfraError(
+            f"{bucket} keeps {len(kept):,} object versions ({kept[0]['Message']}). Records of mode COMPLIANCE stay for "
+            "storage.audit_lock_days: leave the stack `storage` where it is until then."
+        )
 
 
 def _delete(config: Config, kind: str, identifier: str, report: Callable[[str], None]) -> None:

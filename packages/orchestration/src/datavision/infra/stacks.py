@@ -14,7 +14,7 @@ from datavision.state import project_root
 FINGERPRINT_TAG = "datavision:fingerprint"
 IMAGE = "Image"
 """The parameter of the stacks that run Airflow's image."""
-IMAGE_PARTS = ("bootstrap", "airflow")
+IMAGE_PARTS = ("bootstrap", "airflow", "watchdog")
 """These stacks."""
 _IMPORT = re.compile(r'"Fn::ImportValue": !Sub "([^"]+)"')
 _EXPORT = re.compile(r'Export: {Name: !Sub "([^"]+)"}')
@@ -97,6 +97,9 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "ReportsBucketName": config.storage.reports_bucket,
             "ResultsBucketName": config.storage.results_bucket,
             "CodeBucketName": config.airflow.code_bucket,
+            "AuditBucketName": config.storage.audit_bucket,
+            "AuditLockMode": config.storage.audit_lock_mode,
+            "AuditLockDays": str(config.storage.audit_lock_days),
         },
         "registry": {
             "Prefix": config.images.repository_prefix,
@@ -117,6 +120,7 @@ def stacks(config: Config, folder: Path, s3_prefix_list: str) -> list[Stack]:
             "LakehouseBucket": config.storage.lakehouse_bucket,
             "ReportsBucket": config.storage.reports_bucket,
             "ResultsBucket": config.storage.results_bucket,
+            "AuditBucket": config.storage.audit_bucket,
         },
     }
     if Environment(config).has_airflow_stacks:
@@ -182,6 +186,7 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "GitUrl": airflow.git_url,
             "CodeBucket": airflow.code_bucket,
             "ResultsBucket": config.storage.results_bucket,
+            "AuditBucket": config.storage.audit_bucket,
             "Host": airflow.host,
             "CertificateArn": airflow.certificate_arn,
             "OfficeCidr": config.network.office_cidr,
@@ -190,6 +195,15 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "OidcClientId": airflow.oidc_client_id,
             "OidcAdmins": airflow.oidc_admins,
             "Shell": _yes(airflow.shell),
+        }
+        parameters["watchdog"] = {
+            **names,
+            IMAGE: image,
+            "GitUrl": airflow.git_url,
+            "CodeBucket": airflow.code_bucket,
+            "ResultsBucket": config.storage.results_bucket,
+            "AuditBucket": config.storage.audit_bucket,
+            "Host": airflow.host,
         }
     return parameters
 
@@ -203,6 +217,7 @@ def _ci_roles(config: Config, names: Mapping[str, str], roles: Mapping[str, str]
         "SourceRegistryAccount": config.ci.promotes_from or config.aws.account_id,
         "NetworkStack": config.ecs.network_stack,
         "ResultsBucket": config.storage.results_bucket,
+        "AuditBucket": config.storage.audit_bucket,
         "SourceUrlSecret": config.secrets.source_url,
         "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
         "CodeBucket": config.airflow.code_bucket,

@@ -6,6 +6,7 @@ They are the real ones on PostgreSQL with a git bundle, so that deferral, retrie
 import base64
 import json
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -49,7 +50,8 @@ class Airflow:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._services: list[Service] = []
-        env = {**base_env, **airflow_environment(settings, port)}
+        self._settings = settings
+        self._env = env = {**base_env, **airflow_environment(settings, port)}
         self.password = password_of(settings.state)
         airflow = console_script("airflow")
         for name, *arguments in (
@@ -63,12 +65,14 @@ class Airflow:
             self._services.append(Service(f"Airflow's {name}", command, env, log, stop_seconds=patience))
 
     def wait(self) -> None:
-        """Wait until all services are healthy.
+        """Wait until all services are healthy; then the watchdog looks after those that run DAGs by their schedules.
 
         Raises:
             StartError: One of them ended, or they were not up in time.
         """
         self._services[0].wait_until(self._healthy, START_SECONDS, poll_seconds=0.25)
+        if self._settings.scheduled:
+            self._services.append(start_watchdog(self._settings.state, self._env))
 
     def stop(self) -> None:
         """Stop all services and what they started."""
@@ -84,6 +88,14 @@ class Airflow:
             return False
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+
+def start_watchdog(state: Path, airflow_env: Mapping[str, str]) -> Service:
+    """Start the process that tells of runs which were due and do not start; it needs none of Airflow's services."""
+    # A bundle's clone of its own: one that another process refreshes looks unchanged to the DAG processor.
+    env = {**airflow_env, "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(state / "airflow" / "watchdog")}
+    command = [sys.executable, "-m", "datavision.alerts.watchdog"]
+    return Service("The watchdog", command, env, state / "logs" / "watchdog.log", stop_seconds=1.0)
 
 
 def migrate_database(settings: AirflowSettings, base_env: Mapping[str, str], report: Callable[[str], None]) -> None:

@@ -87,7 +87,7 @@ def _version(text: str | None) -> str | None:
 def read_launches(config: Config, run: Run) -> list[AuditRecord]:
     """Return the audit records of a run's containers, in order of launch."""
     day = day_of(run.run_after)
-    return read_audits(Cloud.of(config), config.storage.results_bucket, config.env, run.dag_id, day, run.run_id)
+    return read_audits(Cloud.of(config), config.storage.audit_bucket, config.env, run.dag_id, day, run.run_id)
 
 
 class Summaries:

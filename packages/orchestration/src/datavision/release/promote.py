@@ -22,6 +22,7 @@ from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins
 from datavision.release.pins.lock import locked
 from datavision.release.pins.places import pinned_names, repository
+from datavision.release.pins.record import record_pins
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout
 from datavision.release.release import refuse_dirty_tree
 from datavision.release.rollback import replace_images, require_image
@@ -167,4 +168,6 @@ def _pin(
         action="promote",
         release=newest,
     )
-    return Promotion(source.env, target.env, pins, commit_pins(repo, change))
+    commit = commit_pins(repo, change)
+    record_pins(target, repo, change.pins)
+    return Promotion(source.env, target.env, pins, commit)

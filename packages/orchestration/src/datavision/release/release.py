@@ -26,6 +26,7 @@ from datavision.release.gates.scan import check_scan
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.lock import locked
 from datavision.release.pins.places import TAG_PREFIX, path_in_repository, repository
+from datavision.release.pins.record import record_pins
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now, unpinned
 from datavision.release.plan import ModulePlan, Plan, make_plan
 from datavision.release.registry.prune import InFlight, no_runs, prune
@@ -252,11 +253,12 @@ def _pin(work: _Work, version: str, commit: str, images: Mapping[str, PinnedImag
 
 
 def _write(work: _Work, built: Plan, change: PinChange) -> str:
-    if Environment(work.config).pins_in_bundle:
-        return commit_pins(work.repo, change, _mirror(work, built))
-    if not change.pins:
+    in_bundle = Environment(work.config).pins_in_bundle
+    if not (in_bundle or change.pins):
         return str(work.repo.head())
-    return commit_pins(work.repo, change)
+    commit = commit_pins(work.repo, change, _mirror(work, built) if in_bundle else None)
+    record_pins(work.config, work.repo, change.pins)
+    return commit
 
 
 def _mirror(work: _Work, built: Plan) -> dict[str, str | None]:

@@ -13,6 +13,7 @@ from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins, find_version, history
 from datavision.release.pins.lock import locked
 from datavision.release.pins.places import repository, require_pinned
+from datavision.release.pins.record import record_pins
 from datavision.release.pins.store import PinChange, commit_pins, finish_checkout, now
 from datavision.state import project_root, state_dir
 from datavision.task_definitions import TaskDefinitions
@@ -133,4 +134,6 @@ def _pin(
         action="rollback",
         release=pin.version,
     )
-    return Rollback(pipeline, before.version if before else None, pin, commit_pins(repo, change), registered)
+    commit = commit_pins(repo, change)
+    record_pins(config, repo, change.pins)
+    return Rollback(pipeline, before.version if before else None, pin, commit, registered)

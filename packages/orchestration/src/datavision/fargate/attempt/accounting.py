@@ -14,6 +14,8 @@ from datavision.fargate.sizing.sizes import FargateSize
 
 RUNNING = "running"
 """The outcome in a record written at launch; replaced when the container ends."""
+IDLE = "idle"
+"""The outcome in the record of what a shared container cost while no step of its ran: no launch, and no task."""
 
 
 def account_launch(job: Job, launched: LaunchRecord, price: Price) -> AuditRecord:

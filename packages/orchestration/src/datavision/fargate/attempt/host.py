@@ -38,6 +38,11 @@ class Host:
         """The results bucket."""
         return self.config.storage.results_bucket
 
+    @property
+    def audit_bucket(self) -> str:
+        """The bucket of audit records."""
+        return self.config.storage.audit_bucket
+
     def attempt(self, what: str, act: Callable[[], None]) -> None:
         """Do something that must not affect the task's outcome."""
         try:

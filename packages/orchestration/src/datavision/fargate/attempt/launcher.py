@@ -152,8 +152,8 @@ class Launcher:
         what = f"{self.host.job.image_text}, {launched.size} ({launched.why_size}), {launched.market}"
         done = f"Handed to shared container {launched.container}," if launched.step else "Launched"
         self.host.say(f"{done} {launched.arn}: {what}, try {launched.try_number}, launch {launched.launch}")
-        started = account_launch(self.host.job, launched, self.host.price)
-        self.host.attempt("write the audit record", lambda: write_audit(self.host.cloud, self.host.bucket, started))
+        host, started = self.host, account_launch(self.host.job, launched, self.host.price)
+        host.attempt("write the audit record", lambda: write_audit(host.cloud, host.audit_bucket, started))
         return launched
 
     def _plan(self, count: _Count, market: Market, choice: Choice, command: tuple[str, ...]) -> LaunchRecord:

@@ -249,7 +249,7 @@ class Lifecycle:
     ) -> AuditRecord:
         host = self.host
         written = close(account_launch(host.job, last, host.price), ending, task, delivery)
-        host.attempt("write the audit record", lambda: write_audit(host.cloud, host.bucket, written))
+        host.attempt("write the audit record", lambda: write_audit(host.cloud, host.audit_bucket, written))
         return written
 
     def _last(self) -> LaunchRecord:

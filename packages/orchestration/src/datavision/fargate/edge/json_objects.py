@@ -1,4 +1,4 @@
-"""Small JSON objects in the results bucket: results, audit records, remembered sizes."""
+"""Small JSON objects in S3: results, audit records, remembered sizes."""
 
 import json
 from typing import Any

@@ -45,11 +45,14 @@ class _FargateDecoratedOperator(DecoratedOperator, FargateOperator):
         return self.python_callable(*self.op_args, **arguments)
 
 
-def fargate_task(python_callable: Callable[..., Sequence[str]] | None = None, **kwargs: Any) -> TaskDecorator:
+def fargate_task(
+    python_callable: Callable[..., Sequence[str]] | None = None, *, pin_of: str | None = None, **kwargs: Any
+) -> TaskDecorator:
     """Make a Fargate task from a function that returns the container's command as a non-empty list of str.
 
     The function runs once per try, in the worker before the launch, and sees params and context. The keyword arguments
-    are those of `FargateOperator`, first of all `module`. In a `fargate_session` the task shares its containers.
+    are those of `FargateOperator`, first of all `module`. In a `fargate_session` the task shares its containers. The
+    image is pinned by the DAG's own pin, or by that of the pipeline `pin_of`.
 
     Raises:
         ConfigError: In a session, the module is another one, or a size is given.
@@ -60,7 +63,7 @@ def fargate_task(python_callable: Callable[..., Sequence[str]] | None = None, **
         given = kwargs | (session.arguments(kwargs) if session else {})
         if dag is not None and "image" not in given and "module" in given:
             # Resolved here and not in the operator, which a mapped task only builds when it runs.
-            given["image"] = pinned_image(Path(dag.fileloc).parent, dag.dag_id, given["module"])
+            given["image"] = pinned_image(Path(dag.fileloc).parent, pin_of or dag.dag_id, given["module"])
         return task_decorator_factory(
             python_callable=function, decorated_operator_class=_FargateDecoratedOperator, **given
         )

@@ -1,6 +1,6 @@
 """The audit record of every launch: when, how and what ran, and what it cost.
 
-One JSON object per launch in the results bucket, at
+One JSON object per launch in the audit bucket, at
 `audit/<env>/<pipeline>/<business day of the run>/<run id>/<task>[-<map index>]-<try>-<launch>.json`.
 """
 
@@ -99,7 +99,7 @@ class AuditRecord(BaseModel):
 
     @property
     def object_key(self) -> str:
-        """The record's key in the results bucket."""
+        """The record's key in the audit bucket."""
         folder = f"audit/{self.env}/{self.pipeline}/{self.run_date.isoformat()}/{self.run_id}"
         return f"{folder}/{self.key.file_stem}-{self.try_number}-{self.launch}.json"
 
@@ -147,7 +147,7 @@ def read_days(
 
     Args:
         cloud: Where the bucket is.
-        bucket: The results bucket.
+        bucket: The audit bucket.
         env: The environment.
         first: The first day.
         last: The last day, included.

@@ -1,4 +1,4 @@
-"""What runs really used, from the audit records in the results bucket."""
+"""What runs really used, from the audit records."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class LastUse:
 
 def runs_by_release(config: Config, pipeline: str) -> Counter[str]:
     """Return how many runs of `pipeline` used each release; a run that used two counts for both."""
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     runs = list_runs(cloud, bucket, config.env, pipeline)
 
     def releases(run: tuple[date, str]) -> set[str]:
@@ -37,7 +37,7 @@ def runs_by_release(config: Config, pipeline: str) -> Counter[str]:
 
 def last_uses(config: Config, pipeline: str) -> dict[str, LastUse]:
     """Return each module's newest launch in the newest run of `pipeline`."""
-    cloud, bucket = Cloud.of(config), config.storage.results_bucket
+    cloud, bucket = Cloud.of(config), config.storage.audit_bucket
     newest = newest_day(cloud, bucket, config.env, pipeline)
     if newest is None:
         return {}
