@@ -14,6 +14,7 @@ from tests.support.templates import read_template
 
 from fargate_local import FargateLocal
 
+NAMED: dict[str, Any] = {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
 ANY = object()
 """A value that only the service knows: it has to be there."""
 REPOSITORY = Path(__file__).parents[2]
@@ -175,7 +176,7 @@ def deploy(cloud: FargateLocal, path: Path, given: dict[str, str]) -> Deployed:
     values = {key: made_up(cloud, key) if value is None else value for key, value in values.items()}
     parameters = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in values.items()]
     failed = fail(stacks, name, template, parameters)
-    stacks.create_stack(StackName=name, TemplateBody=path.read_text(), Parameters=parameters)
+    stacks.create_stack(StackName=name, TemplateBody=path.read_text(), Parameters=parameters, **NAMED)
     stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
     resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
     ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
@@ -190,7 +191,7 @@ def fail(stacks: Any, name: str, template: dict[str, Any], parameters: list[dict
     policy = {"Bucket": "nobody-has-this-bucket", "PolicyDocument": {"Statement": []}}
     last = {"Type": "AWS::S3::BucketPolicy", "Properties": policy, "DependsOn": list(template["Resources"])}
     broken = {**template, "Resources": {**template["Resources"], "Last": last}}
-    stacks.create_stack(StackName=name, TemplateBody=json.dumps(broken), Parameters=parameters)
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(broken), Parameters=parameters, **NAMED)
     deadline = time.monotonic() + 60
     while (status := stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]).endswith("_IN_PROGRESS"):
         assert time.monotonic() < deadline, status
