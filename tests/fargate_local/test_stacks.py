@@ -457,17 +457,17 @@ def test_a_stack_in_a_stack_is_waited_for_and_fails_the_one_around_it(stacks: St
     assert "was not successfully created" in stacks.failures()["Inner"]
 
 
-ROLE = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": beside_ecs.TRUST}}
-NAMED_ROLE = {"Type": "AWS::IAM::Role", "Properties": {**ROLE["Properties"], "RoleName": "dv-named"}}  # type: ignore[dict-item]
+def role(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": beside_ecs.TRUST, **properties}}
 
 
 @pytest.mark.parametrize(
     ("more", "given", "lacking"),
     [
-        ({"Resources": {"Role": ROLE}}, [], "CAPABILITY_IAM"),
-        ({"Resources": {"Role": NAMED_ROLE}}, ["CAPABILITY_IAM"], "CAPABILITY_NAMED_IAM"),
+        ({"Resources": {"Role": role()}}, [], "CAPABILITY_IAM"),
+        ({"Resources": {"Role": role(RoleName="dv-named")}}, ["CAPABILITY_IAM"], "CAPABILITY_NAMED_IAM"),
         ({"Resources": {"One": bucket()}, "Transform": "AWS::Include"}, [], "CAPABILITY_AUTO_EXPAND"),
-        ({"Resources": {"Role": ROLE}, "Transform": ["Own"]}, [], "CAPABILITY_IAM, CAPABILITY_AUTO_EXPAND"),
+        ({"Resources": {"Role": role()}, "Transform": ["Own"]}, [], "CAPABILITY_IAM, CAPABILITY_AUTO_EXPAND"),
     ],
 )
 def test_what_a_template_may_do_beyond_resources_has_to_be_acknowledged(
@@ -480,7 +480,7 @@ def test_what_a_template_may_do_beyond_resources_has_to_be_acknowledged(
 
 def test_an_update_and_a_change_set_ask_for_capabilities_too_and_show_those_given(stacks: Stacks) -> None:
     stacks.create({"Text": parameter("x")}, Capabilities=[])
-    body = json.dumps({"Resources": {"Text": parameter("x"), "Role": ROLE}})
+    body = json.dumps({"Resources": {"Text": parameter("x"), "Role": role()}})
     about = {"StackName": stacks.name, "TemplateBody": body}
     for call, more in (
         (stacks.api.update_stack, {}),
@@ -495,11 +495,9 @@ def test_an_update_and_a_change_set_ask_for_capabilities_too_and_show_those_give
 
 
 def test_what_a_failed_change_had_done_already_is_undone(stacks: Stacks) -> None:
-    def role(says: str, **more: Any) -> dict[str, Any]:
-        return {**ROLE, "Properties": {**ROLE["Properties"], "Description": says, **more}}  # type: ignore[dict-item]
-
-    stacks.create({"Role": role("first")})
-    stacks.update({"Role": role("second", ManagedPolicyArns=["arn:aws:iam::123456789012:policy/nobodys"])})
+    stacks.create({"Role": role(Description="first")})
+    nobodys = "arn:aws:iam::123456789012:policy/nobodys"
+    stacks.update({"Role": role(Description="second", ManagedPolicyArns=[nobodys])})
     assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE"
     found = stacks.client("iam").get_role(RoleName=stacks.ids()["Role"])["Role"]
     assert found["Description"] == "first"

@@ -621,3 +621,17 @@ def of_type(stack: Deployed, kind: str) -> dict[str, Any]:
         for name, resource in stack.template["Resources"].items()
         if resource["Type"] == kind and ("Condition" not in resource or stack.holds(resource["Condition"]))
     }
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_template_that_was_just_deployed_has_not_drifted_and_each_of_its_resources_was_compared(
+    cloud: FargateLocal, deployed: dict[str, Deployed], name: str
+) -> None:
+    stacks = boto3.client("cloudformation", **cloud.client_args)
+    detection = stacks.detect_stack_drift(StackName=name)["StackDriftDetectionId"]
+    outcome = stacks.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+    found = stacks.describe_stack_resource_drifts(StackName=name)["StackResourceDrifts"]
+    differing = {each["LogicalResourceId"]: each["PropertyDifferences"] for each in found}
+    assert {key: value for key, value in differing.items() if value} == {}
+    assert (outcome["DetectionStatus"], outcome["StackDriftStatus"]) == ("DETECTION_COMPLETE", "IN_SYNC"), outcome
+    assert set(differing) == set(deployed[name].ids)

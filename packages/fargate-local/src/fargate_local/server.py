@@ -15,7 +15,7 @@ from fargate_local.app import Application
 from fargate_local.balancing.balancers import Balancers, Dial
 from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.clock import Clock
-from fargate_local.cloud import alarms, name_services
+from fargate_local.cloud import alarms, name_services, queues
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
@@ -138,6 +138,7 @@ class Server:
             takeover.extension(self._databases),
             target_health.extend,
             name_services.extend,
+            queues.extend,
             notices.extend,
             alarms.extend,
         ]
@@ -214,6 +215,7 @@ class Server:
             )
         )
         stacks.on_service_wish(services.wish)
+        stacks.on_service_question(self._service_records.as_saved)
         self._databases.begin(self._gate)
         judges: dict[str, Judge] = {
             "AWS::ECS::Service": lambda awaited: services.stability(awaited.physical_id, awaited.since),

@@ -5,6 +5,8 @@ from typing import Any
 
 from fargate_local.cloud.templates import ServiceWish
 from fargate_local.stacks.catalogue import catalogue
+from fargate_local.stacks.drift.answers import answer_about_drift, detector
+from fargate_local.stacks.drift.compute_readings import Service
 from fargate_local.stacks.takeover import take_over
 
 
@@ -14,12 +16,18 @@ class Stacks:
     def __init__(self) -> None:
         # What a template wanted of services before the last stop has happened already.
         self._wish: Callable[[ServiceWish], None] = lambda _: None
+        self._describe_service: Service = lambda _: None
 
     def on_service_wish(self, hear: Callable[[ServiceWish], None]) -> None:
         """Have `hear` told what templates want of services, from now on; it must not ask moto for anything."""
         self._wish = hear
 
+    def on_service_question(self, describe: Service) -> None:
+        """Have `describe` say what services are like, from now on; it must not ask moto for anything."""
+        self._describe_service = describe
+
     def extend(self, service: str, client: Callable[[str, str], Any]) -> None:
         """Take moto's CloudFormation over, if that is what is being loaded."""
         if service == "cloudformation":
             take_over(client, catalogue(lambda wish: self._wish(wish)))
+            answer_about_drift(detector(client, lambda arn: self._describe_service(arn)))

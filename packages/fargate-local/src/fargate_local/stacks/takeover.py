@@ -12,6 +12,7 @@ from fargate_local.stacks import operations
 from fargate_local.stacks.attributes import with_whole_attributes
 from fargate_local.stacks.capabilities import asking, name_capabilities
 from fargate_local.stacks.deletion import delete
+from fargate_local.stacks.drift.answers import drift_of_resource
 from fargate_local.stacks.dynamic import resolved
 from fargate_local.stacks.events import resources
 from fargate_local.stacks.makers import Maker
@@ -150,6 +151,7 @@ def replace_answers() -> None:
             self.resource_status, self.timestamp = last.resource_status, last.timestamp
             self.last_updated_timestamp = last.timestamp
             self.resource_status_reason = last.resource_status_reason
+        self.drift_information = drift_of_resource(stack, self.logical_resource_id)
 
     def list_stack_resources(self: Any) -> Any:
         stack, found = self.cloudformation_backend.list_stack_resources(self._get_param("StackName"))
