@@ -95,7 +95,7 @@ class Application:
             return refusal
         if request.headers.get("x-amz-target", "").startswith(ECS_TARGET):
             return self._ecs(request)
-        check_launcher(request, self._gate)
+        check_launcher(request)
         response = caller_identity(request, self._endpoints) or self._gate.handle(request)
         self._deliveries.sent(request, response)
         return response

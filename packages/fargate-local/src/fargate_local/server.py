@@ -57,10 +57,13 @@ from fargate_local.service_scheduler import Around, News, ServiceScheduler
 from fargate_local.stacks.extension import Stacks
 from fargate_local.stacks.waiting import Judge, StackWaiter
 from fargate_local.state import StateLock
+from fargate_local.state_machines.executions import StateMachines, objection_to
+from fargate_local.state_machines.executions import Surroundings as ExecutionSurroundings
+from fargate_local.state_machines.outcomes import Outcomes
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
 from fargate_local.strict.firewall import firewall, reaches
-from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
+from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches, may_assume
 from fargate_local.strict.network import Network
 from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
@@ -130,11 +133,13 @@ class Server:
         if state:
             self.key.write(state / KEY_FILE)
         stacks = Stacks()
+        self._machines = StateMachines(Outcomes(state / "executions.sqlite" if state else None))
         self._databases = Keeper(state / "databases" if state else None)
         target_health, notices = TargetHealth(), Notices()
         extensions = [
             account.extend,
             stacks.extend,
+            self._machines.extend,
             takeover.extension(self._databases),
             target_health.extend,
             name_services.extend,
@@ -217,6 +222,11 @@ class Server:
         stacks.on_service_wish(services.wish)
         stacks.on_service_question(self._service_records.as_saved)
         self._databases.begin(self._gate)
+        self._machines.begin(
+            ExecutionSurroundings(
+                self.address, clients, partial(objection_to, catalog.has_role, may_assume if settings.strict else None)
+            )
+        )
         judges: dict[str, Judge] = {
             "AWS::ECS::Service": lambda awaited: services.stability(awaited.physical_id, awaited.since),
             "AWS::RDS::DBInstance": lambda awaited: self._databases.readiness(awaited.region, awaited.physical_id),
@@ -252,6 +262,7 @@ class Server:
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
+        self._machines.close()
         self._targets.close()
         self._stack_waiter.close()
         self._scheduler.close()
