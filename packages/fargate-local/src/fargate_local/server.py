@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -295,7 +296,7 @@ def make_runtime(settings: Settings, catalog: Catalog, networks: TaskNetworks | 
     return ContainerRuntime(settings.runtime, catalog, settings.registry_map, server, settings.process, networks)
 
 
-def no_other_network(vpc: str, address: str) -> None:
+def no_other_network(vpc: str, address: str, kind: socket.SocketKind) -> None:
     """Return no socket: what is to be reached is in this machine's own network."""
 
 
