@@ -142,3 +142,17 @@ def test_a_queue_keeps_its_policy_when_another_attribute_is_set(ecs: Ecs) -> Non
     assert (json.loads(found["Policy"]), found["VisibilityTimeout"]) == (json.loads(policy), "7")
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
     assert "Policy" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+
+
+def test_a_server_that_stops_does_not_wait_with_those_who_wait(make_cloud: MakeCloud) -> None:
+    ecs = make_cloud()
+    sqs, url = ecs.client("sqs"), queue(ecs, "to-the-end")
+    answers: list[Any] = []
+    waiting = threading.Thread(target=lambda: answers.append(waiting_by_wish(sqs, url)))
+    waiting.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    ecs.cloud.stop()
+    waiting.join()
+    assert time.monotonic() - began < 15
+    assert "Messages" not in answers[0]

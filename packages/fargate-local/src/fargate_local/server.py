@@ -263,6 +263,7 @@ class Server:
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
+        self._gate.wait_no_more()
         self._machines.close()
         self._targets.close()
         self._stack_waiter.close()
