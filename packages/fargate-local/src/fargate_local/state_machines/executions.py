@@ -77,7 +77,7 @@ class StateMachines:
         """Take moto's Step Functions over, if that is what is being loaded."""
         del client
         if service in SERVICES:
-            take_over(self)
+            take_over_when_used(self)
 
     def start(self, worker: Any) -> None:
         """Run an execution in a thread, or show how it ended before the last start of the server."""
@@ -200,6 +200,17 @@ def halt(worker: Any) -> None:
         time.sleep(0.01)
     if worker.env is not None:
         worker.env.set_stop(stop_date=datetime.now(UTC), error=None, cause=None)
+
+
+def take_over_when_used(machines: StateMachines) -> None:
+    """Take over with the first question about state machines: the interpreter takes a moment to import."""
+    from moto.stepfunctions import responses
+
+    def first(account: str, region: str) -> Any:
+        take_over(machines)
+        return responses.get_backend(account, region)
+
+    replace(responses, "get_backend", first)
 
 
 def take_over(machines: StateMachines) -> None:
