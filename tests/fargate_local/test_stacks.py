@@ -503,6 +503,15 @@ def test_what_a_failed_change_had_done_already_is_undone(stacks: Stacks) -> None
     assert found["Description"] == "first"
 
 
+def test_a_change_that_failed_between_two_calls_is_undone_as_far_as_it_came(stacks: Stacks) -> None:
+    stacks.create({"Bucket": bucket("dv-between", VersioningConfiguration={"Status": "Enabled"})})
+    wrong = {"Rules": [{"Status": "Enabled", "NoSuchThing": 1}]}
+    suspended = {"VersioningConfiguration": {"Status": "Suspended"}, "LifecycleConfiguration": wrong}
+    stacks.update({"Bucket": bucket("dv-between", **suspended)})
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE", stacks.failures()
+    assert stacks.client("s3").get_bucket_versioning(Bucket="dv-between")["Status"] == "Enabled"
+
+
 def repository(mutability: str) -> dict[str, Any]:
     properties = {"RepositoryName": "dv-lost", "ImageTagMutability": mutability}
     return {"Type": "AWS::ECR::Repository", "Properties": properties}
