@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.support.cloud import MakeCloud
+from tests.support.cloud import Ecs, MakeCloud
 
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.images import ImageStore
@@ -32,7 +32,7 @@ def boxed(make_cloud: MakeCloud, tmp_path: Path) -> Iterator[Any]:
     ecs.cloud.stop()
     here = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")}
     here = {path for path in here if not re.fullmatch(r"a/b/state/cloud/bodies/\d+\.body", path)}
-    databases = {f"{name}.sqlite{of}" for name in ("tasks", "services") for of in ("", "-wal", "-shm")}
+    databases = {f"{name}.sqlite{of}" for name in ("tasks", "services", "executions") for of in ("", "-wal", "-shm")}
     known = {"key.json", "lock", "cloud", "cloud/journal.jsonl", *databases}
     known |= {"cloud/journal.new", "cloud/bodies"}
     assert here <= {"a", "a/b", "a/b/state", "a/b/store", *(f"a/b/state/{name}" for name in known)}
@@ -158,3 +158,9 @@ def test_an_image_is_no_option_of_the_engine(image: Any) -> None:
     runtime = ContainerRuntime("podman", cast("Catalog", None), {}, "test", ProcessEnvironment.current())
     with pytest.raises(StartError, match="invalid reference format"):
         runtime.pull("us-east-1", image)
+
+
+def test_an_image_of_a_name_that_no_repository_can_have_cannot_be_pulled(ecs: Ecs) -> None:
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/x:1"
+    task = ecs.finish(ecs.define({"command": ["true"], "image": image}))
+    assert task["stoppedReason"].startswith("CannotPullContainerError: ")

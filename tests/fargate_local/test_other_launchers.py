@@ -315,26 +315,3 @@ def test_a_schedule_of_another_action_of_ecs_is_refused(ecs: Ecs) -> None:
             "ValidationException",
             True,
         )
-
-
-def machine(ecs: Ecs, name: Any, resource: Any) -> Any:
-    states = {"Run": {"Type": "Task", "Resource": resource, "End": True}}
-    definition = json.dumps({"StartAt": "Run", "States": states})
-    return ecs.client("stepfunctions").create_state_machine(name=name, definition=definition, roleArn=ROLE)[
-        "stateMachineArn"
-    ]
-
-
-@pytest.mark.parametrize("resource", ["arn:aws:states:::ecs:runTask.sync", "arn:aws:states:::aws-sdk:ecs:runTask"])
-def test_an_execution_that_would_run_tasks_does_not_succeed_without_them(ecs: Ecs, resource: Any) -> None:
-    arn = machine(ecs, f"runs-{resource.count(':')}-{len(resource)}", resource)
-    states = ecs.client("stepfunctions")
-    code, message = refusal(states.start_execution, stateMachineArn=arn)
-    assert code == "ValidationException"
-    assert message.startswith(f"fargate-local does not execute state machines, and {arn} runs ECS tasks")
-    assert states.list_executions(stateMachineArn=arn)["executions"] == []
-
-
-def test_other_executions_are_moto_s(ecs: Ecs) -> None:
-    arn = machine(ecs, "other", "arn:aws:states:::sqs:sendMessage")
-    assert ecs.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"]

@@ -55,7 +55,9 @@ def fill(ecs: Ecs) -> None:
     etag = s3.upload_part(Bucket="things", Key="in parts", UploadId=upload, PartNumber=1, Body=body)["ETag"]
     parts = {"Parts": [{"ETag": etag, "PartNumber": 1}]}
     s3.complete_multipart_upload(Bucket="things", Key="in parts", UploadId=upload, MultipartUpload=parts)
-    ecs.client("cloudformation").create_stack(StackName="stack", TemplateBody=json.dumps(TEMPLATE))
+    ecs.client("cloudformation").create_stack(
+        StackName="stack", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
     manifest = json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": []})
     ecs.client("ecr").put_image(
         repositoryName="of-the-stack",

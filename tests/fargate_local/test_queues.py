@@ -128,3 +128,31 @@ def test_a_message_read_too_often_is_in_the_dead_letter_queue_after_a_restart(
     again = make_cloud(state_dir=tmp_path)
     dead = dead.replace(ecs.cloud.url, again.cloud.url)
     assert again.client("sqs").receive_message(QueueUrl=dead)["Messages"][0]["Body"] == "poison"
+
+
+def test_a_queue_keeps_its_policy_when_another_attribute_is_set(ecs: Ecs) -> None:
+    """SQS API reference, SetQueueAttributes."""
+    sqs = ecs.client("sqs")
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    url = sqs.create_queue(QueueName="with-a-policy", Attributes={"Policy": policy})["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "7"})
+    names = ["Policy", "VisibilityTimeout"]
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    assert (json.loads(found["Policy"]), found["VisibilityTimeout"]) == (json.loads(policy), "7")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert "Policy" not in sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+
+
+def test_a_server_that_stops_does_not_wait_with_those_who_wait(make_cloud: MakeCloud) -> None:
+    ecs = make_cloud()
+    sqs, url = ecs.client("sqs"), queue(ecs, "to-the-end")
+    answers: list[Any] = []
+    waiting = threading.Thread(target=lambda: answers.append(waiting_by_wish(sqs, url)))
+    waiting.start()
+    time.sleep(0.5)
+    began = time.monotonic()
+    ecs.cloud.stop()
+    waiting.join()
+    assert time.monotonic() - began < 15
+    assert "Messages" not in answers[0]

@@ -20,6 +20,8 @@ from fargate_local.stacks.kinds import Kind
 NOBODYS = {"Type": "AWS::S3::BucketPolicy", "Properties": {"Bucket": "nobody-has-this", "PolicyDocument": {}}}
 """A resource that cannot be made."""
 SLEEP = "sleep 600"
+OPTIONS = ("OnFailure", "DisableRollback", "Tags", "Capabilities")
+"""What is given beside a template; everything else is in it."""
 
 
 class Stacks:
@@ -36,12 +38,15 @@ class Stacks:
         return self.clients[service]
 
     def create(self, resources: dict[str, Any], **more: Any) -> str:
-        options = {key: more.pop(key) for key in list(more) if key in ("OnFailure", "DisableRollback", "Tags")}
-        body = json.dumps({"Resources": resources, **more})
-        return str(self.api.create_stack(StackName=self.name, TemplateBody=body, **options)["StackId"])
+        return str(self.api.create_stack(**self._request(resources, more))["StackId"])
 
     def update(self, resources: dict[str, Any], **more: Any) -> None:
-        self.api.update_stack(StackName=self.name, TemplateBody=json.dumps({"Resources": resources, **more}))
+        self.api.update_stack(**self._request(resources, more))
+
+    def _request(self, resources: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+        options = {key: more.pop(key) for key in list(more) if key in OPTIONS}
+        body = json.dumps({"Resources": resources, **more})
+        return {"StackName": self.name, "TemplateBody": body, "Capabilities": ["CAPABILITY_NAMED_IAM"], **options}
 
     def settled(self) -> str:
         """Wait until nothing is in progress; return the status."""
@@ -462,3 +467,123 @@ def test_a_stack_in_a_stack_is_waited_for_and_fails_the_one_around_it(stacks: St
     stacks.create(around(service_template(ecs, "exit 3")))
     assert stacks.settled() == "ROLLBACK_COMPLETE"
     assert "was not successfully created" in stacks.failures()["Inner"]
+
+
+def role(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": beside_ecs.TRUST, **properties}}
+
+
+@pytest.mark.parametrize(
+    ("more", "given", "lacking"),
+    [
+        ({"Resources": {"Role": role()}}, [], "CAPABILITY_IAM"),
+        ({"Resources": {"Role": role(RoleName="dv-named")}}, ["CAPABILITY_IAM"], "CAPABILITY_NAMED_IAM"),
+        ({"Resources": {"One": bucket()}, "Transform": "AWS::Include"}, [], "CAPABILITY_AUTO_EXPAND"),
+        ({"Resources": {"Role": role()}, "Transform": ["Own"]}, [], "CAPABILITY_IAM, CAPABILITY_AUTO_EXPAND"),
+    ],
+)
+def test_what_a_template_may_do_beyond_resources_has_to_be_acknowledged(
+    stacks: Stacks, more: dict[str, Any], given: list[str], lacking: str
+) -> None:
+    """API reference, CreateStack, Capabilities; github.com/envato/stack_master/issues/138 has the words."""
+    refused = refusal(stacks.create, resources=more.pop("Resources"), Capabilities=given, **more)
+    assert refused == ("InsufficientCapabilitiesException", 400, f"Requires capabilities : [{lacking}]")
+
+
+def test_an_update_and_a_change_set_ask_for_capabilities_too_and_show_those_given(stacks: Stacks) -> None:
+    stacks.create({"Text": parameter("x")}, Capabilities=[])
+    body = json.dumps({"Resources": {"Text": parameter("x"), "Role": role()}})
+    about = {"StackName": stacks.name, "TemplateBody": body}
+    for call, more in (
+        (stacks.api.update_stack, {}),
+        (stacks.api.create_change_set, {"ChangeSetName": "c", "ChangeSetType": "UPDATE"}),
+    ):
+        assert refusal(call, **about, **more)[2] == "Requires capabilities : [CAPABILITY_IAM]"
+    stacks.api.update_stack(**about, Capabilities=["CAPABILITY_IAM"])
+    assert stacks.api.describe_stacks(StackName=stacks.name)["Stacks"][0]["Capabilities"] == ["CAPABILITY_IAM"]
+    summary = stacks.api.get_template_summary(TemplateBody=body)
+    assert summary["Capabilities"] == ["CAPABILITY_IAM"]
+    assert summary["CapabilitiesReason"] == "The following resource(s) require capabilities: [AWS::IAM::Role]"
+
+
+def test_what_a_failed_change_had_done_already_is_undone(stacks: Stacks) -> None:
+    stacks.create({"Role": role(Description="first")})
+    nobodys = "arn:aws:iam::123456789012:policy/nobodys"
+    stacks.update({"Role": role(Description="second", ManagedPolicyArns=[nobodys])})
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE"
+    found = stacks.client("iam").get_role(RoleName=stacks.ids()["Role"])["Role"]
+    assert found["Description"] == "first"
+
+
+def test_a_change_that_failed_between_two_calls_is_undone_as_far_as_it_came(stacks: Stacks) -> None:
+    stacks.create({"Bucket": bucket("dv-between", VersioningConfiguration={"Status": "Enabled"})})
+    wrong = {"Rules": [{"Status": "Enabled", "NoSuchThing": 1}]}
+    suspended = {"VersioningConfiguration": {"Status": "Suspended"}, "LifecycleConfiguration": wrong}
+    stacks.update({"Bucket": bucket("dv-between", **suspended)})
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE", stacks.failures()
+    assert stacks.client("s3").get_bucket_versioning(Bucket="dv-between")["Status"] == "Enabled"
+
+
+def repository(mutability: str) -> dict[str, Any]:
+    properties = {"RepositoryName": "dv-lost", "ImageTagMutability": mutability}
+    return {"Type": "AWS::ECR::Repository", "Properties": properties}
+
+
+def test_a_rollback_that_fails_is_continued_once_its_hindrance_is_gone(stacks: Stacks) -> None:
+    ecr = stacks.client("ecr")
+    stacks.create({"Text": parameter("first"), "Lost": repository("MUTABLE")})
+    ecr.delete_repository(repositoryName="dv-lost")
+    stacks.update({"Text": parameter("second"), "Lost": {**repository("IMMUTABLE"), "DependsOn": "Text"}})
+    assert stacks.status() == "UPDATE_ROLLBACK_FAILED"
+    assert "RepositoryNotFoundException" in stacks.failures()["Lost"]
+    assert stacks.client("ssm").get_parameter(Name="/stacks/one")["Parameter"]["Value"] == "first"
+    stacks.api.continue_update_rollback(StackName=stacks.name)
+    assert stacks.status() == "UPDATE_ROLLBACK_FAILED"
+    ecr.create_repository(repositoryName="dv-lost", imageTagMutability="IMMUTABLE")
+    stacks.api.continue_update_rollback(StackName=stacks.name)
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE"
+    found = ecr.describe_repositories(repositoryNames=["dv-lost"])["repositories"][0]
+    assert found["imageTagMutability"] == "MUTABLE"
+    words = refusal(stacks.api.continue_update_rollback, StackName=stacks.name)[2]
+    assert words.endswith("is in UPDATE_ROLLBACK_COMPLETE state and can not continue its rollback")
+
+
+def test_a_rollback_is_continued_without_the_resources_that_hinder_it(stacks: Stacks) -> None:
+    stacks.create({"Text": parameter("first"), "Lost": repository("MUTABLE")})
+    stacks.client("ecr").delete_repository(repositoryName="dv-lost")
+    stacks.update({"Text": parameter("first"), "Lost": repository("IMMUTABLE")})
+    skipping = {"StackName": stacks.name, "ResourcesToSkip": ["Text"]}
+    assert "not in UPDATE_FAILED state" in refusal(stacks.api.continue_update_rollback, **skipping)[2]
+    stacks.api.continue_update_rollback(StackName=stacks.name, ResourcesToSkip=["Lost"])
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_a_failed_update_that_was_not_to_be_rolled_back_is_when_somebody_asks(stacks: Stacks) -> None:
+    stacks.create({"Text": parameter("first")})
+    stacks.update({"Text": parameter("second"), "Last": {**NOBODYS, "DependsOn": "Text"}}, DisableRollback=True)
+    assert stacks.status() == "UPDATE_FAILED"
+    ssm = stacks.client("ssm")
+    assert ssm.get_parameter(Name="/stacks/one")["Parameter"]["Value"] == "second"
+    stacks.api.rollback_stack(StackName=stacks.name)
+    assert stacks.status() == "UPDATE_ROLLBACK_COMPLETE"
+    assert ssm.get_parameter(Name="/stacks/one")["Parameter"]["Value"] == "first"
+    assert "can not be rolled back" in refusal(stacks.api.rollback_stack, StackName=stacks.name)[2]
+
+
+def test_a_failed_creation_that_was_not_to_be_rolled_back_is_when_somebody_asks(stacks: Stacks) -> None:
+    stacks.create({"One": bucket("dv-asked"), "Last": {**NOBODYS, "DependsOn": "One"}}, DisableRollback=True)
+    stacks.api.rollback_stack(StackName=stacks.name)
+    assert (stacks.status(), stacks.ids()) == ("ROLLBACK_COMPLETE", {})
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [({}, "ROLLBACK_COMPLETE"), ({"OnStackFailure": "DO_NOTHING"}, "CREATE_FAILED")]
+)
+def test_a_change_set_says_what_becomes_of_a_stack_that_fails(
+    stacks: Stacks, options: dict[str, str], status: str
+) -> None:
+    about = {"StackName": stacks.name, "ChangeSetName": "c"}
+    body = json.dumps({"Resources": {"Last": NOBODYS}})
+    stacks.api.create_change_set(**about, ChangeSetType="CREATE", TemplateBody=body, **options)
+    stacks.api.execute_change_set(**about)
+    assert stacks.status() == status

@@ -15,6 +15,7 @@ from tests.support.templates import read_template
 
 from fargate_local import FargateLocal
 
+NAMED: dict[str, Any] = {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
 ANY = object()
 """A value that only the service knows: it has to be there."""
 REPOSITORY = Path(__file__).parents[2]
@@ -187,7 +188,7 @@ def deploy(cloud: FargateLocal, path: Path, given: dict[str, str]) -> Deployed:
     values = {key: made_up(cloud, key) if value is None else value for key, value in values.items()}
     parameters = [{"ParameterKey": key, "ParameterValue": str(value)} for key, value in values.items()]
     failed = fail(stacks, name, template, parameters)
-    stacks.create_stack(StackName=name, TemplateBody=path.read_text(), Parameters=parameters)
+    stacks.create_stack(StackName=name, TemplateBody=path.read_text(), Parameters=parameters, **NAMED)
     stacks.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
     resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
     ids = {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in resources}
@@ -202,7 +203,7 @@ def fail(stacks: Any, name: str, template: dict[str, Any], parameters: list[dict
     policy = {"Bucket": "nobody-has-this-bucket", "PolicyDocument": {"Statement": []}}
     last = {"Type": "AWS::S3::BucketPolicy", "Properties": policy, "DependsOn": list(template["Resources"])}
     broken = {**template, "Resources": {**template["Resources"], "Last": last}}
-    stacks.create_stack(StackName=name, TemplateBody=json.dumps(broken), Parameters=parameters)
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(broken), Parameters=parameters, **NAMED)
     deadline = time.monotonic() + 60
     while (status := stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]).endswith("_IN_PROGRESS"):
         assert time.monotonic() < deadline, status
@@ -662,3 +663,17 @@ def of_type(stack: Deployed, kind: str) -> dict[str, Any]:
         for name, resource in stack.template["Resources"].items()
         if resource["Type"] == kind and ("Condition" not in resource or stack.holds(resource["Condition"]))
     }
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_template_that_was_just_deployed_has_not_drifted_and_each_of_its_resources_was_compared(
+    cloud: FargateLocal, deployed: dict[str, Deployed], name: str
+) -> None:
+    stacks = boto3.client("cloudformation", **cloud.client_args)
+    detection = stacks.detect_stack_drift(StackName=name)["StackDriftDetectionId"]
+    outcome = stacks.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+    found = stacks.describe_stack_resource_drifts(StackName=name)["StackResourceDrifts"]
+    differing = {each["LogicalResourceId"]: each["PropertyDifferences"] for each in found}
+    assert {key: value for key, value in differing.items() if value} == {}
+    assert (outcome["DetectionStatus"], outcome["StackDriftStatus"]) == ("DETECTION_COMPLETE", "IN_SYNC"), outcome
+    assert set(differing) == set(deployed[name].ids)

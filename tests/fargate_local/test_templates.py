@@ -1,10 +1,12 @@
 """Clusters and task definitions of a CloudFormation template are what the template says."""
 
 import json
+from typing import Any
 
 import pytest
 from tests.support.cloud import MakeCloud
 
+NAMED: dict[str, Any] = {"Capabilities": ["CAPABILITY_NAMED_IAM"]}
 TEMPLATE = {
     "Resources": {
         "Cluster": {
@@ -39,7 +41,9 @@ TEMPLATE = {
 def test_a_template_loses_nothing_and_its_task_runs_on_spot(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     cloudformation = ecs.client("cloudformation")
-    cloudformation.create_stack(StackName="all", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_IAM"])
+    cloudformation.create_stack(
+        StackName="all", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
     made = ecs.api.describe_task_definition(taskDefinition="from-a-template")["taskDefinition"]
     assert (made["cpu"], made["memory"], made["networkMode"]) == ("256", "512", "awsvpc")
     assert made["requiresCompatibilities"] == ["FARGATE"]
@@ -62,10 +66,14 @@ def test_a_template_loses_nothing_and_its_task_runs_on_spot(make_cloud: MakeClou
 def test_an_update_of_the_template_is_a_new_revision_with_all_of_it(make_cloud: MakeCloud) -> None:
     ecs = make_cloud()
     cloudformation = ecs.client("cloudformation")
-    cloudformation.create_stack(StackName="all", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_IAM"])
+    cloudformation.create_stack(
+        StackName="all", TemplateBody=json.dumps(TEMPLATE), Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
     changed = json.loads(json.dumps(TEMPLATE))
     changed["Resources"]["Definition"]["Properties"]["Memory"] = "1024"
-    cloudformation.update_stack(StackName="all", TemplateBody=json.dumps(changed), Capabilities=["CAPABILITY_IAM"])
+    cloudformation.update_stack(
+        StackName="all", TemplateBody=json.dumps(changed), Capabilities=["CAPABILITY_NAMED_IAM"]
+    )
     made = ecs.api.describe_task_definition(taskDefinition="from-a-template")["taskDefinition"]
     assert (made["revision"], made["cpu"], made["memory"]) == (2, "256", "1024")
 
@@ -103,12 +111,12 @@ def test_a_role_has_the_policies_and_the_trust_of_its_template_after_an_update_t
         return {policy["PolicyArn"].rpartition("/")[2] for policy in found}
 
     first = role_template([PULL, {"Ref": "Own"}], "s3:GetObject", "ecs-tasks.amazonaws.com")
-    stacks.create_stack(StackName="roles", TemplateBody=first, Capabilities=["CAPABILITY_NAMED_IAM"])
+    stacks.create_stack(StackName="roles", TemplateBody=first, **NAMED)
     assert attached() == {"AmazonECSTaskExecutionRolePolicy", "own"}
     assert iam.list_role_policies(RoleName="of-the-stack")["PolicyNames"] == ["s3"]
 
     second = role_template([PULL, READ], "logs:PutLogEvents", "events.amazonaws.com")
-    stacks.update_stack(StackName="roles", TemplateBody=second, Capabilities=["CAPABILITY_NAMED_IAM"])
+    stacks.update_stack(StackName="roles", TemplateBody=second, **NAMED)
     assert attached() == {"AmazonECSTaskExecutionRolePolicy", "AmazonS3ReadOnlyAccess"}
     assert iam.list_role_policies(RoleName="of-the-stack")["PolicyNames"] == ["logs"]
     trust = iam.get_role(RoleName="of-the-stack")["Role"]["AssumeRolePolicyDocument"]
@@ -119,7 +127,7 @@ def test_a_role_with_a_policy_that_does_not_exist_fails_its_stack(make_cloud: Ma
     ecs = make_cloud()
     stacks = ecs.client("cloudformation")
     template = role_template(["arn:aws:iam::aws:policy/NoSuchPolicy"], "s3:GetObject", "ecs-tasks.amazonaws.com")
-    stacks.create_stack(StackName="roles", TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
+    stacks.create_stack(StackName="roles", TemplateBody=template, **NAMED)
     (stack,) = stacks.describe_stacks(StackName="roles")["Stacks"]
     assert stack["StackStatus"] == "ROLLBACK_COMPLETE"
     events = stacks.describe_stack_events(StackName="roles")["StackEvents"]

@@ -51,6 +51,19 @@ def test_no_version_of_an_audit_record_can_be_deleted(config: Config, cloud: Far
     assert s3.get_object(**record, VersionId=versions[0])["Body"].read() == b"running"
 
 
+def test_drift_is_nothing_after_a_deploy_then_what_somebody_changed_by_hand(
+    config: Config, cloud: FargateLocal
+) -> None:
+    assert infra.detect_drift(config) == []
+    s3, bucket = boto3.client("s3", **cloud.client_args), config.storage.reports_bucket
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    (drift,) = infra.detect_drift(config)
+    assert (drift.stack, drift.kind, drift.state) == ("datavision-local-storage", "AWS::S3::Bucket", "modified")
+    assert drift.differences == ("/VersioningConfiguration/Status: Enabled → Suspended",)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    assert infra.detect_drift(config) == []
+
+
 @pytest.mark.usefixtures("first")
 def test_a_changed_parameter_updates_only_its_stack(config: Config, cloud: FargateLocal) -> None:
     changed = config.model_copy(

@@ -103,7 +103,7 @@ class Application:
             return self._ecs(request)
         if answer := self._registry.api.answer(request):
             return succeeded(answer)
-        check_launcher(request, self._gate)
+        check_launcher(request)
         response = caller_identity(request, self._endpoints) or self._gate.handle(request)
         self._deliveries.sent(request, response)
         return response

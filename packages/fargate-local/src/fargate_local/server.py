@@ -3,6 +3,7 @@
 import logging
 import os
 import shutil
+import socket
 import tempfile
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from fargate_local.app import Application
 from fargate_local.balancing.balancers import Balancers, Dial
 from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.clock import Clock
-from fargate_local.cloud import alarms, name_services
+from fargate_local.cloud import alarms, name_services, queues
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
@@ -59,10 +60,13 @@ from fargate_local.service_scheduler import Around, News, ServiceScheduler
 from fargate_local.stacks.extension import Stacks
 from fargate_local.stacks.waiting import Judge, StackWaiter
 from fargate_local.state import StateLock
+from fargate_local.state_machines.executions import StateMachines, objection_to
+from fargate_local.state_machines.executions import Surroundings as ExecutionSurroundings
+from fargate_local.state_machines.outcomes import Outcomes
 from fargate_local.strict import account
 from fargate_local.strict.authorizer import Authorizer
 from fargate_local.strict.firewall import firewall, reaches
-from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches
+from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches, may_assume
 from fargate_local.strict.network import Network
 from fargate_local.strict.services import of_repository
 from fargate_local.targets import TargetRunner
@@ -135,6 +139,7 @@ class Server:
         if state:
             self.key.write(state / KEY_FILE)
         stacks = Stacks()
+        self._machines = StateMachines(Outcomes(state / "executions.sqlite" if state else None))
         authority = Authority(state / "rds-ca.pem" if state else None)
         networks = make_networks(settings, int(self.address.rpartition(":")[2]))
         self._databases = Keeper(state / "databases" if state else None, authority, networks)
@@ -142,9 +147,11 @@ class Server:
         extensions = [
             account.extend,
             stacks.extend,
+            self._machines.extend,
             takeover.extension(self._databases),
             target_health.extend,
             name_services.extend,
+            queues.extend,
             notices.extend,
             alarms.extend,
         ]
@@ -234,7 +241,13 @@ class Server:
             )
         )
         stacks.on_service_wish(services.wish)
+        stacks.on_service_question(self._service_records.as_saved)
         self._databases.begin(self._gate)
+        self._machines.begin(
+            ExecutionSurroundings(
+                self.address, clients, partial(objection_to, catalog.has_role, may_assume if settings.strict else None)
+            )
+        )
         judges: dict[str, Judge] = {
             "AWS::ECS::Service": lambda awaited: services.stability(awaited.physical_id, awaited.since),
             "AWS::RDS::DBInstance": lambda awaited: self._databases.readiness(awaited.region, awaited.physical_id),
@@ -274,6 +287,8 @@ class Server:
 
     def close(self) -> None:
         """Stop all tasks, answer the last requests, and leave nothing behind."""
+        self._gate.wait_no_more()
+        self._machines.close()
         self._targets.close()
         self._stack_waiter.close()
         self._scheduler.close()
@@ -313,7 +328,7 @@ def make_runtime(settings: Settings, catalog: Catalog, networks: TaskNetworks | 
     )
 
 
-def no_other_network(vpc: str, address: str) -> None:
+def no_other_network(vpc: str, address: str, kind: socket.SocketKind) -> None:
     """Return no socket: what is to be reached is in this machine's own network."""
 
 

@@ -27,10 +27,10 @@ TICK_SECONDS: Final = 0.1
 ADDRESSES: Final = ipaddress.ip_network("169.254.172.0/23")
 """Where load balancers are found in the networks of VPCs."""
 
-Dial = Callable[[str, str], socket.socket | None]
-"""Returns an unconnected socket in the network of a (VPC, address), or None for this machine's own."""
-Listen = Callable[[str, str, int], socket.socket]
-"""Returns a socket that listens in the network of a VPC, at an address and a port."""
+Dial = Callable[[str, str, socket.SocketKind], socket.socket | None]
+"""Returns an unconnected socket of a kind in the network of a (VPC, address), or None for this machine's own."""
+Listen = Callable[[str, str, int, socket.SocketKind], socket.socket]
+"""Returns a socket of a kind that is bound in the network of a VPC, at an address and a port; a stream's listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,10 @@ class Balancers:
         address = self._addresses.setdefault(dns_name, str(ADDRESSES[len(self._addresses) + 1]))
         for opened in ours:
             if vpc not in opened.found_in:
-                sock = listen(vpc, address, opened.listener.port)
+                socks = [listen(vpc, address, opened.listener.port, kind) for kind in opened.kinds]
                 opened.found_in.add(vpc)
-                asyncio.run_coroutine_threadsafe(opened.listen_at(sock), self._thread.loop)
+                for sock in socks:
+                    asyncio.run_coroutine_threadsafe(opened.listen_at(sock), self._thread.loop)
         return address
 
     def report(self) -> list[dict[str, Any]]:
@@ -247,7 +248,10 @@ class Balancers:
             except Exception:
                 log.exception("%s of %s could not be checked", target, arn)
                 result = INTERNAL_ERROR
-            if verdict.heard(result, group.check.healthy_after, group.check.unhealthy_after) != before:
+            after = verdict.heard(result, group.check.healthy_after, group.check.unhealthy_after)
+            if after != before:
+                if after.state == "healthy":
+                    self._pool.warm_up(key)
                 self._on_change()
             await asyncio.sleep(max(group.check.interval * self._times - (time.monotonic() - began), 0.01))
 

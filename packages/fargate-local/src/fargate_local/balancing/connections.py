@@ -16,7 +16,7 @@ CONNECT_SECONDS = 10.0
 class Connections:
     """One HTTP client per VPC, and plain connections. Use it in one loop."""
 
-    def __init__(self, dial: Callable[[str, str], socket.socket | None]) -> None:
+    def __init__(self, dial: Callable[[str, str, socket.SocketKind], socket.socket | None]) -> None:
         self._dial = dial
         self._sessions: dict[str, ClientSession] = {}
 
@@ -37,10 +37,26 @@ class Connections:
     def _socket_factory(self, vpc: str) -> Callable[[Any], socket.socket]:
         def make(info: Any) -> socket.socket:
             family, kind, protocol, _, address = info
-            made = self._dial(vpc, address[0])
+            made = self._dial(vpc, address[0], socket.SOCK_STREAM)
             return made if made is not None else socket.socket(family, kind, protocol)
 
         return make
+
+    def datagrams(self, group: Group, target: Target) -> socket.socket:
+        """Return a socket for datagrams to a target.
+
+        Raises:
+            OSError: There is no way to it.
+        """
+        found = self._dial(group.vpc, target.address, socket.SOCK_DGRAM)
+        made = found if found is not None else socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made.setblocking(False)
+        try:
+            made.connect((target.address, target.port))
+        except OSError:
+            made.close()
+            raise
+        return made
 
     async def open(self, group: Group, target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Return a connection to a target.
@@ -49,7 +65,7 @@ class Connections:
             OSError: It does not take one.
             TimeoutError: It does not answer.
         """
-        made = self._dial(group.vpc, target.address)
+        made = self._dial(group.vpc, target.address, socket.SOCK_STREAM)
         plain = made if made is not None else socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         plain.setblocking(False)
         try:

@@ -5,6 +5,7 @@ import socket
 import ssl
 import tempfile
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -12,9 +13,11 @@ from typing import Any, Final, Protocol
 from aiohttp import web
 
 from fargate_local.balancing.connections import Connections
+from fargate_local.balancing.datagrams import Flows
 from fargate_local.balancing.pool import Pool, spread
 from fargate_local.balancing.proxy import Proxy, RealPort
-from fargate_local.balancing.snapshot import Listener, weighted
+from fargate_local.balancing.snapshot import Group, Listener, Target, weighted
+from fargate_local.balancing.stickiness import by_source
 from fargate_local.tcp_server import TcpServer, both_ways
 
 LOOPBACK: Final = "127.0.0.1"
@@ -23,6 +26,11 @@ DERIVED: Final = range(20_000, 30_000)
 HEAD_LIMIT: Final = 64 * 1024
 BACKLOG: Final = 1024
 CLOSE_SECONDS: Final = 1.0
+TRIES: Final = 5
+"""How often any free port is tried: where it is for TCP it may be taken for UDP."""
+STREAMS: Final = (socket.SOCK_STREAM,)
+KINDS: Final = {"UDP": (socket.SOCK_DGRAM,), "TCP_UDP": (socket.SOCK_STREAM, socket.SOCK_DGRAM)}
+"""The kinds of sockets for protocols that take datagrams."""
 
 
 class ListenerError(RuntimeError):
@@ -36,8 +44,12 @@ class Open(Protocol):
     found_in: set[str]
     """The VPCs in whose networks it listens, too."""
 
+    @property
+    def kinds(self) -> Sequence[socket.SocketKind]:
+        """Of what kind its sockets are."""
+
     async def listen_at(self, sock: socket.socket) -> None:
-        """Take connections at one more socket."""
+        """Take connections, or datagrams, at one more socket."""
 
     async def close(self) -> None:
         """Take no more, and end those that there are."""
@@ -50,39 +62,53 @@ async def opened(listener: Listener, pool: Pool, connections: Connections, real_
         ListenerError: It cannot be.
     """
     tls = context_of(listener) if listener.protocol in ("HTTPS", "TLS") else None
-    if listener.protocol not in ("HTTP", "HTTPS", "TCP", "TLS"):
-        message = f"a listener for {listener.protocol} is not forwarded: use HTTP, HTTPS, TCP or TLS"
+    if listener.protocol not in ("HTTP", "HTTPS", "TCP", "TLS", *KINDS):
+        message = f"a listener for {listener.protocol} is not forwarded: use HTTP, HTTPS, TCP, TLS, UDP or TCP_UDP"
         raise ListenerError(message)
-    sock = bound(listener)
-    made: OpenHttp | OpenTcp
+    made: OpenHttp | OpenNetwork
     if listener.protocol in ("HTTP", "HTTPS"):
         made = OpenHttp(Proxy(listener, pool, connections, real_port), tls)
     else:
-        made = OpenTcp(listener, pool, connections, tls)
-    await made.listen_at(sock)
-    return made, sock.getsockname()[1]
+        made = OpenNetwork(listener, pool, connections, tls)
+    socks = bound(listener, made.kinds)
+    for sock in socks:
+        await made.listen_at(sock)
+    return made, socks[0].getsockname()[1]
 
 
-def bound(listener: Listener) -> socket.socket:
-    """Return a socket at the listener's own port, or at one that a restart finds again, or at any that is free.
+def bound(listener: Listener, kinds: Sequence[socket.SocketKind]) -> list[socket.socket]:
+    """Return sockets at the listener's own port, or at one that a restart finds again, or at any that is free.
 
     Raises:
         ListenerError: None is.
     """
     own = [listener.port] if listener.port >= FIRST_FREE else []
     derived = DERIVED[zlib.crc32(listener.arn.encode()) % len(DERIVED)]
-    for port in (*own, derived, 0):
-        made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            made.bind((LOOPBACK, port))
-        except OSError:
-            made.close()
-            continue
-        made.listen(BACKLOG)
-        return made
+    for port in (*own, derived, *[0] * TRIES):
+        if made := bound_at(port, kinds):
+            return made
     message = f"no port is free on {LOOPBACK}"
     raise ListenerError(message)
+
+
+def bound_at(port: int, kinds: Sequence[socket.SocketKind]) -> list[socket.socket]:
+    """Return a socket of each kind at a port, 0 for any that the first finds; none if one is taken."""
+    made: list[socket.socket] = []
+    for kind in kinds:
+        sock = socket.socket(socket.AF_INET, kind)
+        made.append(sock)
+        try:
+            if kind == socket.SOCK_STREAM:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((LOOPBACK, port))
+            if kind == socket.SOCK_STREAM:
+                sock.listen(BACKLOG)
+        except OSError:
+            for each in made:
+                each.close()
+            return []
+        port = sock.getsockname()[1]
+    return made
 
 
 def context_of(listener: Listener) -> ssl.SSLContext:
@@ -132,6 +158,7 @@ class OpenHttp:
 
     def __init__(self, proxy: Proxy, tls: ssl.SSLContext | None) -> None:
         self.found_in: set[str] = set()
+        self.kinds = STREAMS
         self._proxy = proxy
         self._tls = tls
         self._runner = web.ServerRunner(
@@ -159,33 +186,45 @@ class OpenHttp:
             await asyncio.wait_for(self._runner.cleanup(), CLOSE_SECONDS)
 
 
-class OpenTcp:
+class OpenNetwork:
     """A listener of a network load balancer."""
 
     def __init__(self, listener: Listener, pool: Pool, connections: Connections, tls: ssl.SSLContext | None) -> None:
         self.listener = listener
         self.found_in: set[str] = set()
+        self.kinds = KINDS.get(listener.protocol, STREAMS)
         self._tls = tls
         self._pool = pool
         self._connections = connections
         self._server = TcpServer(self._forward)
+        self._flows = Flows(self._chosen, pool.holds, connections.datagrams)
 
     async def listen_at(self, sock: socket.socket) -> None:
-        """Take connections at one more socket."""
-        await self._server.start(sock, self._tls)
+        """Take connections, or datagrams, at one more socket."""
+        if sock.type == socket.SOCK_DGRAM:
+            await self._flows.listen_at(sock)
+        else:
+            await self._server.start(sock, self._tls)
 
     async def close(self) -> None:
         """Take no more, and end those that there are."""
+        self._flows.close()
         await self._server.close()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _chosen(self, client: str) -> tuple[Group, Target] | None:
         arn = spread(weighted(self.listener.rules[-1].actions[0]), 0)
         group = self._pool.snapshot.groups.get(arn or "")
-        target = self._pool.next(group) if group else None
-        if group is None or target is None:
+        if group is None:
+            return None
+        target = self._pool.next(group, source=client if by_source(group.sticky) else "")
+        return (group, target) if target else None
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        chosen = self._chosen(str(writer.get_extra_info("peername")[0]))
+        if chosen is None:
             return
-        with self._pool.sending(group, target):
-            there, to = await self._connections.open(group, target)
+        with self._pool.sending(*chosen):
+            there, to = await self._connections.open(*chosen)
             try:
                 await both_ways((reader, to), (there, writer))
             finally:

@@ -1,6 +1,8 @@
 """The targets of all groups as they are now: their health, whose turn it is, and what is on its way to each."""
 
 import asyncio
+import random
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ class Member:
     verdict: Verdict = field(default_factory=Verdict)
     on_the_way: int = 0
     leaves_at: float | None = None
+    warm_since: float | None = None
+    """When it became healthy beside others that were."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -62,23 +66,66 @@ class Pool:
         never_was.set()
         return never_was
 
-    def next(self, group: Group) -> Target | None:
+    def next(self, group: Group, stay: Target | None = None, source: str = "") -> Target | None:
         """Return the target whose turn it is, or None.
 
         Where no target is healthy, those that fail their checks get the requests (user guide, "fail open").
+
+        Args:
+            group: The target group.
+            stay: The target with which the client is to stay if it can.
+            source: The client's address where that decides.
         """
         states = {target: self._state(group, target) for target in group.targets}
         for state in ("healthy", "unhealthy"):
             ready = [target for target, found in states.items() if found == state]
+            if stay in ready:
+                return stay
+            if ready and source:
+                return ready[zlib.crc32(source.encode()) % len(ready)]
             if ready:
-                return ready[next(self._turns) % len(ready)]
+                return self._chosen(group, ready)
         return None
+
+    def _chosen(self, group: Group, ready: list[Target]) -> Target:
+        """Return the target that the group's algorithm chooses ("Routing algorithms", "Slow start mode")."""
+        turn = next(self._turns)
+        if group.algorithm == "weighted_random":
+            return random.choice(ready)  # noqa: S311 - nothing secret
+        if group.algorithm == "least_outstanding_requests":
+            line = [*ready[turn % len(ready) :], *ready[: turn % len(ready)]]
+            return min(line, key=lambda target: self._member(group, target).on_the_way)
+        # One that starts slowly lets turns pass to others that do not.
+        warm = [target for target in ready if random.random() < self._share(group, target)]  # noqa: S311 - nothing secret
+        line = warm or ready
+        return line[turn % len(line)]
+
+    def _share(self, group: Group, target: Target) -> float:
+        """Return which part of its turns a target takes: all, or less while it starts slowly."""
+        member = self._member(group, target)
+        if not group.slow_start or member.warm_since is None:
+            return 1.0
+        return min(1.0, (self._now() - member.warm_since) / (group.slow_start * self._drain_times))
+
+    def _member(self, group: Group, target: Target) -> Member:
+        return self.members.get((group.arn, target)) or Member()
+
+    def warm_up(self, key: Key) -> None:
+        """Let a target that has become healthy start slowly, unless it is the first of its group."""
+        others = (member for other, member in self.members.items() if other[0] == key[0] and other != key)
+        if any(member.verdict.health.state == "healthy" for member in others):
+            self.members[key].warm_since = self._now()
 
     def _state(self, group: Group, target: Target) -> str:
         member = self.members.get((group.arn, target))
         if member is None:
             return "unknown"
         return "healthy" if group.check is None else member.verdict.health.state
+
+    def holds(self, group: Group, target: Target) -> bool:
+        """Return whether a target is still one of a group as it is now."""
+        now = self.snapshot.groups.get(group.arn)
+        return now is not None and target in now.targets
 
     @contextmanager
     def sending(self, group: Group, target: Target) -> Iterator[None]:

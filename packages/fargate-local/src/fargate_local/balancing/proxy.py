@@ -20,6 +20,7 @@ from fargate_local.balancing.connections import Connections
 from fargate_local.balancing.pool import Pool, spread
 from fargate_local.balancing.rules import Asked, chosen
 from fargate_local.balancing.snapshot import Group, Listener, Target, weighted
+from fargate_local.balancing.stickiness import Cookies, Seal, cookies_set, group_seconds
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ HOP_BY_HOP: Final = frozenset(
 )  # fmt: skip
 WORDS: Final = {502: "Bad Gateway", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out"}
 SIGNED: Final = {"Server": "awselb/2.0"}
+SEAL: Final = Seal()
 REDIRECTED: Final = {"HTTP_301": 301, "HTTP_302": 302}
 
 
@@ -45,6 +47,7 @@ class Proxy:
         self._pool = pool
         self._connections = connections
         self._turns = count()
+        self._cookies = Cookies(SEAL)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request by the listener's rules."""
@@ -62,17 +65,28 @@ class Proxy:
         return failed(503)
 
     async def _forward(self, request: web.BaseRequest, action: Mapping[str, Any]) -> web.StreamResponse:
-        arn = spread(weighted(action), next(self._turns))
+        groups, seconds = weighted(action), group_seconds(action)
+        stay = None if seconds is None else self._cookies.group_of(request.cookies, [arn for arn, _ in groups])
+        arn = stay or spread(groups, next(self._turns))
         group = self._pool.snapshot.groups.get(arn or "")
-        target = self._pool.next(group) if group else None
+        target = self._pool.next(group, self._cookies.target_of(request.cookies, group)) if group else None
         if group is None or target is None:
             return failed(503)
+        secure = self.listener.protocol == "HTTPS"
+        ours = [] if seconds is None else list(self._cookies.for_group(group.arn, seconds, secure=secure))
         with self._pool.sending(group, target):
             if request.headers.get("Upgrade", "").lower() == "websocket":
-                return await self._web_socket(request, group, target)
-            return await self._handed_on(request, group, target)
+                return await self._web_socket(request, group, target, ours)
+            return await self._handed_on(request, group, target, ours)
 
-    async def _handed_on(self, request: web.BaseRequest, group: Group, target: Target) -> web.StreamResponse:
+    def _set(self, group: Group, target: Target, headers: Any, ours: list[str]) -> list[str]:
+        answered = cookies_set(headers.getall("Set-Cookie", []))
+        secure = self.listener.protocol == "HTTPS"
+        return [*ours, *self._cookies.for_target(group, target, answered, secure=secure)]
+
+    async def _handed_on(
+        self, request: web.BaseRequest, group: Group, target: Target, ours: list[str]
+    ) -> web.StreamResponse:
         if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         idle = ClientTimeout(total=None, sock_connect=10, sock_read=self.listener.idle)
@@ -91,7 +105,7 @@ class Proxy:
             log.debug("%s broke off: %s", target, error)
             return failed(502)
         async with answer:
-            return await passed_back(request, answer)
+            return await passed_back(request, answer, self._set(group, target, answer.headers, ours))
 
     def _headers(self, request: web.BaseRequest) -> "CIMultiDict[str]":
         named = {word.strip().lower() for word in request.headers.get("Connection", "").split(",")}
@@ -106,7 +120,9 @@ class Proxy:
             headers["X-Amzn-Trace-Id"] = f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"
         return headers
 
-    async def _web_socket(self, request: web.BaseRequest, group: Group, target: Target) -> web.StreamResponse:
+    async def _web_socket(
+        self, request: web.BaseRequest, group: Group, target: Target, ours: list[str]
+    ) -> web.StreamResponse:
         headers = self._headers(request)
         protocols = [word.strip() for word in headers.popall("Sec-WebSocket-Protocol", []) for word in word.split(",")]
         for name in [name for name in headers if name.lower().startswith("sec-websocket-")]:
@@ -120,6 +136,8 @@ class Proxy:
         here = web.WebSocketResponse(
             protocols=[there.protocol] if there.protocol else (), autoping=False, max_msg_size=0
         )
+        for cookie in self._set(group, target, there._response.headers, ours):
+            here.headers.add("Set-Cookie", cookie)
         async with there:
             await here.prepare(request)
             await first_to_end(messages(here, there), messages(there, here))
@@ -145,12 +163,14 @@ def url_of(request: web.BaseRequest, group: Group, target: Target) -> URL:
     return URL(f"{scheme}://{target.address}:{target.port}{request.rel_url.raw_path_qs}", encoded=True)
 
 
-async def passed_back(request: web.BaseRequest, answer: ClientResponse) -> web.StreamResponse:
-    """Send a target's answer to the client as it comes; where it breaks off, so does the client's."""
+async def passed_back(request: web.BaseRequest, answer: ClientResponse, cookies: list[str]) -> web.StreamResponse:
+    """Send a target's answer to the client as it comes, with our cookies; where it breaks off, so does the client's."""
     response = web.StreamResponse(status=answer.status, reason=answer.reason)
     for name, value in answer.headers.items():
         if name.lower() not in HOP_BY_HOP:
             response.headers.add(name, value)
+    for cookie in cookies:
+        response.headers.add("Set-Cookie", cookie)
     await response.prepare(request)
     try:
         async for chunk in answer.content.iter_any():

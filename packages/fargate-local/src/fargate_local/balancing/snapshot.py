@@ -1,7 +1,7 @@
 """The listeners and target groups that moto's ELB holds, as data."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ HTTP: Final = frozenset({"HTTP", "HTTPS"})
 IDLE_SECONDS: Final = 60.0
 """API reference, "LoadBalancerAttribute": the default of `idle_timeout.timeout_seconds`."""
 DEREGISTRATION_SECONDS: Final = 300.0
+STICKY_SECONDS: Final = 86_400.0
+"""API reference, "TargetGroupAttribute": the default of `stickiness.lb_cookie.duration_seconds` and its like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,18 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Stickiness:
+    """What keeps a client with a target: a cookie of the load balancer's or the target's, or its address."""
+
+    kind: str
+    """`lb_cookie`, `app_cookie` or `source_ip`."""
+    seconds: float
+    cookie: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """A target group, and whether a listener sends anything to it."""
+    """A target group, and whether a listener sends anything to it; `slow_start` is in seconds."""
 
     arn: str
     vpc: str
@@ -47,6 +59,9 @@ class Group:
     check: Check | None
     drain: float
     in_use: bool
+    sticky: Stickiness | None = None
+    algorithm: str = "round_robin"
+    slow_start: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +157,26 @@ def group_of(group: Any, *, in_use: bool) -> Group:
         check=check_of(group) if enabled else None,
         drain=float(group.attributes.get("deregistration_delay.timeout_seconds", DEREGISTRATION_SECONDS)),
         in_use=in_use,
+        sticky=stickiness_of(group.attributes),
+        algorithm=str(group.attributes.get("load_balancing.algorithm.type", "round_robin")),
+        slow_start=float(group.attributes.get("slow_start.duration_seconds") or 0),
     )
+
+
+def stickiness_of(attributes: Mapping[str, Any]) -> Stickiness | None:
+    """Return the stickiness that a target group's attributes ask for."""
+    if str(attributes.get("stickiness.enabled", "")).lower() != "true":
+        return None
+    kind = str(attributes.get("stickiness.type", ""))
+    seconds = float(attributes.get(f"stickiness.{kind}.duration_seconds", STICKY_SECONDS))
+    return Stickiness(kind, seconds, str(attributes.get("stickiness.app_cookie.cookie_name", "")))
 
 
 def check_of(group: Any) -> Check:
     """Return the health check of moto's target group."""
     port = str(group.health_check_port or "traffic-port")
     return Check(
-        protocol=group.health_check_protocol or group.protocol or "HTTP",
+        protocol=group.health_check_protocol or (group.protocol if group.protocol in HTTP else "TCP"),
         path=group.health_check_path or "/",
         port=int(port) if port.isdigit() else 0,
         interval=float(group.health_check_interval_seconds),

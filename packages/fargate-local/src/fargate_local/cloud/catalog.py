@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError as BotoClientError
+from botocore.exceptions import ParamValidationError
 
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
@@ -208,7 +209,7 @@ class Catalog:
             wanted = {"imageDigest": digest} if digest else {"imageTag": tag or "latest"}
             try:
                 answer = self._clients.get("ecr", region).batch_get_image(repositoryName=repository, imageIds=[wanted])
-            except BotoClientError:
+            except (BotoClientError, ParamValidationError):
                 return None
             return answer["images"][0]["imageId"]["imageDigest"] if answer["images"] else None
 
@@ -223,7 +224,7 @@ class Catalog:
                 answer = self._clients.get("ecr", region).batch_get_image(repositoryName=repository, imageIds=[wanted])
                 manifest = json.loads(answer["images"][0]["imageManifest"])
                 return sum(int(layer["size"]) for layer in manifest["layers"])
-            except (BotoClientError, LookupError, ValueError):
+            except (BotoClientError, ParamValidationError, LookupError, ValueError):
                 return 0
 
         return self._once(("image-bytes", region, repository, tag, digest), ask)

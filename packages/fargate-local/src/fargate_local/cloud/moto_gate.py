@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ class MotoGate:
         self._inside = CloudClients(self._call)
         self.has_event_rules = False
         self._lock = ReadWriteLock()
+        self._ending = threading.Event()
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
         self._on_events: Callable[[], None] = no_targets
@@ -76,7 +78,8 @@ class MotoGate:
                 response = self._change(poll.once, empty_poll_matters=may_change)
             if response.code >= 400 or delivered(response) or time.monotonic() >= deadline:
                 return response
-            time.sleep(PAUSE_SECONDS)
+            if self._ending.wait(PAUSE_SECONDS):
+                return response
 
     def _at_once(self, request: CloudRequest) -> CloudResponse:
         if not request.changes_state and (request.service, request.region) in self._touched:
@@ -109,6 +112,10 @@ class MotoGate:
         """Keep everybody else from moto in the block: for changes that live no longer than this process."""
         with self._lock.writing():
             yield
+
+    def wait_no_more(self) -> None:
+        """Answer those who wait for messages: the server is about to close."""
+        self._ending.set()
 
     def close(self) -> None:
         """Wait for the last change and close the journal."""

@@ -11,9 +11,22 @@ READ_ACTION = re.compile(
     r"(Describe|Get|List|BatchGet|BatchCheck|Head|Search|Query|Scan|Filter|Lookup|Simulate|Validate|Estimate|Test|Check|Discover)"
 )
 READ_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-# STS issues credentials without changing what others see; log queries only read.
+# STS issues credentials without changing what others see; log queries and comparisons of stacks only read; executions
+# of state machines are run once, and not again by the journal.
 VOLATILE = frozenset({"sts", "sso", "oidc", "moto-api"})
-VOLATILE_ACTIONS = frozenset({"StartQuery", "StopQuery", "StartLiveTail"})
+VOLATILE_ACTIONS = frozenset(
+    {
+        "StartQuery",
+        "StopQuery",
+        "StartLiveTail",
+        "DetectStackDrift",
+        "DetectStackResourceDrift",
+        "StopExecution",
+        "SendTaskFailure",
+        "SendTaskHeartbeat",
+        "SendTaskSuccess",
+    }
+)
 # The journal needs what moto reads. The signature is derived from a secret, and the rest belongs to one connection.
 DROPPED_HEADERS = frozenset(
     {"connection", "expect", "transfer-encoding", "content-length", "accept-encoding", "keep-alive", "te", "trailer"}

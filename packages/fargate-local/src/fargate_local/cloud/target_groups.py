@@ -57,6 +57,7 @@ def keep_targets_apart(known: TargetHealth) -> None:
     ):
         setattr(owner, name, method)
     name_balancers(models.ELBv2Backend)
+    refuse_what_is_not_made(models.ELBv2Backend)
 
 
 def identified(group: Any, target: dict[str, Any]) -> tuple[str, int]:
@@ -101,6 +102,47 @@ def at_first(identifier: str) -> tuple[str, str | None, str | None]:
     if identifier.startswith(("i-", "arn:")):
         return ("healthy", None, None)
     return ("initial", "Elb.RegistrationInProgress", "Target registration is in progress")
+
+
+NOT_MADE: Final = {
+    "load_balancing.algorithm.anomaly_mitigation": ("off",),
+    "proxy_protocol_v2.enabled": ("false",),
+    "routing.http.xff_header_processing.mode": ("append",),
+    "stickiness.type": ("lb_cookie", "app_cookie", "source_ip"),
+}
+"""Attributes that change what targets and clients get, and the values with which they do as load balancers do here."""
+
+
+def refuse_what_is_not_made(backend: Any) -> None:
+    """Refuse target groups and attributes with which requests would be handed on otherwise than they ask for."""
+    from moto.elbv2.exceptions import ValidationError
+
+    create = original(backend, "create_target_group")
+
+    def create_target_group(self: Any, name: str, **more: Any) -> Any:
+        if (version := more.get("protocol_version")) not in (None, "HTTP1"):
+            message = f"fargate-local does not forward {version} to targets: create the target group with HTTP1."
+            raise ValidationError(message)
+        return create(self, name, **more)
+
+    backend.create_target_group = create_target_group
+    for action in ("modify_target_group_attributes", "modify_load_balancer_attributes"):
+        setattr(backend, action, checking(original(backend, action)))
+
+
+def checking(change: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a change of attributes that refuses those that are not made."""
+    from moto.elbv2.exceptions import ValidationError
+
+    def checked(self: Any, arn: str, attributes: Any) -> Any:
+        given = attributes if isinstance(attributes, dict) else {each["Key"]: each["Value"] for each in attributes}
+        for name, made in NOT_MADE.items():
+            if name in given and str(given[name]).lower() not in made:
+                message = f"fargate-local does not make {name} = {given[name]}: it takes {', '.join(made)}."
+                raise ValidationError(message)
+        return change(self, arn, attributes)
+
+    return checked
 
 
 def name_balancers(backend: Any) -> None:

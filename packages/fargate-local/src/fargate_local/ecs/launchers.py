@@ -1,24 +1,15 @@
-"""What other services may ask of ECS: schedules and targets are checked, executions that run tasks are refused.
-
-An execution of Step Functions that starts ECS tasks succeeds in moto without a task. Definitions of state machines are
-taken, for stacks have them; their executions are not.
-"""
+"""What other services may ask of ECS, checked before moto takes it: schedules, targets and executions."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import available_timezones
 
 from fargate_local.cloud.event_rules import Invocation, is_ecs
-from fargate_local.cloud.moto_gate import MotoGate
 from fargate_local.cloud.requests import CloudRequest
 from fargate_local.cloud.schedules import ScheduleError, next_time
 from fargate_local.ecs.targets import run_task_request
 from fargate_local.protocol.errors import ClientError, EcsError
-
-EXECUTIONS = frozenset({"StartExecution", "StartSyncExecution"})
-RUNS_TASKS = ("ecs:runTask", "aws-sdk:ecs:")
 
 
 class CannotRunError(ClientError):
@@ -27,7 +18,7 @@ class CannotRunError(ClientError):
     code = "ValidationException"
 
 
-def check_launcher(request: CloudRequest, gate: MotoGate) -> None:
+def check_launcher(request: CloudRequest) -> None:
     """Check a request to another service that would run ECS tasks, at once or later.
 
     Raises:
@@ -41,32 +32,18 @@ def check_launcher(request: CloudRequest, gate: MotoGate) -> None:
                 check_target(target)
         case "scheduler" if request.method in ("POST", "PUT") and request.path.startswith("/schedules/"):
             check_schedule(parameters(request))
-        case "states" if request.action in EXECUTIONS and "x-amz-target" in request.headers:
-            check_execution(request, gate)
+        case "states":
+            check_execution(request)
 
 
-def check_execution(request: CloudRequest, gate: MotoGate) -> None:
-    """Check that the state machine of an execution runs no tasks: moto would let it succeed without running any.
+def check_execution(request: CloudRequest) -> None:
+    """Check that an execution is one that can be run here.
 
     Raises:
-        CannotRunError: It runs some.
+        CannotRunError: It is a synchronous one.
     """
-    arn = parameters(request).get("stateMachineArn")
-    target = request.headers["x-amz-target"].rpartition(".")[0] + ".DescribeStateMachine"
-    asked = replace(
-        request,
-        headers=request.headers | {"x-amz-target": target},
-        body=json.dumps({"stateMachineArn": arn}).encode(),
-    )
-    described = gate.handle(asked)
-    if described.code != 200:
-        return
-    definition = json.loads(described.content).get("definition", "")
-    if any(resource in definition for resource in RUNS_TASKS):
-        message = (
-            f"fargate-local does not execute state machines, and {arn} runs ECS tasks: its execution would succeed"
-            " without them. Start the tasks with RunTask instead."
-        )
+    if request.action == "StartSyncExecution":
+        message = "fargate-local runs no synchronous executions. Use StartExecution and DescribeExecution."
         raise CannotRunError(message)
 
 

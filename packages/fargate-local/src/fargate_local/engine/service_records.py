@@ -58,6 +58,7 @@ class ServiceRecords:
     def __init__(self, path: Path | None = None) -> None:
         self.lock = threading.RLock()
         self._db = open_database(path, SCHEMA, "services")
+        self._saved: dict[str, str] = dict(self._db.execute("select arn, body from services").fetchall())
 
     def close(self) -> None:
         """Close the file."""
@@ -71,12 +72,18 @@ class ServiceRecords:
         texts = (json.dumps(body), json.dumps(record.tags), json.dumps(record.notes))
         with self.lock:
             self._db.execute("insert or replace into services values (?, ?, ?, ?, ?, ?, ?)", (*values, *texts))
+            self._saved[record.arn] = texts[0]
 
     def find(self, arn: str) -> ServiceRecord | None:
         """Return a service, INACTIVE ones included."""
         with self.lock:
             row = self._db.execute("select body, tags, notes from services where arn = ?", (arn,)).fetchone()
         return of_row(row) if row else None
+
+    def as_saved(self, arn: str) -> dict[str, Any] | None:
+        """Return what DescribeServices answers of a service, without ``lock``: moto may ask in the middle of a call."""
+        text = self._saved.get(arn)
+        return dict(json.loads(text)) if text else None
 
     def alive(self, cluster: str | None = None) -> list[ServiceRecord]:
         """Return the services that are ACTIVE or DRAINING, by ARN; of one cluster or of all."""
@@ -91,7 +98,9 @@ class ServiceRecords:
     def expire(self, ended_before: float) -> None:
         """Delete what ECS would have forgotten by now."""
         with self.lock:
-            self._db.execute("delete from services where ended_at < ?", (ended_before,))
+            gone = self._db.execute("delete from services where ended_at < ? returning arn", (ended_before,)).fetchall()
+            for (arn,) in gone:
+                self._saved.pop(arn, None)
 
 
 def of_row(row: tuple[str, str, str]) -> ServiceRecord:

@@ -156,21 +156,21 @@ class TaskNetworks:
         """Return the task whose connection to the server comes from this port."""
         return next((each.task for each in list(self._tasks.values()) if port in each.ports), None)
 
-    def dial(self, vpc: str, address: str) -> socket.socket | None:
-        """Return an unconnected socket in the network of a VPC; None for an address that is no task's of it."""
+    def dial(self, vpc: str, address: str, kind: socket.SocketKind) -> socket.socket | None:
+        """Return an unconnected socket of a kind in a VPC's network; None for an address that is no task's of it."""
         # Without the lock, which is held for as long as a network is being made.
         found = next((each for each in self._named(vpc) if each.holds(address)), None)
-        return made_inside(found.name, socket.SOCK_STREAM) if found else None
+        return made_inside(found.name, kind) if found else None
 
-    def listen(self, vpc: str, address: str, port: int) -> socket.socket:
-        """Return a socket that listens in the network of a VPC, at an address that its tasks reach.
+    def listen(self, vpc: str, address: str, port: int, kind: socket.SocketKind) -> socket.socket:
+        """Return a socket of a kind, bound in the network of a VPC, at an address that its tasks reach.
 
         Raises:
             NetworkError: The VPC has no network, or the address and port are taken.
         """
         for each in self._named(vpc):
             each.answer_to(address)
-            return listening(each.name, socket.SOCK_STREAM, (address, port))
+            return listening(each.name, kind, (address, port))
         message = f"{vpc} has no network here"
         raise NetworkError(message)
 

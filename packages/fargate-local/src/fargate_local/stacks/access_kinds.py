@@ -1,6 +1,7 @@
 """Resources of IAM: roles, policies, users, groups, providers."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from fargate_local.stacks.kinds import Calls, Kind, Made, Properties
@@ -15,19 +16,24 @@ OWNERS: Final = {
 
 
 def give_policies(calls: Calls, owner: str, name: str, properties: Properties, before: Properties) -> None:
-    """Let a role, user or group have the inline and managed policies of its properties, and no others of before."""
+    """Let a role, user or group have the inline and managed policies of its properties, and no others of before.
+
+    Those of before may be gone already: somebody took them, or a change that failed never gave them.
+    """
     iam, (by, put, delete, attach, detach) = calls("iam"), OWNERS[owner]
     wanted = {each["PolicyName"]: each["PolicyDocument"] for each in properties.get("Policies", [])}
     known = {each["PolicyName"]: each["PolicyDocument"] for each in before.get("Policies", [])}
     for gone in set(known) - set(wanted):
-        getattr(iam, delete)(**{by: name}, PolicyName=gone)
+        with suppress(iam.exceptions.NoSuchEntityException):
+            getattr(iam, delete)(**{by: name}, PolicyName=gone)
     for policy, document in wanted.items():
         if document != known.get(policy):
             getattr(iam, put)(**{by: name}, PolicyName=policy, PolicyDocument=as_text(document))
     managed, had = properties.get("ManagedPolicyArns", []), before.get("ManagedPolicyArns", [])
     for arn in had:
         if arn not in managed:
-            getattr(iam, detach)(**{by: name}, PolicyArn=arn)
+            with suppress(iam.exceptions.NoSuchEntityException):
+                getattr(iam, detach)(**{by: name}, PolicyArn=arn)
     for arn in managed:
         if arn not in had:
             getattr(iam, attach)(**{by: name}, PolicyArn=arn)
@@ -110,10 +116,8 @@ class InlinePolicy:
     def _take(calls: Calls, owner: str, name: str, policy: str) -> None:
         by, _, delete, *_ = OWNERS[owner]
         iam = calls("iam")
-        try:
+        with suppress(iam.exceptions.NoSuchEntityException):
             getattr(iam, delete)(**{by: name}, PolicyName=policy)
-        except iam.exceptions.NoSuchEntityException:
-            return
 
 
 def holders(properties: Properties) -> Iterable[tuple[str, str]]:

@@ -5,17 +5,17 @@ User guide, "Stack failure options", "DeletionPolicy attribute", "UpdateReplaceP
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from fargate_local.stacks.deletion import delete_one, finish_deletion
+from fargate_local.stacks.deletion import delete_one
 from fargate_local.stacks.events import event, resources, say, set_status
 from fargate_local.stacks.exports import publish, withdraw
 from fargate_local.stacks.failures import StepFailedError, reason_of
 from fargate_local.stacks.kinds import Made, MustReplaceError
 from fargate_local.stacks.order import creation_order, needed
 from fargate_local.stacks.resource import Resource, Target
+from fargate_local.stacks.rollback import Rollback, Snapshot, Step, undo_creation
 
 OnFailure = Literal["ROLLBACK", "DELETE", "DO_NOTHING"]
 PSEUDO: Final = ("AccountId", "NotificationARNs", "NoValue", "Partition", "Region", "StackId", "StackName", "URLSuffix")
@@ -34,8 +34,8 @@ class Deployment:
     """Logical ids that nothing was done about yet, in the order of their creation."""
     present: dict[str, Resource] = field(default_factory=dict)
     """What the stack had before, by logical id."""
-    done: list["Step"] = field(default_factory=list)
-    before: "Snapshot | None" = None
+    done: list[Step] = field(default_factory=list)
+    before: Snapshot | None = None
     """The stack before an update."""
     since: float = field(default_factory=time.time)
     """When it began, in seconds since the epoch."""
@@ -162,86 +162,30 @@ class Deployment:
         stack.deployment = None
 
     def _roll_back_creation(self, failure: StepFailedError) -> None:
-        stack, deployment = self.stack, self.on_failure
+        stack = self.stack
         stack.deployment = None
         withdraw(stack)
         said = failure.summary("create")
-        if deployment == "DO_NOTHING":
+        if self.on_failure == "DO_NOTHING":
             set_status(stack, "CREATE_FAILED", said)
-            return
-        verb = "DELETE" if deployment == "DELETE" else "ROLLBACK"
-        set_status(stack, f"{verb}_IN_PROGRESS", f"{said} {verb.title()} requested by user.")
-        kept = [each for each in resources(stack).values() if each.deletion_policy == "Retain"]
-        finish_deletion(stack, [each.logical_id for each in kept], verb)
+        else:
+            undo_creation(stack, "DELETE" if self.on_failure == "DELETE" else "ROLLBACK", said)
 
     def _roll_back_update(self, failure: StepFailedError) -> None:
-        stack, before = self.stack, self.before
-        if before is None:
+        stack = self.stack
+        if self.before is None:
             return
-        set_status(stack, "UPDATE_ROLLBACK_IN_PROGRESS", failure.summary("update"))
-        problems = [why for step in reversed(self.done) if (why := step.undo(stack))]
-        before.restore(stack)
-        stack.deployment = None
-        if problems:
-            set_status(stack, "UPDATE_ROLLBACK_FAILED", problems[0])
+        stack.rollback, stack.deployment = Rollback(self.before, self.done), None
+        if self.on_failure == "DO_NOTHING":
+            set_status(stack, "UPDATE_FAILED", failure.summary("update"))
             return
-        set_status(stack, "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS")
-        set_status(stack, "UPDATE_ROLLBACK_COMPLETE")
+        stack.rollback.run(stack, failure.summary("update"))
 
     def _say(self, logical_id: str, status: str, reason: str | None = None) -> None:
         document = self.stack.resource_map._resource_json_map.get(logical_id, {})
         known = resources(self.stack).get(logical_id)
         physical = known.physical_id if known else ""
         event(self.stack, logical_id, physical, document.get("Type", ""), status, reason)
-
-
-@dataclass(slots=True)
-class Step:
-    """One thing that was done; `old` is what there was before."""
-
-    what: Literal["create", "update", "replace"]
-    new: Resource
-    old: Resource | None = None
-
-    def undo(self, stack: Any) -> str | None:
-        """Undo it; return what hinders that."""
-        try:
-            if self.what == "update" and self.old:
-                say(stack, self.old, "UPDATE_IN_PROGRESS")
-                self.old.put_back(stack, self.new)
-                say(stack, self.old, "UPDATE_COMPLETE")
-            else:
-                delete_one(stack, self.new, keep=False, told=True)
-        except Exception as error:  # noqa: BLE001 - told in the stack's status
-            return reason_of(error)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A stack before an update."""
-
-    resource_map: Any
-    template: Any
-    template_dict: Any
-    parameters: Any
-    tags: Any
-    made: Mapping[str, Resource]
-
-    @classmethod
-    def of(cls, stack: Any) -> "Snapshot":
-        """Take it."""
-        made = resources(stack)
-        return cls(stack.resource_map, stack.template, stack.template_dict, stack.parameters, stack.tags, made)
-
-    def restore(self, stack: Any) -> None:
-        """Let the stack be as it was."""
-        stack.resource_map, stack.template = self.resource_map, self.template
-        stack.template_dict, stack.parameters, stack.tags = self.template_dict, self.parameters, self.tags
-        for name, resource in self.made.items():
-            stack.resource_map._parsed_resources[name] = resource.thing
-            resource.thing.of_stack, resource.replaced = resource, False
-        publish(stack)
 
 
 def order(stack: Any) -> list[str]:

@@ -8,6 +8,7 @@ from fargate_local.stacks import deployment
 from fargate_local.stacks.events import set_status
 from fargate_local.stacks.exports import withdraw
 from fargate_local.stacks.order import TemplateError, creation_order
+from fargate_local.stacks.rollback import Snapshot
 
 
 def create(stack: Any, on_failure: deployment.OnFailure) -> None:
@@ -27,7 +28,7 @@ def update(stack: Any, template: Any, parameters: Mapping[str, Any], tags: Mappi
     """
     from moto.cloudformation.exceptions import ValidationError
 
-    before = deployment.Snapshot.of(stack)
+    before, on_failure = Snapshot.of(stack), stack.__dict__.pop("on_failure", "ROLLBACK")
     stack.template, stack.parameters = template, parameters
     stack.tags = stack.tags if tags is None else tags
     try:
@@ -45,7 +46,8 @@ def update(stack: Any, template: Any, parameters: Mapping[str, Any], tags: Mappi
         stack.resource_map._parsed_resources[name] = resource.thing
     stack.description = stack.template_dict.get("Description")
     set_status(stack, "UPDATE_IN_PROGRESS", "User Initiated")
-    stack.deployment = deployment.Deployment(stack, "UPDATE", before=before)
+    stack.disable_rollback = on_failure == "DO_NOTHING"
+    stack.deployment = deployment.Deployment(stack, "UPDATE", on_failure, before=before)
     stack.deployment.run()
 
 
@@ -143,7 +145,7 @@ def delete_stack(backend: Any, name_or_stack_id: str) -> None:
 
 
 def execute_change_set(backend: Any, change_set_name: str) -> None:
-    """Create or update a stack as a change set says.
+    """Create or update a stack as a change set says, which may say what becomes of it on failure.
 
     Raises:
         ValidationError: It has been executed, or changes nothing.
@@ -161,9 +163,11 @@ def execute_change_set(backend: Any, change_set_name: str) -> None:
             stack._parse_template()
             stack.resource_map = stack._create_resource_map()
             check(stack.template_dict, stack.resource_map)
-        create(stack, "ROLLBACK")
+        create(stack, change_set.on_failure)
     else:
+        stack.on_failure = change_set.on_failure
         update(stack, change_set.template, change_set.parameters, change_set.tags or None)
+    stack.capabilities = change_set.capabilities
     change_set.execution_status = "EXECUTE_COMPLETE"
 
 

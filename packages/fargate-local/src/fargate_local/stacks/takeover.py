@@ -10,10 +10,13 @@ from typing import Any
 from fargate_local.cloud.replaced import original
 from fargate_local.stacks import operations
 from fargate_local.stacks.attributes import with_whole_attributes
+from fargate_local.stacks.capabilities import asking, name_capabilities
 from fargate_local.stacks.deletion import delete
+from fargate_local.stacks.drift.answers import drift_of_resource
 from fargate_local.stacks.dynamic import resolved
 from fargate_local.stacks.events import resources
 from fargate_local.stacks.makers import Maker
+from fargate_local.stacks.rollback import continue_rollback, roll_back
 from fargate_local.stacks.signals import hear_signals
 
 Client = Callable[[str, str], Any]
@@ -29,6 +32,9 @@ def take_over(client: Client, kinds: Mapping[str, Any]) -> None:
     replace_backend()
     replace_stack()
     replace_answers()
+    replace_requests()
+    add_rollbacks()
+    name_capabilities()
     hear_signals()
 
 
@@ -89,6 +95,7 @@ def replace_stack() -> None:
     for name, value in (
         ("parse_template", staticmethod(parse_template)),
         ("deployment", None),
+        ("rollback", None),
         ("stack_status_reason", None),
         ("create_resources", create_resources),
         ("update", change),
@@ -130,13 +137,12 @@ def replace_backend() -> None:
 
 
 def replace_answers() -> None:
-    """Let answers about resources say what became of each, and updates be refused that cannot begin."""
+    """Let answers about resources say what became of each."""
     from moto.cloudformation import responses
-    from moto.cloudformation.exceptions import ValidationError
     from moto.core.responses import ActionResult
 
     answer_class, shown_class = responses.CloudFormationResponse, responses.StackResourceDTO
-    show, create_stack = original(shown_class, "__init__"), original(answer_class, "create_stack")
+    show = original(shown_class, "__init__")
 
     def shown(self: Any, stack: Any, resource: Any) -> None:
         show(self, stack, resource)
@@ -145,16 +151,42 @@ def replace_answers() -> None:
             self.resource_status, self.timestamp = last.resource_status, last.timestamp
             self.last_updated_timestamp = last.timestamp
             self.resource_status_reason = last.resource_status_reason
-
-    def create_with_options(self: Any) -> Any:
-        asked = self._get_param("OnFailure")
-        no_rollback = self._get_bool_param("DisableRollback", False)
-        self.cloudformation_backend.on_failure = asked or ("DO_NOTHING" if no_rollback else "ROLLBACK")
-        return create_stack(self)
+        self.drift_information = drift_of_resource(stack, self.logical_resource_id)
 
     def list_stack_resources(self: Any) -> Any:
         stack, found = self.cloudformation_backend.list_stack_resources(self._get_param("StackName"))
         return ActionResult({"StackResourceSummaries": [shown_class(stack, resource) for resource in found]})
+
+    setattr(shown_class, "__init__", shown)  # noqa: B010 - mypy does not let it change
+    setattr(answer_class, "list_stack_resources", list_stack_resources)  # noqa: B010 - as above
+
+
+def replace_requests() -> None:
+    """Let requests say what they want of failures and what they acknowledge, and refuse those that cannot begin."""
+    from moto.cloudformation.exceptions import ValidationError
+    from moto.cloudformation.responses import CloudFormationResponse
+
+    actions = ("create_stack", "update_stack", "create_change_set", "execute_change_set")
+    create, update, create_set, execute_set = (original(CloudFormationResponse, name) for name in actions)
+
+    def create_stack(self: Any) -> Any:
+        self.cloudformation_backend.on_failure = on_failure(self)
+        return create(self)
+
+    def update_stack(self: Any) -> Any:
+        self.cloudformation_backend.get_stack(self._get_param("StackName")).on_failure = on_failure(self)
+        return update(self)
+
+    def create_change_set(self: Any) -> Any:
+        answered = create_set(self)
+        self.cloudformation_backend.describe_change_set(answered.result["Id"]).on_failure = on_failure(self)
+        return answered
+
+    def execute_change_set(self: Any) -> Any:
+        change_set = self.cloudformation_backend.describe_change_set(self._get_param("ChangeSetName"))
+        if self._get_bool_param("DisableRollback", False):
+            change_set.on_failure = "DO_NOTHING"
+        return execute_set(self)
 
     def validate_status(self: Any, stack: Any) -> None:
         status = stack.status
@@ -162,13 +194,39 @@ def replace_answers() -> None:
             message = f"Stack:{stack.stack_id} is in {status} state and can not be updated."
             raise ValidationError(stack.stack_id, message=message)
 
-    for owner, name, value in (
-        (shown_class, "__init__", shown),
-        (answer_class, "create_stack", create_with_options),
-        (answer_class, "list_stack_resources", list_stack_resources),
-        (answer_class, "_validate_status", validate_status),
+    for name, value in (
+        ("create_stack", asking(create_stack, macros=True)),
+        ("update_stack", asking(update_stack, macros=True)),
+        ("create_change_set", asking(create_change_set, macros=False)),
+        ("execute_change_set", execute_change_set),
+        ("_validate_status", validate_status),
     ):
-        setattr(owner, name, value)
+        setattr(CloudFormationResponse, name, value)
+
+
+def add_rollbacks() -> None:
+    """Let moto's CloudFormation answer ContinueUpdateRollback and RollbackStack."""
+    from moto.cloudformation.responses import CloudFormationResponse
+    from moto.core.responses import ActionResult, EmptyResult
+
+    def continue_update_rollback(self: Any) -> Any:
+        stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
+        continue_rollback(stack, self._get_param("ResourcesToSkip", []))
+        return EmptyResult()
+
+    def rollback_stack(self: Any) -> Any:
+        stack = self.cloudformation_backend.get_stack(self._get_param("StackName"))
+        roll_back(stack)
+        return ActionResult({"StackId": stack.stack_id})
+
+    setattr(CloudFormationResponse, "continue_update_rollback", continue_update_rollback)  # noqa: B010 - not moto's
+    setattr(CloudFormationResponse, "rollback_stack", rollback_stack)  # noqa: B010 - as above
+
+
+def on_failure(request: Any) -> str:
+    """Return what a request wants to become of a stack that fails."""
+    asked = request._get_param("OnFailure") or request._get_param("OnStackFailure")
+    return asked or ("DO_NOTHING" if request._get_bool_param("DisableRollback", False) else "ROLLBACK")
 
 
 def last_event(stack: Any, resource: Any) -> Any:

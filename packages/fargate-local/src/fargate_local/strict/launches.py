@@ -187,10 +187,11 @@ def lets_layers_through(way: Way, region: str) -> bool:
     return not stopped_at_endpoint(nobody, Need("s3:GetObject", layer), parse_policy(way.endpoint, way.policy))
 
 
-def may_assume(role: str, region: str) -> bool:
-    """Return whether a role's trust policy lets ECS assume it for tasks of this account."""
+def may_assume(role: str, region: str, service: str = "ecs") -> bool:
+    """Return whether a role's trust policy lets ECS assume it for tasks of this account, or another service."""
     trust = account.resource_policy(role)
-    principal = account.service_principal(TASKS, f"arn:aws:ecs:{region}:{ACCOUNT}:*")
+    name = TASKS if service == "ecs" else f"{service}.amazonaws.com"
+    principal = account.service_principal(name, f"arn:aws:{service}:{region}:{ACCOUNT}:*")
     policies = Policies(resource=parse_policy(role, trust or "{}"), must_trust=True)
     return decide(principal, Need("sts:AssumeRole", role), policies).allowed
 

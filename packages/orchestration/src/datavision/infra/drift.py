@@ -9,7 +9,6 @@ from botocore.exceptions import ClientError
 
 from datavision.aws import checked_client
 from datavision.config import Config
-from datavision.environment import Environment
 from datavision.infra.deploy import present_stacks
 from datavision.infra.errors import InfraError
 from datavision.infra.stacks import stack_names
@@ -37,10 +36,8 @@ def detect_drift(config: Config) -> list[Drift]:
     Resource types that CloudFormation cannot compare are not in it (its list: "Resource type support").
 
     Raises:
-        InfraError: there is no stack, a comparison failed or did not end in 15 minutes, or this is the embedded cloud.
+        InfraError: there is no stack, or a comparison failed or did not end in 15 minutes.
     """
-    if Environment(config).embedded_url:
-        raise InfraError("The embedded cloud does not compare stacks with what there is. Ask for an account of AWS.")
     cloudformation = checked_client(config, "cloudformation")
     present = present_stacks(cloudformation)
     names = [name for name in stack_names(config) if name in present]
