@@ -286,6 +286,20 @@ def test_state_data_port_and_password_outlive_a_killed_server_and_no_process_doe
 
 
 @pytest.mark.slow
+def test_an_instance_whose_port_somebody_else_took_says_where_it_is_now(tmp_path: Path) -> None:
+    with FargateLocal(state_dir=tmp_path) as cloud:
+        rds = Rds(cloud)
+        rds.create(MasterUserPassword=PASSWORD)
+        rds.until()
+        before = rds.described()["Endpoint"]["Port"]
+    with socket.create_server(("127.0.0.1", before)), FargateLocal(state_dir=tmp_path) as cloud:
+        rds = Rds(cloud)
+        rds.until()
+        assert rds.described()["Endpoint"]["Port"] != before
+        rds.connect(PASSWORD).close()
+
+
+@pytest.mark.slow
 def test_what_the_state_folder_says_of_a_database_is_for_its_owner_only(tmp_path: Path) -> None:
     with FargateLocal(state_dir=tmp_path) as cloud:
         rds = Rds(cloud)
