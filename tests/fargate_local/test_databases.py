@@ -218,10 +218,21 @@ def test_an_asynchronous_client_verifies_it_too(rds: Rds, bundle: str) -> None:
 
 
 def test_a_query_is_cancelled_through_tls(rds: Rds) -> None:
+    over = threading.Event()
     with rds.connect(PASSWORD, sslmode="require") as connection:
-        threading.Timer(0.2, connection.cancel_safe).start()
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute("SELECT pg_sleep(60)")
+
+        def cancel() -> None:
+            while not over.wait(0.2):
+                connection.cancel_safe()
+
+        cancelling = threading.Thread(target=cancel)
+        cancelling.start()
+        try:
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                connection.execute("SELECT pg_sleep(60)")
+        finally:
+            over.set()
+            cancelling.join()
 
 
 def test_clients_without_tls_are_refused_unless_the_parameter_group_lets_them_in(rds: Rds) -> None:
