@@ -6,10 +6,11 @@ from typing import cast
 import pytest
 
 from fargate_local.cloud.catalog import Catalog
+from fargate_local.engine.storage import check_room
 from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.protocol.errors import StartError
 from fargate_local.protocol.plan import ContainerPlan
-from fargate_local.runtimes.base import Ending, Exit
+from fargate_local.runtimes.base import Ending, Exit, Image
 from fargate_local.runtimes.containers import ContainerRuntime
 
 CONTAINER = ContainerPlan("app", "image", command=("ingesta", "doctor"))
@@ -90,3 +91,35 @@ def test_an_image_that_no_registry_has_is_asked_for_once(monkeypatch: pytest.Mon
     pauses, reason = pulled(monkeypatch, "Error: reading manifest 1.0.0: manifest unknown")
     assert pauses == []
     assert "has been retried 1 time(s)" in str(reason)
+
+
+GIB = 1024**3
+
+
+@pytest.mark.parametrize(
+    ("storage", "images", "reason"),
+    [
+        (20, [("app", "a", 20)], None),
+        (20, [("app", "a", 12), ("side", "a", 12)], None),
+        (20, [("app", "a", 12), ("side", "b", 9)], "side"),
+        (21, [("app", "a", 12), ("side", "b", 9)], None),
+    ],
+)
+def test_images_have_to_fit_on_the_tasks_storage(
+    storage: int, images: list[tuple[str, str, int]], reason: str | None
+) -> None:
+    found = [(name, Image("sha256:0", place, {}, size * GIB)) for name, place, size in images]
+    if reason is None:
+        check_room(storage * GIB, found)
+        return
+    with pytest.raises(StartError, match=r"CannotPullContainerError: .* no space left on device") as refused:
+        check_room(storage * GIB, found)
+    assert refused.value.container == reason
+
+
+def test_an_image_takes_what_the_engine_says_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = ContainerRuntime("podman", cast("Catalog", None), {}, "test", ProcessEnvironment.current())
+    answer = subprocess.CompletedProcess((), 0, '{"User": "me"}\n7000\n', "")
+    monkeypatch.setattr(runtime, "_run", lambda *_, **__: answer)
+    image = runtime.pull("us-east-1", "public.ecr.aws/module:1.0.0")
+    assert (image.config, image.size) == ({"User": "me"}, 7000)

@@ -218,10 +218,21 @@ def test_an_asynchronous_client_verifies_it_too(rds: Rds, bundle: str) -> None:
 
 
 def test_a_query_is_cancelled_through_tls(rds: Rds) -> None:
+    over = threading.Event()
     with rds.connect(PASSWORD, sslmode="require") as connection:
-        threading.Timer(0.2, connection.cancel_safe).start()
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            connection.execute("SELECT pg_sleep(60)")
+
+        def cancel() -> None:
+            while not over.wait(0.2):
+                connection.cancel_safe()
+
+        cancelling = threading.Thread(target=cancel)
+        cancelling.start()
+        try:
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                connection.execute("SELECT pg_sleep(60)")
+        finally:
+            over.set()
+            cancelling.join()
 
 
 def test_clients_without_tls_are_refused_unless_the_parameter_group_lets_them_in(rds: Rds) -> None:
@@ -283,6 +294,20 @@ def test_state_data_port_and_password_outlive_a_killed_server_and_no_process_doe
             assert time.monotonic() < deadline, "its data is removed with it"
             time.sleep(0.05)
     assert processes_of(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_an_instance_whose_port_somebody_else_took_says_where_it_is_now(tmp_path: Path) -> None:
+    with FargateLocal(state_dir=tmp_path) as cloud:
+        rds = Rds(cloud)
+        rds.create(MasterUserPassword=PASSWORD)
+        rds.until()
+        before = rds.described()["Endpoint"]["Port"]
+    with socket.create_server(("127.0.0.1", before)), FargateLocal(state_dir=tmp_path) as cloud:
+        rds = Rds(cloud)
+        rds.until()
+        assert rds.described()["Endpoint"]["Port"] != before
+        rds.connect(PASSWORD).close()
 
 
 @pytest.mark.slow

@@ -73,6 +73,7 @@ def test_overrides_change_command_environment_size_and_role(ecs: Ecs) -> None:
             "cpu": "512",
             "memory": "1024",
             "taskRoleArn": role,
+            "ephemeralStorage": {"sizeInGiB": 30},
             "containerOverrides": [
                 {
                     "name": "app",
@@ -86,6 +87,7 @@ def test_overrides_change_command_environment_size_and_role(ecs: Ecs) -> None:
     assert lines[0] == "1 3 4"
     assert "/v2/credentials/" in lines[1]
     assert (task["cpu"], task["memory"]) == ("512", "1024")
+    assert task["ephemeralStorage"] == {"sizeInGiB": 30}
     assert task["overrides"]["taskRoleArn"] == role
 
 

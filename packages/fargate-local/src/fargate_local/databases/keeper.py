@@ -112,6 +112,10 @@ class Keeper:
             return take_port(folder, asked)
         return known or asked or DEFAULT_PORT
 
+    def port_now(self, resource_id: str) -> int | None:
+        """Return where an instance on this machine's loopback listens, which may have changed; None for any other."""
+        return None if self.networks else port_in(self.folder / resource_id)
+
     def seat(self, resource_id: str, block: str) -> str:
         """Return the address of an instance in a subnet: the same whenever it is asked for, and nobody else's."""
         taken = self._seats.values()

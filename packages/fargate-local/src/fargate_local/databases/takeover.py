@@ -39,6 +39,7 @@ NO_DATA: Final = (
 def take_over(keeper: Keeper) -> None:
     """Let moto's RDS describe the PostgreSQLs that `keeper` keeps. May be called again: the last call counts."""
     replace_instances(keeper)
+    replace_endpoints(keeper)
     replace_creation(keeper)
     replace_changes()
     refuse_copies()
@@ -56,12 +57,11 @@ def extension(keeper: Keeper) -> Callable[[str, Any], None]:
 
 
 def replace_instances(keeper: Keeper) -> None:
-    """Give each instance an identity, an address that it listens on, and a status that is true."""
+    """Give each instance an identity, and a status that is true."""
     from moto.moto_api._internal import mock_random
     from moto.rds.models import DBInstance
 
     begin = original(DBInstance, "__init__")
-    address = original(DBInstance, "address")
 
     def initialize(self: Any, *positional: Any, **given: Any) -> None:
         self.port_asked = int(given["port"]) if given.get("port") else None
@@ -70,6 +70,7 @@ def replace_instances(keeper: Keeper) -> None:
         self.dbi_resource_id = "db-" + "".join(mock_random.choice(letters) for _ in range(26))
         if is_real(self):
             self.port = keeper.port(self.dbi_resource_id, self.port_asked)
+            self.kept = True
             if keeper.networks:
                 subnet = subnet_of(self)
                 self.vpc_address = subnet.vpc_id, keeper.seat(self.dbi_resource_id, subnet.cidr_block)
@@ -83,20 +84,37 @@ def replace_instances(keeper: Keeper) -> None:
     def ask_status(self: Any, value: str) -> None:
         self.wanted_status = value
 
+    for name, value in (
+        ("__init__", initialize),
+        ("kept", False),
+        ("port_asked", None),
+        ("vpc_address", None),
+        ("wanted_status", "available"),
+        ("status", property(status, ask_status)),
+    ):
+        setattr(DBInstance, name, value)
+
+
+def replace_endpoints(keeper: Keeper) -> None:
+    """Give each instance an address and a port that it listens at."""
+    from moto.rds.models import DBInstance
+
+    address = original(DBInstance, "address")
+
     def where(self: Any) -> str:
         if not is_real(self):
             return str(address.fget(self))
         return self.vpc_address[1] if self.vpc_address else HOST
 
-    for name, value in (
-        ("__init__", initialize),
-        ("port_asked", None),
-        ("vpc_address", None),
-        ("wanted_status", "available"),
-        ("status", property(status, ask_status)),
-        ("address", property(where)),
-    ):
-        setattr(DBInstance, name, value)
+    def port(self: Any) -> int | None:
+        found = keeper.port_now(self.dbi_resource_id) if self.kept else None
+        return found or self.port_given
+
+    def give_port(self: Any, value: int | None) -> None:
+        self.port_given = value
+
+    setattr(DBInstance, "address", property(where))  # noqa: B010 - mypy knows moto's class
+    setattr(DBInstance, "port", property(port, give_port))  # noqa: B010 - and does not let it change
 
 
 def subnet_of(instance: Any) -> Any:

@@ -9,6 +9,7 @@ from fargate_local.protocol.arns import Names, last_part
 from fargate_local.protocol.plan import ContainerPlan, HealthCheck, LogTarget, Mount, RestartPolicy, TaskPlan
 
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 # Developer guide, "Container definition parameters": the default of stopTimeout and its limit on Fargate, in seconds.
 STOP_TIMEOUT = 30.0
 STOP_TIMEOUT_LIMIT = 120.0
@@ -26,6 +27,7 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
         describe_container(container, by_name.get(container["name"], {}), names, launch, arn, attachment)
         for container in launch.definition["containerDefinitions"]
     ]
+    storage = overrides.get("ephemeralStorage") or launch.definition.get("ephemeralStorage") or {"sizeInGiB": 20}
     body = {
         "attachments": [attachment],
         "attributes": [{"name": "ecs.cpu-architecture", "value": architecture(launch.definition)}],
@@ -47,8 +49,8 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
         "taskArn": arn,
         "taskDefinitionArn": launch.definition["taskDefinitionArn"],
         "version": 1,
-        "ephemeralStorage": launch.definition.get("ephemeralStorage") or {"sizeInGiB": 20},
-        "fargateEphemeralStorage": launch.definition.get("ephemeralStorage") or {"sizeInGiB": 20},
+        "ephemeralStorage": storage,
+        "fargateEphemeralStorage": storage,
     }
     if launch.capacity_provider:
         body["capacityProviderName"] = launch.capacity_provider
@@ -74,6 +76,7 @@ def new_task(launch: Launch, now: float, subnet: Subnet, address: str) -> tuple[
         public=launch.request["networkConfiguration"]["awsvpcConfiguration"].get("assignPublicIp") == "ENABLED",
         vpc=subnet.vpc_id,
         address=address,
+        storage=storage["sizeInGiB"] * GIB,
     )
     return body, plan
 

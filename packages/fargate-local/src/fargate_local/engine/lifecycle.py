@@ -18,6 +18,7 @@ from fargate_local.engine.health import HEALTHY, UNKNOWN, Health, task_health
 from fargate_local.engine.logs import LogPump
 from fargate_local.engine.pace import Pace
 from fargate_local.engine.records import Records
+from fargate_local.engine.storage import check_room
 from fargate_local.engine.supervisor import CannotStartError, Supervisor
 from fargate_local.engine.task import TaskRecord
 from fargate_local.faults.rules import Fault, FaultRule, FaultRules
@@ -189,6 +190,8 @@ class TaskLife:
                 life.image = self._around.runtime.pull(self.plan.region, life.plan.image)
             except StartError as failure:
                 raise StartError(failure.reason, life.plan.name) from failure
+        pulled = [(life.plan.name, life.image) for life in self._containers.values() if life.image]
+        check_room(self.plan.storage, pulled)
 
     async def _run_container(self, life: ContainerLife) -> None:
         try:

@@ -82,8 +82,8 @@ class ContainerPlan:
 class TaskPlan:
     """One task.
 
-    ``memory`` is in bytes, ``cpu`` in units of 1/1024 vCPU; ``public`` is a public address, ``address`` that of its
-    interface in the VPC ``vpc``.
+    ``memory`` and ephemeral ``storage`` are in bytes, ``cpu`` in units of 1/1024 vCPU; ``public`` is a public address,
+    ``address`` that of its interface in the VPC ``vpc``.
     """
 
     arn: str
@@ -102,6 +102,7 @@ class TaskPlan:
     public: bool = False
     vpc: str = ""
     address: str = ""
+    storage: int = 20 * 1024**3
 
     @property
     def task_id(self) -> str:

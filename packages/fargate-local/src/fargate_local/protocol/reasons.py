@@ -29,6 +29,14 @@ def pull_failed(reference: str, detail: str, *, retried: int = 1) -> str:
     return f"{PULL_PREFIX} {retried} time(s): failed to resolve ref {reference}: {detail}"
 
 
+def no_room(digest: str | None) -> str:
+    """Return the reason for images that are larger than the task's storage (anomalyco/sst#3542)."""
+    return (
+        f"CannotPullContainerError: ref pull has been retried 1 time(s): failed to extract layer {digest}: write"
+        " /var/lib/containerd/io.containerd.snapshotter.v1.overlayfs: no space left on device: unknown"
+    )
+
+
 def pull_timed_out(reference: str) -> str:
     """Return the reason for a registry that does not answer."""
     host = reference.partition("/")[0]

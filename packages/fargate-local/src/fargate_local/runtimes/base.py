@@ -12,11 +12,15 @@ SendSignal = Callable[[str, signal.Signals], None]
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that is ready to run. `place` is what the runtime needs to find it again."""
+    """An image that is ready to run. `place` is what the runtime needs to find it again.
+
+    `size` is what it takes of the task's storage, compressed and uncompressed, in bytes; 0 where nobody knows.
+    """
 
     digest: str | None
     place: str
     config: dict[str, Any]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

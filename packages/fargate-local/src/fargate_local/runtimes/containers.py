@@ -122,20 +122,25 @@ class ContainerRuntime:
         with self._lock:
             one_at_a_time = self._pulls.setdefault(name, threading.Lock())
         with one_at_a_time:
-            config = self._config(name)
-            if config is None:
+            found = self._found(name)
+            if found is None:
                 with self._credentials(parsed, own) as options:
                     self._fetch(reference, name, options)
-                config = self._config(name)
-        if config is None:
+                found = self._found(name)
+        if found is None:
             raise StartError(reasons.pull_failed(reference, f"{self._engine} does not know the image it pulled"))
-        return Image(digest, name, config)
+        config, size = found
+        if parsed.ecr_region is not None:
+            size += self._catalog.image_bytes(parsed.ecr_region, parsed.repository, parsed.tag, digest)
+        return Image(digest, name, config, size)
 
-    def _config(self, name: str) -> dict[str, Any] | None:
-        """Return what the image says of itself, or None if it is not here."""
-        inspected = self._run("image", "inspect", "--format", "{{json .Config}}", name)
-        config: dict[str, Any] | None = json.loads(inspected.stdout) if inspected.returncode == 0 else None
-        return config
+    def _found(self, name: str) -> tuple[dict[str, Any], int] | None:
+        """Return what the image says of itself, and its uncompressed size in bytes; None if it is not here."""
+        inspected = self._run("image", "inspect", "--format", "{{json .Config}}\n{{.Size}}", name)
+        if inspected.returncode != 0:
+            return None
+        config, _, size = inspected.stdout.strip().partition("\n")
+        return json.loads(config), int(size or 0)
 
     def _fetch(self, reference: str, name: str, options: Options) -> None:
         """Pull, and again where the registry or the engine may answer better the next time.
