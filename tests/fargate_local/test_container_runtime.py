@@ -1,7 +1,10 @@
 """How a container started and ended, from what the engine says of it, or from its exit code alone."""
 
+import json
 import subprocess
-from typing import cast
+import tempfile
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -123,3 +126,82 @@ def test_an_image_takes_what_the_engine_says_of_it(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(runtime, "_run", lambda *_, **__: answer)
     image = runtime.pull("us-east-1", "public.ecr.aws/module:1.0.0")
     assert (image.config, image.size) == ({"User": "me"}, 7000)
+
+
+ECR = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
+DIGEST = f"sha256:{'1' * 64}"
+
+
+class Images:
+    """A catalog that knows one image, and a registry that has it or not."""
+
+    host = "127.0.0.1:5555"
+
+    def __init__(self, *, here: bool) -> None:
+        self.here = here
+
+    def image_digest(self, *_: Any) -> str:
+        return DIGEST
+
+    def image_bytes(self, *_: Any) -> int:
+        return 0
+
+    def has(self, *_: str) -> bool:
+        return self.here
+
+    def credentials(self, region: str) -> str:
+        return f"secret of {region}"
+
+
+def pull(patch: pytest.MonkeyPatch, engine: Any, *, here: bool = True, mapped: Any = None) -> tuple[list[str], Any]:
+    """(the words of a pull from ECR, the file of credentials that it names)."""
+    images = Images(here=here)
+    process = ProcessEnvironment.current()
+    runtime = ContainerRuntime(engine, cast("Catalog", images), mapped or {}, "test", process, None, images)
+    asked: list[list[str]] = []
+    kept: list[Any] = []
+
+    def run(*words: str, timeout: float = 0.0) -> "subprocess.CompletedProcess[str]":
+        if "pull" in words:
+            asked.append(list(words))
+            places = [Path(word, "config.json") if Path(word).is_dir() else Path(word) for word in words]
+            kept.extend(
+                (oct(each.stat().st_mode & 0o777), json.loads(each.read_text())) for each in places if each.is_file()
+            )
+        answer = "unix:///run/docker.sock" if words[0] == "context" else "{}"
+        known = words[0] != "image" or bool(asked)
+        return subprocess.CompletedProcess(words, 0 if known else 125, answer, "")
+
+    patch.setattr(runtime, "_run", run)
+    runtime.pull("us-east-1", f"{ECR}/module:1.0.0")
+    return asked[0], kept[0] if kept else None
+
+
+@pytest.mark.parametrize(
+    ("engine", "options"),
+    [
+        ("podman", ["pull", "--quiet", "--tls-verify=false", "--authfile"]),
+        ("docker", ["--config", "--host", "unix:///run/docker.sock", "pull", "--quiet"]),
+    ],
+)
+def test_what_this_server_has_is_pulled_from_it_with_credentials_that_no_argument_shows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, engine: str, options: list[str]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    words, kept = pull(monkeypatch, engine)
+    place = next(word for word in words if word.startswith(str(tmp_path)))
+    assert [word for word in words if word != place] == [*options, f"127.0.0.1:5555/module@{DIGEST}"]
+    assert kept == ("0o600", {"auths": {"127.0.0.1:5555": {"auth": "secret of us-east-1"}}})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("here", "mapped", "host"), [(False, {}, ECR), (True, {ECR: "127.0.0.1:5000"}, "127.0.0.1:5000")]
+)
+def test_a_record_without_layers_and_a_mapped_registry_are_pulled_from_where_they_are_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, here: bool, mapped: dict[str, str], host: str
+) -> None:
+    assert pull(monkeypatch, "podman", here=here, mapped=mapped) == (
+        ["pull", "--quiet", f"{host}/module@{DIGEST}"],
+        None,
+    )

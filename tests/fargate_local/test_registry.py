@@ -7,6 +7,7 @@ Real engines push and pull in test_registry_clients.py.
 import base64
 import hashlib
 import json
+import socket
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -258,6 +259,17 @@ def test_an_image_whose_tag_moves_on_stays_without_it(engine: Visitor, ecr: Any,
 def images_of(ecr: Any, repository: str) -> list[dict[str, Any]]:
     details: list[dict[str, Any]] = ecr.describe_images(repositoryName=repository)["imageDetails"]
     return details
+
+
+@pytest.mark.parametrize("head", ["Content-Length: -5", "Transfer-Encoding: chunked"])
+def test_a_layer_whose_length_makes_no_sense_is_refused(engine: Visitor, repository: str, head: str) -> None:
+    where = engine.http.post(f"/v2/{repository}/blobs/uploads/").headers["Location"]
+    host, port = engine.data["proxyEndpoint"].removeprefix("http://").split(":")
+    sign_on = f"Authorization: Basic {engine.data['authorizationToken']}"
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(f"PATCH {where} HTTP/1.1\r\nHost: {host}\r\n{sign_on}\r\n{head}\r\n\r\nx\r\n".encode())
+        answer = connection.recv(64)
+    assert answer.startswith(b"HTTP/1.1 400")
 
 
 def test_a_repository_that_there_is_not_is_named(engine: Visitor) -> None:

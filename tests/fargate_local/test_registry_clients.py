@@ -69,7 +69,7 @@ def test_podman_pulls_what_it_pushed(account: Account) -> None:
     podman("rmi", name)
 
 
-def test_skopeo_inspects_and_copies_layers_compressed_anew(account: Account, tmp_path: Path) -> None:
+def test_skopeo_inspects_and_copies(account: Account, tmp_path: Path) -> None:
     host = podman_login(account.client("ecr"))
     account.client("ecr").create_repository(repositoryName="copies/module")
     source, target = f"docker://{host}/module:1.0.0", f"docker://{host}/copies/module:2"
@@ -79,16 +79,15 @@ def test_skopeo_inspects_and_copies_layers_compressed_anew(account: Account, tmp
     assert inspected[0]["Digest"] == inspected[1]["Digest"]
     assert inspected[1]["RepoTags"] == ["2"]
     skopeo("copy", "--src-tls-verify=false", target, f"oci:{tmp_path}/copy")
-    zstd = ("--dest-compress-format", "zstd", "--dest-force-compress-format")
-    skopeo("copy", "--dest-tls-verify=false", *zstd, f"oci:{tmp_path}/copy", target)
-    again = json.loads(skopeo("inspect", "--tls-verify=false", target))
-    assert {each["MIMEType"] for each in again["LayersData"]} == {"application/vnd.oci.image.layer.v1.tar+zstd"}
+    skopeo("copy", "--dest-tls-verify=false", f"oci:{tmp_path}/copy", target)
     assert run(account, *EXECUTION, image="copies/module:2")["containers"][0]["exitCode"] == 7
 
 
 def test_a_push_that_is_not_allowed_says_so(account: Account, podman_image: str) -> None:
-    role = account.session(account.role(*EXECUTION))("ecr")
-    with pytest.raises(AssertionError, match="is not authorized to perform: ecr:"):
+    # Without this one podman shows a bare 403: what it asks with HEAD has no body.
+    check = {"Effect": "Allow", "Action": "ecr:BatchCheckLayerAvailability", "Resource": "*"}
+    role = account.session(account.role(*EXECUTION, check))("ecr")
+    with pytest.raises(AssertionError, match="is not authorized to perform: ecr:InitiateLayerUpload"):
         podman_push(role, podman_image, "module:2.0.0")
     podman_login(account.client("ecr"))
 

@@ -60,9 +60,9 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if self._registry.distribution.owns(environ):
-            return self._registry.distribution(environ, start_response)
         try:
+            if self._registry.distribution.owns(environ):
+                return self._registry.distribution(environ, start_response)
             response = self._answered(CloudRequest.from_environ(environ))
         except MalformedRequestError as error:
             # The rest of the body would be read as the connection's next request.

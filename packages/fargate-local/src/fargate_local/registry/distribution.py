@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qs, quote
 
+from fargate_local.cloud.requests import MalformedRequestError
 from fargate_local.registry.access import Access, Visitor
 from fargate_local.registry.errors import (
     ImageInvalidError,
@@ -28,6 +29,7 @@ from fargate_local.registry.links import Links
 
 log = logging.getLogger(__name__)
 
+ROOT: Final = "/v2"
 NAME: Final = r"(?P<name>[a-z0-9][a-z0-9._/-]*)"
 ROUTES: Final = {
     "base": re.compile("/v2/?"),
@@ -98,7 +100,10 @@ class Distribution:
     @staticmethod
     def owns(environ: dict[str, Any]) -> bool:
         """Return whether a request is for the registry: calls that are signed are for other services."""
-        path, query = environ["PATH_INFO"], parse_qs(environ.get("QUERY_STRING", ""))
+        path = environ["PATH_INFO"]
+        if not path.startswith(ROOT):
+            return False
+        query = parse_qs(environ.get("QUERY_STRING", ""))
         if environ.get("HTTP_AUTHORIZATION", "").startswith(SIGNED) or any(name in query for name in SIGNED_IN_URL):
             return False
         return any(route.fullmatch(path) for route in ROUTES.values())
@@ -108,12 +113,13 @@ class Distribution:
 
         Raises:
             TimeoutError: Its sender paused for too long.
+            MalformedRequestError: Its length or its chunks make no sense.
         """
         try:
             answer = self._answer(environ)
         except RegistryError as error:
             answer = refused(error, environ)
-        except TimeoutError:
+        except (TimeoutError, MalformedRequestError):
             raise
         except Exception:
             log.exception("%s %s failed", environ["REQUEST_METHOD"], environ["PATH_INFO"])
@@ -265,9 +271,19 @@ def located(path: str, digest: str) -> Headers:
 
 
 def incoming(environ: dict[str, Any]) -> Iterator[bytes]:
-    """Yield what is left of a request's body."""
-    while chunk := environ["wsgi.input"].read(CHUNK):
-        yield chunk
+    """Yield what is left of a request's body.
+
+    Raises:
+        MalformedRequestError: Its length or its chunks make no sense.
+    """
+    if int(environ.get("CONTENT_LENGTH") or 0) < 0:
+        message = "Content-Length is negative; send the number of bytes of the body."
+        raise MalformedRequestError(message)
+    try:
+        while chunk := environ["wsgi.input"].read(CHUNK):
+            yield chunk
+    except ValueError as error:
+        raise MalformedRequestError(str(error)) from error
 
 
 def read(path: Path, first: int, length: int) -> Iterator[bytes]:

@@ -90,6 +90,7 @@ class LayerStore:
         """
         upload = self._upload(place, identifier)
         with upload.lock:
+            self._upload(place, identifier)
             if first not in (None, upload.size):
                 raise LayerPartInvalidError(upload.size - 1)
             with upload.path.open("ab") as file:

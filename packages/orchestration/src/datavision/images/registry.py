@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from datavision.aws import checked_client, visiting_client
 from datavision.config import Config
 from datavision.images.errors import RegistryError
@@ -81,10 +83,22 @@ class Registry:
         return str(found[0]["imageManifest"])
 
     def has_layers(self, image: RegisteredImage) -> bool:
-        """Return whether an image can be pulled: its layers are there, not only its record."""
-        document = json.loads(self.manifest(image.repository, image.digest))
-        digests = [document["config"]["digest"], *(layer["digest"] for layer in document["layers"])]
-        found = self._ecr.batch_check_layer_availability(repositoryName=image.repository, layerDigests=digests)
+        """Return whether an image can be pulled: its layers are there, not only its record.
+
+        Who may not ask, as the role of a rollback, takes the record's word.
+
+        Raises:
+            ClientError: The registry failed otherwise.
+            RegistryError: The image or the repository is not there.
+        """
+        try:
+            document = json.loads(self.manifest(image.repository, image.digest))
+            digests = [document["config"]["digest"], *(layer["digest"] for layer in document["layers"])]
+            found = self._ecr.batch_check_layer_availability(repositoryName=image.repository, layerDigests=digests)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "AccessDeniedException":
+                return True
+            raise
         return all(layer["layerAvailability"] == "AVAILABLE" for layer in found["layers"])
 
     def put(self, repository: str, tag: str, manifest: str) -> RegisteredImage:
