@@ -21,27 +21,29 @@ class Cost:
     code: int
     seconds: float
     cpu_seconds: float
-    """Of the process and its children that it waited for."""
+    """Of the process and its children."""
     peak_bytes: int
 
 
 class Peak:
-    """The most memory that a process and its children had at once, looked at twenty times a second.
+    """The most memory that a process and its children had at once, and their processor time.
 
-    Pages that several of them share count once: each has its proportional share.
+    Looked at twenty times a second. Pages that several of them share count once: each has its proportional share.
     """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self._bytes = 0
+        self._cpu: dict[int, float] = {}
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
-    def stop(self) -> int:
+    def stop(self) -> tuple[int, float]:
+        """Return the most bytes and the seconds of processor that were seen."""
         self._end.set()
         self._thread.join()
-        return self._bytes
+        return self._bytes, sum(self._cpu.values())
 
     def _watch(self) -> None:
         while not self._end.wait(0.05):
@@ -49,6 +51,9 @@ class Peak:
                 root = psutil.Process(self._pid)
                 tree = [root, *root.children(recursive=True)]
                 self._bytes = max(self._bytes, sum(_memory(process, alone=len(tree) == 1) for process in tree))
+                for process in tree:
+                    used = process.cpu_times()
+                    self._cpu[process.pid] = used.user + used.system
             except psutil.Error:
                 continue
 
@@ -59,10 +64,12 @@ def timed(words: Sequence[str | Path], env: Mapping[str, str]) -> Cost:
     process = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     memory = Peak(process.pid)
     text, _ = process.communicate()
-    seconds, peak = time.monotonic() - began, memory.stop()
+    seconds = time.monotonic() - began
+    peak, seen = memory.stop()
     if process.returncode:
         sys.exit(f"{' '.join(map(str, words))} ended with {process.returncode}:\n{text[-3000:]}")
-    return Cost(0, seconds, _children_cpu() - before, peak)
+    # Spark's process outlives nobody, yet nobody waits for it: what was seen of it is all that is known.
+    return Cost(0, seconds, max(seen, _children_cpu() - before), peak)
 
 
 def figures(runs: Mapping[str, Sequence[Cost]]) -> dict[str, dict[str, float]]:
