@@ -4,8 +4,8 @@
 
 ingesta loads a business of `datavision source load` into a lakehouse on a real PostgreSQL catalog; then the daily DAG's
 steps that write or test run in it one after the other, each in a fork of an interpreter that has loaded dbt, as in a
-shared container. After the change ingesta loads what changed, and the steps run again. Rebuilt is the same day in a lakehouse
-that has the raw tables only. In the end both lakehouses have to hold the same facts.
+shared container. After the change ingesta loads what changed, and the steps run again. Rebuilt is the same day in a
+lakehouse that has the raw tables only. In the end both lakehouses have to hold the same facts.
 """
 
 import argparse
