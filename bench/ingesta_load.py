@@ -17,7 +17,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -163,8 +163,8 @@ def _counts(ask: Callable[[str], Any], schema: str) -> dict[str, int]:
     return found
 
 
-def measure(bench: Bench, peers: list[str], rounds: int) -> dict[str, dict[str, list[Cost]]]:
-    """Return what everybody took, for each reading."""
+def measure(bench: Bench, peers: list[str], rounds: int) -> Iterator[dict[str, dict[str, list[Cost]]]]:
+    """Yield what everybody took so far, for each reading, after every round."""
     who = {"ours": bench.ours, "dlt": bench.dlt, "ingestr": bench.ingestr}
     takes = {name: take for name, take in who.items() if name in ("ours", *peers)}
     runs: dict[str, dict[str, list[Cost]]] = {
@@ -204,8 +204,8 @@ def main() -> None:
             install(bench.folder / "environments" / peer, PEERS[peer])
         rows = bench.fill(chosen.rows)
         say(f"the source has {sum(rows.values()):,} rows")
-        runs = measure(bench, chosen.peers, chosen.rounds)
-    RESULT.write_text(json.dumps(summary(rows, runs), indent=1) + "\n")
+        for runs in measure(bench, chosen.peers, chosen.rounds):
+            RESULT.write_text(json.dumps(summary(rows, runs), indent=1) + "\n")
     sys.stdout.write(RESULT.read_text())
 
 

@@ -36,6 +36,7 @@ PARTS = {
     "rfm": Part("rfm.py"),
     "ingesta": Part("ingesta_load.py"),
     "daily": Part("daily.py"),
+    "trivial_task": Part("trivial_task.py"),
     "shared_container": Part("shared_container.py"),
     "chaos": Part("chaos.py"),
 }
