@@ -186,7 +186,7 @@ def measure(bench: Bench, peers: list[str], rounds: int) -> Iterator[dict[str, d
                 say(
                     f"round {number + 1}, {reading}: {name} {cost.seconds:.1f} s, {cost.cpu_seconds:.1f} s of processor"
                 )
-    return runs
+        yield runs
 
 
 def main() -> None:
