@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -14,7 +15,7 @@ from figures import Figure, figures_of, regressions
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
 
 
-def recorded(part: str) -> dict[str, object]:
+def recorded(part: str) -> dict[str, Any]:
     return dict(json.loads((RESULTS / f"{part}.json").read_text()))
 
 
@@ -34,7 +35,7 @@ def test_a_target_bounds_from_the_side_that_is_better(figure: Figure, met: bool 
 
 @pytest.mark.parametrize(("seconds", "said"), [(1.19, False), (1.21, True), (0.5, False)])
 def test_seconds_are_worse_when_they_grow_by_more_than_a_fifth(seconds: float, said: bool) -> None:
-    before = recorded("rfm") | {"seconds": recorded("rfm")["seconds"] | {"query": 1.0}}  # type: ignore[operator]
+    before = recorded("rfm") | {"seconds": recorded("rfm")["seconds"] | {"query": 1.0}}
     now = copy.deepcopy(before)
     now["seconds"]["query"] = seconds
 
@@ -45,7 +46,7 @@ def test_seconds_are_worse_when_they_grow_by_more_than_a_fifth(seconds: float, s
 
 def test_a_ratio_to_a_peer_is_worse_when_it_shrinks() -> None:
     before, now = recorded("rfm"), recorded("rfm")
-    now["seconds of others to ours"]["step"]["polars"] *= 0.7  # type: ignore[index]
+    now["seconds of others to ours"]["step"]["polars"] *= 0.7
 
     assert [sentence.split(" is ")[0] for sentence in regressions("rfm", before, now)] == [
         "rfm: polars, times as long as a warm step"
