@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
@@ -27,13 +28,15 @@ class WarmCommand:
         self._words = [sys.executable, __file__, module]
         self._env = dict(env)
 
+        self._said = tempfile.TemporaryFile("w+", encoding="utf-8")
+
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
             self._words,
             env=self._env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._said,
             text=True,
         )
         self._read()
@@ -41,6 +44,7 @@ class WarmCommand:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
+        self._said.close()
 
     def run(self, command: Sequence[str]) -> Cost:
         """Run a command in a fork, to its end."""
@@ -49,7 +53,8 @@ class WarmCommand:
         self._process.stdin.flush()
         cost = Cost(**json.loads(self._read()))
         if cost.code:
-            sys.exit(f"{' '.join(command)} ended with {cost.code} in a warm interpreter")
+            self._said.seek(0)
+            sys.exit(f"{' '.join(command)} ended with {cost.code} in a warm interpreter:\n{self._said.read()[-3000:]}")
         return cost
 
     def _read(self) -> str:
