@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from importlib.metadata import entry_points
 from typing import Self
 
@@ -27,10 +28,10 @@ class WarmCommand:
     def __init__(self, module: str, env: Mapping[str, str]) -> None:
         self._words = [sys.executable, __file__, module]
         self._env = dict(env)
-
-        self._said = tempfile.TemporaryFile("w+", encoding="utf-8")
+        self._files = ExitStack()
 
     def __enter__(self) -> Self:
+        self._said = self._files.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8"))
         self._process = subprocess.Popen(
             self._words,
             env=self._env,
@@ -44,7 +45,7 @@ class WarmCommand:
 
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
-        self._said.close()
+        self._files.close()
 
     def run(self, command: Sequence[str]) -> Cost:
         """Run a command in a fork, to its end."""
