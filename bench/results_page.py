@@ -99,6 +99,8 @@ def _taken_on(recorded: Any, date: str) -> str:
     if isinstance(machine, dict):
         machine = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
     words = [date, str(machine)]
+    if isinstance(rows := found.get("rows"), dict):
+        words.append(f"{sum(rows.values()):,} rows")
     for name, version in found.get("versions", {}).items():
         words += [f"`{package}`" for package in version] if isinstance(version, list) else [f"{name} {version}"]
     # The same package may be in several peers' environments.
