@@ -1,4 +1,5 @@
 # make run | up | install | test | lint | bench | rehearsal | clean. Needs Python 3.11 or newer, git and make; uv comes from PyPI when it is missing.
+# make bench PARTS="rfm ingesta" runs some benchmarks.
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 RUN := $(UV) run --no-sync
 WORKERS ?= 3
@@ -28,8 +29,7 @@ lint: .uv-ready
 
 bench: .uv-ready
 	$(UV) sync --frozen --quiet
-	for name in fargate_local_scale operator_parse operator_scale ingesta_hash page rfm shared_container chaos; do \
-	  PYTHONPATH=. $(RUN) python bench/$$name.py || exit 1; done
+	$(RUN) python bench/run.py $(PARTS)
 
 # Production on an empty account, from docs/infrastructure.md; needs root, and: podman runc skopeo mmdebstrap iproute2 iptables.
 rehearsal: .uv-ready

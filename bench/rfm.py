@@ -3,9 +3,12 @@
     PYTHONPATH=. python bench/rfm.py --accounts 1000000 --activities 20000000 --rounds 3
 
 One random business in a lakehouse on a real PostgreSQL catalog, and the same tables as Parquet files for the others.
-Everybody starts a process of its own, reads, computes one date, writes its rows; ours is
-`transformacion run --select fact_rfm`. They take turns. The answers are compared account by account:
-who disagrees is named and not timed. Peers come from PyPI into environments of their own; PySpark needs Java 17.
+Everybody starts a process of its own, reads, computes one date, writes its rows. Ours is there three times: `command`
+is `transformacion run --select fact_rfm`, from the start of Python to the commit; `step` is the same in a fork of an
+interpreter that has loaded dbt, as in a shared container; `query` is the model's query alone, from the lakehouse to a
+Parquet file, as the others write one. They take turns. The answers are compared account by account: who disagrees is
+named and not timed. CPU seconds are those of the process and its children. Peers come from PyPI into environments of
+their own; PySpark needs Java 17. `--times 10` then runs ours on ten times the business, with the same memory.
 """
 
 import argparse
@@ -13,19 +16,19 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
-import psutil
+from measured import Cost, figures, install, machine, ratios, say, timed
+from warm_command import WarmCommand
 
 from datavision.local.postgres import EmbeddedPostgres
 from datavision_lakehouse import LakehouseSettings, connect
@@ -33,6 +36,8 @@ from datavision_lakehouse import LakehouseSettings, connect
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULT = REPOSITORY / "bench" / "results" / "rfm.json"
 DAY = "2026-06-30"
+COMMAND = ["transformacion", "run", "--select", "fact_rfm", "--fecha-rfm", DAY]
+OURS = ("command", "step", "query")
 PEERS: dict[str, list[str]] = {
     "per_metric": ["duckdb==1.5.5"],
     "polars": ["polars==2.1.0"],
@@ -103,33 +108,38 @@ class Bench:
                     f"select *, now() as _cargado_en, 'bench' as _id_carga from '{path}'"
                 )
         self._transformacion("run", "--select", "staging")
-        self._transformacion("snapshot")
+        self._transformacion("snapshot", "--select", "snp_cuentas")
         self._transformacion(
             "build", "--select", "dim_cuentas_base", "segmentos_rfm", "--exclude-resource-type", "test"
         )
+        words = [sys.executable, str(REPOSITORY / "bench" / "rfm_query.py"), "--compile", DAY, str(self._query)]
+        subprocess.run(words, env=self._env, check=True, capture_output=True)
 
-    def ours(self) -> tuple[float, int]:
-        """Compute the date; return seconds and the peak of memory in bytes."""
-        return self._timed([self._program, "run", "--select", "fact_rfm", "--fecha-rfm", DAY], self._env)
+    def ours(self, way: str) -> Cost:
+        """Compute the date as `command`, `step` or `query`."""
+        if way == "step":
+            with WarmCommand("transformacion", self._env) as warm:
+                return warm.run(COMMAND)
+        if way == "command":
+            return timed([self._program, *COMMAND[1:]], self._env)
+        script = REPOSITORY / "bench" / "rfm_query.py"
+        return timed([sys.executable, str(script), str(self._query), str(self.answer("query"))], self._env)
 
-    def peer(self, name: str) -> tuple[float, int]:
-        """Have a peer compute it; return seconds and the peak of memory in bytes."""
+    def peer(self, name: str) -> Cost:
+        """Have a peer compute it."""
         result = self.answer(name)
         shutil.rmtree(result, ignore_errors=True) if result.is_dir() else result.unlink(missing_ok=True)
         script = REPOSITORY / "bench" / "peers" / f"rfm_{name}.py"
         python = self.folder / "peers" / name / "bin" / "python"
-        return self._timed([str(python), str(script), str(self.parquet), DAY, str(result)], dict(os.environ))
+        return timed([str(python), str(script), str(self.parquet), DAY, str(result)], dict(os.environ))
+
+    def take(self, who: str) -> Cost:
+        """Have ours or a peer compute it."""
+        return self.ours(who) if who in OURS else self.peer(who)
 
     def answer(self, name: str) -> Path:
         """Return where a peer writes its rows."""
         return self.folder / f"{name}.parquet"
-
-    def install(self, name: str) -> None:
-        """Make a peer's environment."""
-        place = self.folder / "peers" / name
-        subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
-        words = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(place), *PEERS[name]]
-        subprocess.run(words, check=True)
 
     def differing(self, name: str) -> int:
         """Return how many accounts a peer's answer has otherwise than ours, or only one of the two has."""
@@ -157,41 +167,9 @@ class Bench:
     def _transformacion(self, *words: str) -> None:
         subprocess.run([self._program, *words], env=self._env, check=True, capture_output=True)
 
-    @staticmethod
-    def _timed(words: list[str], env: dict[str, str]) -> tuple[float, int]:
-        began = time.monotonic()
-        process = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        memory = Peak(process.pid)
-        text, _ = process.communicate()
-        seconds = time.monotonic() - began
-        if process.returncode:
-            sys.exit(f"{' '.join(words)} ended with {process.returncode}:\n{text[-3000:]}")
-        return seconds, memory.stop()
-
-
-class Peak:
-    """The most memory that a process and its children had at once, looked at twenty times a second."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self._bytes = 0
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def stop(self) -> int:
-        self._end.set()
-        self._thread.join()
-        return self._bytes
-
-    def _watch(self) -> None:
-        while not self._end.wait(0.05):
-            try:
-                root = psutil.Process(self._pid)
-                tree = [root, *root.children(recursive=True)]
-                self._bytes = max(self._bytes, sum(process.memory_info().rss for process in tree))
-            except psutil.Error:
-                continue
+    @property
+    def _query(self) -> Path:
+        return self.folder / "fact_rfm.sql"
 
 
 def main() -> None:
@@ -200,57 +178,76 @@ def main() -> None:
     options.add_argument("--activities", type=int, default=20_000_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
+    options.add_argument("--times", type=int, default=10, help="of the business, for ours alone; 1: leave that out")
     options.add_argument("--check-only", action="store_true", help="compare the answers; record nothing")
     chosen = options.parse_args()
-    times: dict[str, list[tuple[float, int]]] = {name: [] for name in ("ours", *chosen.peers)}
+    with business(chosen.accounts, chosen.activities) as bench:
+        for peer in chosen.peers:
+            install(bench.folder / "peers" / peer, PEERS[peer])
+        bench.ours("command")
+        for who in ("query", *chosen.peers):
+            bench.take(who)
+            if who in PEERS and (different := bench.differing(who)):
+                sys.exit(f"{who} has {different} accounts otherwise.")
+            say(f"{who} agrees on every account")
+        if chosen.check_only:
+            return
+        runs: dict[str, list[Cost]] = {name: [] for name in (*OURS, *chosen.peers)}
+        for number in range(chosen.rounds):
+            for who in runs:
+                runs[who].append(bench.take(who))
+                say(f"round {number + 1}: {who} {runs[who][-1].seconds:.1f} s")
+        found = summary(chosen, runs)
+    RESULT.write_text(json.dumps(found, indent=1) + "\n")
+    if chosen.times > 1:
+        RESULT.write_text(json.dumps(found | {"larger": larger(chosen)}, indent=1) + "\n")
+    sys.stdout.write(RESULT.read_text())
+
+
+@contextmanager
+def business(accounts: int, activities: int, memory: str = "2GB") -> Iterator[Bench]:
+    """Make a business of this size in a lakehouse; DuckDB may use `memory`."""
     with tempfile.TemporaryDirectory(prefix="datavision-rfm-") as name, EmbeddedPostgres(Path(name) / "pg") as server:
         folder = Path(name)
-        variables = {
-            "DATAVISION_ENV": "local",
-            "DATAVISION_LAKEHOUSE__CATALOG_URL": server.url("lakehouse"),
-            "DATAVISION_LAKEHOUSE__DATA_PATH": str(folder / "lake"),
-            "DATAVISION_LAKEHOUSE__MEMORY_LIMIT": "2GB",
+        lakehouse = {
+            "catalog_url": server.url("lakehouse"),
+            "data_path": str(folder / "lake"),
+            "memory_limit": memory,
         }
-        settings = LakehouseSettings.model_validate(
-            {"catalog_url": server.url("lakehouse"), "data_path": str(folder / "lake"), "memory_limit": "2GB"}
-        )
-        bench = Bench(folder, settings, variables)
-        bench.fill(chosen.accounts, chosen.activities)
-        for peer in chosen.peers:
-            bench.install(peer)
-        bench.ours()
-        for peer in chosen.peers:
-            bench.peer(peer)
-            if different := bench.differing(peer):
-                sys.exit(f"{peer} has {different} accounts otherwise.")
-            say(f"{peer} agrees on every account")
-        for number in range(0 if chosen.check_only else chosen.rounds):
-            for who in times:
-                times[who].append(bench.ours() if who == "ours" else bench.peer(who))
-                say(f"round {number + 1}: {who} {times[who][-1][0]:.1f} s")
-    if not chosen.check_only:
-        RESULT.write_text(json.dumps(summary(chosen, times), indent=1) + "\n")
-        sys.stdout.write(RESULT.read_text())
+        variables = {f"DATAVISION_LAKEHOUSE__{key.upper()}": value for key, value in lakehouse.items()}
+        bench = Bench(folder, LakehouseSettings.model_validate(lakehouse), {"DATAVISION_ENV": "local", **variables})
+        bench.fill(accounts, activities)
+        yield bench
 
 
-def summary(chosen: argparse.Namespace, times: dict[str, list[tuple[float, int]]]) -> dict[str, Any]:
-    """Return medians, and how much longer the others take."""
-    seconds = {who: round(statistics.median(taken for taken, _ in runs), 2) for who, runs in times.items()}
+def larger(chosen: argparse.Namespace) -> dict[str, Any]:
+    """Run ours on a larger business in the same memory."""
+    accounts, activities = chosen.accounts * chosen.times, chosen.activities * chosen.times
+    with business(accounts, activities) as bench:
+        bench.ours("command")
+        runs = {way: [bench.ours(way)] for way in ("command", "query")}
+    return {"accounts": accounts, "activities": activities, **figures(runs)}
+
+
+def summary(chosen: argparse.Namespace, runs: dict[str, list[Cost]]) -> dict[str, Any]:
+    """Return medians, and how much longer the others take than each of ours."""
+    taken = figures(runs)
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores, {psutil.virtual_memory().total // 2**30} GiB",
+        "machine": machine(),
         "versions": {"python": platform.python_version(), "duckdb": duckdb.__version__, **PEERS},
         "accounts": chosen.accounts,
         "activities": chosen.activities,
-        "seconds": seconds,
-        "peak_mib": {who: max(memory for _, memory in runs) // 2**20 for who, runs in times.items()},
-        "times as long as ours": {who: round(taken / seconds["ours"], 2) for who, taken in seconds.items()},
-        "runs": {who: [round(taken, 2) for taken, _ in runs] for who, runs in times.items()},
+        **taken,
+        "seconds of others to ours": compared(taken["seconds"], chosen.peers),
+        "cpu seconds of others to ours": compared(taken["cpu_seconds"], chosen.peers),
+        "runs": {who: [round(cost.seconds, 2) for cost in costs] for who, costs in runs.items()},
     }
 
 
-def say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def compared(values: dict[str, float], peers: list[str]) -> dict[str, dict[str, float]]:
+    """Return how many times as much each peer takes, for each way of ours."""
+    return {way: ratios({peer: values[peer] for peer in peers} | {way: values[way]}, to=way) for way in OURS}
 
 
 if __name__ == "__main__":

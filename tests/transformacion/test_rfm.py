@@ -1,9 +1,10 @@
 """fact_rfm against a calculation that shares nothing with it but the rules."""
 
+import json
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
@@ -12,12 +13,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from dbt.cli.main import dbtRunner
 from tests.transformacion.conftest import Lake
 
 from datavision_lakehouse import connect
 from transformacion.report.data import read
 from transformacion.report.numbers import money
 from transformacion.report.page import render
+from transformacion.variables import dbt_environment
+from transformacion.workspace import workspace
 
 DATES = [date(2025, 8, 31), date(2025, 12, 31), date(2025, 3, 15)]
 SEGMENTS: list[tuple[str, Callable[[int, int, int], bool]]] = [
@@ -162,6 +166,30 @@ def test_fact_rfm_equals_an_independent_calculation_for_three_dates_run_out_of_o
         assert len(expected) > 500
         assert stored_rfm(lake, day) == expected
     assert {row["segmento_rfm"] for rows in three_dates.values() for row in rows.values()} == {n for n, _ in SEGMENTS}
+
+
+def filters_of(plan: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Each table that the plan scans, and what it asks of its rows."""
+    said = plan["extra_info"]
+    if "Table" in said:
+        yield said["Table"], str(said.get("Filters"))
+    for child in plan["children"]:
+        yield from filters_of(child)
+
+
+def test_of_the_activities_only_those_of_the_window_leave_the_files(
+    lake: Lake, business: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in dbt_environment(["compile"], DATES[0]).items():
+        monkeypatch.setenv(name, value)
+    with workspace() as space:
+        answer: Any = dbtRunner().invoke(["compile", "--select", "fact_rfm", *space.arguments()])
+        query = answer.result.results[0].node.compiled_code
+    ((_, plan),) = lake.rows(f"explain (format json) {query}")
+    filters = dict(filters_of({"children": json.loads(plan), "extra_info": {}}))
+
+    for table in ("contents", "subscription_payments", "account_premium_features"):
+        assert re.search(r">='2025-02-28 .* AND .*<'2025-09-01 ", filters[table]), table
 
 
 def everything(lake: Lake) -> list[tuple[Any, ...]]:

@@ -1,3 +1,8 @@
+{%- set primera = "cast('" ~ (fechas_rfm() | min) ~ "' as date)" -%}
+{%- set ultima = "cast('" ~ (fechas_rfm() | max) ~ "' as date)" -%}
+{%- set desde = dbt.dateadd("month", -6, primera) -%}
+{%- set hasta = dbt.dateadd("day", 1, ultima) -%}
+
 with
     fechas as (
         {% for fecha in fechas_rfm() %}
@@ -27,7 +32,7 @@ with
     ),
 
     suscriptas as (
-        select distinct ventanas.fecha_rfm, suscripciones.id_cuenta
+        select ventanas.fecha_rfm, suscripciones.id_cuenta
         from ventanas
         inner join
             suscripciones
@@ -40,16 +45,25 @@ with
         where planes.nombre_suscripcion <> 'Gratuita'
     ),
 
+    -- Not a join with the subscribed: an engine that expects that many accounts holds
+    -- the activities in memory instead of them.
     poblacion as (
         select ventanas.fecha_rfm, ventanas.inicio_ventana, cuentas.id_cuenta
-        from ventanas
-        inner join suscriptas on ventanas.fecha_rfm = suscriptas.fecha_rfm
+        from cuentas
         inner join
-            cuentas
-            on suscriptas.id_cuenta = cuentas.id_cuenta
-            and cast(cuentas.fecha_creacion as date) <= ventanas.inicio_ventana
+            ventanas on cast(cuentas.fecha_creacion as date) <= ventanas.inicio_ventana
+        where
+            exists (
+                select 1
+                from suscriptas
+                where
+                    suscriptas.fecha_rfm = ventanas.fecha_rfm
+                    and suscriptas.id_cuenta = cuentas.id_cuenta
+            )
     ),
 
+    -- The bounds are constants on the stored columns: files and row groups outside of
+    -- them are not read.
     actividades as (
         select
             id_cuenta,
@@ -57,6 +71,7 @@ with
             cast(fecha_creacion as date) as fecha,
             0 as monto
         from contenidos
+        where fecha_creacion >= {{ desde }} and fecha_creacion < {{ hasta }}
 
         union all
 
@@ -69,6 +84,7 @@ with
         inner join
             suscripciones
             on pagos.id_suscripcion_cuenta = suscripciones.id_suscripcion_cuenta
+        where pagos.fecha_pago >= {{ desde }} and pagos.fecha_pago < {{ hasta }}
 
         union all
 
@@ -78,24 +94,15 @@ with
             cast(fecha_compra as date) as fecha,
             monto_pagado as monto
         from features
+        where fecha_compra >= {{ desde }} and fecha_compra < {{ hasta }}
     ),
 
-    metricas as (
+    totales as (
         select
             poblacion.fecha_rfm,
+            poblacion.inicio_ventana,
             poblacion.id_cuenta,
             max(actividades.fecha) as ultima_actividad,
-            cast(
-                {{
-                    dbt.datediff(
-                        "coalesce(max(actividades.fecha), cast("
-                        ~ dbt.dateadd("day", -1, "max(poblacion.inicio_ventana)")
-                        ~ " as date))",
-                        "poblacion.fecha_rfm",
-                        "day",
-                    )
-                }} as integer
-            ) as dias_desde_ultima_actividad,
             count(
                 case when actividades.tipo = 'contenido' then 1 end
             ) as total_contenidos_creados,
@@ -105,7 +112,6 @@ with
             count(
                 case when actividades.tipo = 'feature' then 1 end
             ) as total_features_compradas,
-            count(actividades.tipo) as frecuencia_total,
             cast(
                 coalesce(
                     sum(case when actividades.tipo = 'pago' then actividades.monto end),
@@ -121,17 +127,44 @@ with
                     ),
                     0
                 ) as decimal(38, 2)
-            ) as total_pagado_features,
-            cast(
-                coalesce(sum(actividades.monto), 0) as decimal(38, 2)
-            ) as valor_monetario_total
+            ) as total_pagado_features
         from poblacion
         left join
             actividades
             on poblacion.id_cuenta = actividades.id_cuenta
             and actividades.fecha
             between poblacion.inicio_ventana and poblacion.fecha_rfm
-        group by poblacion.fecha_rfm, poblacion.id_cuenta
+        group by poblacion.fecha_rfm, poblacion.inicio_ventana, poblacion.id_cuenta
+    ),
+
+    metricas as (
+        select
+            fecha_rfm,
+            id_cuenta,
+            ultima_actividad,
+            cast(
+                {{
+                    dbt.datediff(
+                        "coalesce(ultima_actividad, cast("
+                        ~ dbt.dateadd("day", -1, "inicio_ventana")
+                        ~ " as date))",
+                        "fecha_rfm",
+                        "day",
+                    )
+                }} as integer
+            ) as dias_desde_ultima_actividad,
+            total_contenidos_creados,
+            total_pagos_realizados,
+            total_features_compradas,
+            total_contenidos_creados
+            + total_pagos_realizados
+            + total_features_compradas as frecuencia_total,
+            total_pagado_suscripciones,
+            total_pagado_features,
+            cast(
+                total_pagado_suscripciones + total_pagado_features as decimal(38, 2)
+            ) as valor_monetario_total
+        from totales
     )
 
 select *
