@@ -164,7 +164,9 @@ class Launcher:
         environment = {
             **job.environment,
             RESULT_URI_VARIABLE: f"s3://{self.host.bucket}/{result_key}",
+            "DATAVISION_DAG_ID": job.key.dag_id,
             "DATAVISION_RUN_ID": job.key.run_id,
+            "DATAVISION_TASK_ID": job.key.label,
         }
         size: FargateSize = choice.size
         request = build_request(

@@ -30,6 +30,9 @@ export const STYLE = `
 .dv-strip { display: flex; gap: 3px; align-items: flex-end; height: 40px; margin-top: 0.75rem; list-style: none; }
 .dv-strip a { display: block; padding-top: 4px; }
 .dv-bar { display: block; width: 14px; border-radius: 2px; }
+.dv-marks { display: inline-flex; gap: 2px; }
+.dv-mark-box { width: 8px; height: 14px; border-radius: 2px; }
+.dv-name { overflow-wrap: anywhere; }
 .dv-scroll { overflow-x: auto; margin: 0.5rem 0; }
 .dv-page table { border-collapse: collapse; width: 100%; }
 .dv-page th { text-align: left; font-weight: 500; color: var(--chakra-colors-fg-muted); white-space: nowrap; }
