@@ -159,7 +159,9 @@ def drift(dag_id: str, config: Configured) -> dict[str, Any]:
 def difference(dag_id: str, before: str, after: str, config: Configured) -> dict[str, Any]:
     """Return what changed from one release to another: commits, dependencies, dbt models."""
     repos = repositories(config)
-    entries = history(repos.pins, config.env, dag_id)
+    entries = history(repos.pins, config.env, dag_id, PAGE_RELEASES)
+    if not {before, after} <= {entry.pin.version for entry in entries}:  # older than what the page offers
+        entries = history(repos.pins, config.env, dag_id)
     pinned = entries[0].pin.version if entries else None
     return documents.difference(compare(repos.project, entries, dag_id, before, after), pinned)
 
