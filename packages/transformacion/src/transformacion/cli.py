@@ -10,6 +10,7 @@ import typer
 from datavision_lakehouse import LakehouseError, connect, settings_for
 from datavision_runtime import write_result
 from transformacion.doctor import diagnose
+from transformacion.errors import TransformacionError
 from transformacion.explained import explained, first_line
 from transformacion.loaded import open_loaded
 from transformacion.outcome import Step, exit_code, explanation, summary
@@ -17,6 +18,7 @@ from transformacion.quality import keep, with_samples
 from transformacion.runner import Run, list_nodes, run_dbt
 from transformacion.selection import dbt_options
 from transformacion.settings import BuildSettings, ReportCommandSettings
+from transformacion.telemetry import Telling
 from transformacion.variables import dbt_arguments, dbt_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -141,8 +143,16 @@ def _dbt(
         settings = settings_for(BuildSettings, env)
         # dbt would report an unreachable or empty lakehouse cryptically, minutes later.
         open_loaded(settings.lakehouse).close()
-        outcome = run_dbt(command, variables=variables, attempts=settings.transformacion.attempts)
+        telling = Telling(" ".join(verb), settings.lakehouse)
+        try:
+            outcome = run_dbt(
+                command, variables=variables, attempts=settings.transformacion.attempts, artifacts=telling.reader
+            )
+        except TransformacionError as error:
+            telling.end([], str(error))
+            raise
         _report(outcome, settings)
+        telling.end(outcome.steps, "; ".join(explanation(outcome.steps)))
         raise typer.Exit(exit_code(outcome.steps))
 
 

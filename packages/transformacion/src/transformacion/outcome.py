@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, Final, Literal
 
 from datavision_runtime.exit_codes import FAILURE, QUALITY, SUCCESS, USAGE
@@ -63,6 +64,13 @@ class Step:
     """What selects the offending rows of a test."""
     sample: tuple[str, ...] = ()
     """Keys of some offending rows."""
+    started: float = 0.0
+    """Unix seconds; 0: it did not begin."""
+
+    @property
+    def problem(self) -> str:
+        """Why it did not do what it should; empty: it did."""
+        return self.cause or self.status if self.status in ("fail", "error") else ""
 
     @property
     def checks_data(self) -> bool:
@@ -112,7 +120,13 @@ def step_from_dbt(result: Any) -> Step:
         column=getattr(node, "column_name", None) or "",
         check="freshness" if kind == "source" else about.name if about else node.name if kind == "test" else "",
         query=(node.compiled_code or "") if kind == "test" else "",
+        started=min((part.started_at.replace(tzinfo=UTC).timestamp() for part in _times(result)), default=0.0),
     )
+
+
+def _times(result: Any) -> list[Any]:
+    """Return when dbt compiled and executed a node: its moments have no zone and are in UTC."""
+    return [part for part in result.timing if part.started_at]
 
 
 def _tested(node: Any) -> str:

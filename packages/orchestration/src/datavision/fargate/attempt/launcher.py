@@ -13,6 +13,7 @@ from datavision.fargate.attempt.accounting import account_launch
 from datavision.fargate.attempt.failure import failure
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.steps import Pausing
+from datavision.fargate.attempt.telemetry import variables
 from datavision.fargate.edge import ecs_tasks
 from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.launching import record
@@ -167,6 +168,7 @@ class Launcher:
             "DATAVISION_DAG_ID": job.key.dag_id,
             "DATAVISION_RUN_ID": job.key.run_id,
             "DATAVISION_TASK_ID": job.key.label,
+            **variables(self.host.config, job, token),
         }
         size: FargateSize = choice.size
         request = build_request(
@@ -190,6 +192,7 @@ class Launcher:
             memory=size.memory,
             why_size=choice.why,
             result_key=result_key,
+            traceparent=job.origin.traceparent,
         )
 
     def _ecs(self) -> Any:
