@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
     from openlineage.client.facet_v2 import parent_run
 
-PRODUCER = "https://github.com/datavision/datavision"
+PRODUCER = "urn:datavision"
 REQUEST_SECONDS = 2.0
 TOTAL_SECONDS = 5.0
 """A command does not wait longer than both together for a server that does not answer."""
