@@ -124,6 +124,16 @@ def test_a_command_that_has_no_lineage_of_its_own_is_told_all_the_same(monkeypat
     assert [span.name for span in received.spans] == ["raw_datavision.accounts", "transformacion.source freshness"]
 
 
+def test_a_report_that_fails_is_told_with_its_reason(lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAVISION_REPORTS__PATH", "/proc/none")
+    with receiver() as received:
+        assert command(monkeypatch, received.url, "reporte").exit_code != 0
+    assert [event["eventType"] for event in received.events] == ["START", "FAIL"]
+    (span,) = received.spans
+    assert span.name == "transformacion.reporte"
+    assert span.status.message
+
+
 def test_a_server_that_does_not_answer_holds_nothing_up_and_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ("test", "--select", "source:raw_datavision.accounts")
     with deaf_server() as url:

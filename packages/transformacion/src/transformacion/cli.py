@@ -10,7 +10,6 @@ import typer
 from datavision_lakehouse import LakehouseError, connect, settings_for
 from datavision_runtime import write_result
 from transformacion.doctor import diagnose
-from transformacion.errors import TransformacionError
 from transformacion.explained import explained, first_line
 from transformacion.loaded import open_loaded
 from transformacion.outcome import Step, exit_code, explanation, summary
@@ -114,9 +113,10 @@ def reporte(env: Environment = "local", fecha: RfmDate = None) -> None:
 
     with explained():
         settings, now = settings_for(ReportCommandSettings, env), datetime.now(UTC)
-        with open_loaded(settings.lakehouse) as connection:
-            data = read(connection, day=fecha.date() if fecha else None, now=now)
-        published = publish(render(data), settings.reports.path, now=now)
+        with Telling("reporte", settings.lakehouse):
+            with open_loaded(settings.lakehouse) as connection:
+                data = read(connection, day=fecha.date() if fecha else None, now=now)
+            published = publish(render(data), settings.reports.path, now=now)
         shown = data.rfm.day.isoformat() if data.rfm else None
         write_result(
             {"report": published.report, "latest": published.latest, "bytes": published.size, "fecha_rfm": shown}
@@ -143,16 +143,12 @@ def _dbt(
         settings = settings_for(BuildSettings, env)
         # dbt would report an unreachable or empty lakehouse cryptically, minutes later.
         open_loaded(settings.lakehouse).close()
-        telling = Telling(" ".join(verb), settings.lakehouse)
-        try:
+        with Telling(" ".join(verb), settings.lakehouse) as telling:
             outcome = run_dbt(
                 command, variables=variables, attempts=settings.transformacion.attempts, artifacts=telling.reader
             )
-        except TransformacionError as error:
-            telling.end([], str(error))
-            raise
-        _report(outcome, settings)
-        telling.end(outcome.steps, "; ".join(explanation(outcome.steps)))
+            _report(outcome, settings)
+            telling.of(outcome.steps)
         raise typer.Exit(exit_code(outcome.steps))
 
 

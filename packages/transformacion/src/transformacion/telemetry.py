@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from datavision_lakehouse import LakehouseSettings
 from datavision_runtime.lineage import PRODUCER, Lineage
 from datavision_runtime.tracing import Span, send_trace
-from transformacion.outcome import Step
+from transformacion.outcome import Step, explanation
 from transformacion.workspace import PROJECT
 
 if TYPE_CHECKING:
@@ -20,38 +20,47 @@ Artifacts = Callable[[Path], None]
 
 
 class Telling:
-    """One dbt command's lineage and trace; both are off unless the container's variables turn them on."""
+    """Tells of the command that the block runs: lineage and trace, each where the container's variables ask for it."""
 
-    def __init__(self, verb: str, lakehouse: LakehouseSettings) -> None:
+    def __init__(self, command: str, lakehouse: LakehouseSettings) -> None:
         """Begin: the command starts now."""
-        self._job = f"{SERVICE}.{verb}"
+        self._job = f"{SERVICE}.{command}"
         self._lakehouse = lakehouse
         self._lineage = Lineage.current()
         self._began = time.time()
         self._events: list[RunEvent] = []
-        self._run_id = ""
+        self._run_id: str | None = None
+        self._steps: Sequence[Step] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._tell(str(error) if error else "; ".join(explanation(self._steps)))
 
     @property
     def reader(self) -> Artifacts | None:
         """What wants to read dbt's artifacts; None: nobody, so that dbt need not write them."""
         return self._read if self._lineage else None
 
-    def end(self, steps: Sequence[Step], error: str = "") -> None:
-        """Tell; raises nothing.
+    def of(self, steps: Sequence[Step]) -> None:
+        """Tell of these steps of dbt, too.
 
         Args:
-            steps: What dbt ran.
-            error: Why the command failed.
+            steps: What it ran.
         """
+        self._steps = steps
+
+    def _tell(self, error: str) -> None:
         if self._lineage:
-            begin, end = self._lineage.job(self._job, self._began, succeeded=not error, run_id=self._run_id or None)
+            begin, end = self._lineage.job(self._job, self._began, succeeded=not error, run_id=self._run_id)
             self._lineage.send([begin, *self._events, end])
         parts = [
             Span(step.name, step.started, step.started + step.seconds, {"dbt.kind": step.kind}, step.problem)
-            for step in steps
+            for step in self._steps
             if step.started
         ]
-        send_trace(SERVICE, Span(self._job, self._began, time.time(), {"dbt.nodes": len(steps)}, error), parts)
+        send_trace(SERVICE, Span(self._job, self._began, time.time(), {"dbt.nodes": len(self._steps)}, error), parts)
 
     def _read(self, target: Path) -> None:
         from openlineage.client.uuid import generate_new_uuid
