@@ -9,11 +9,11 @@ from typing import Any
 
 from datavision.aws import client
 from datavision.fargate import identity
+from datavision.fargate.attempt import telemetry
 from datavision.fargate.attempt.accounting import account_launch
 from datavision.fargate.attempt.failure import failure
 from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.steps import Pausing
-from datavision.fargate.attempt.telemetry import variables
 from datavision.fargate.edge import ecs_tasks
 from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.launching import record
@@ -165,10 +165,8 @@ class Launcher:
         environment = {
             **job.environment,
             RESULT_URI_VARIABLE: f"s3://{self.host.bucket}/{result_key}",
-            "DATAVISION_DAG_ID": job.key.dag_id,
-            "DATAVISION_RUN_ID": job.key.run_id,
-            "DATAVISION_TASK_ID": job.key.label,
-            **variables(self.host.config, job, token),
+            **identity.variables(job.key),
+            **telemetry.variables(self.host.config, job, token),
         }
         size: FargateSize = choice.size
         request = build_request(
