@@ -254,16 +254,16 @@ function Runs({ dag, runs, summaries }) {
   return html`<${Table} label=${t("runs")} columns=${columns} rows=${rows} />`;
 }
 
-const LEVELS = { ok: "green", warn: "orange", fail: "red" };
+const LEVELS = { ok: "green", warn: "yellow", fail: "red" };
 
-/** What one check found in each of the runs, oldest first. */
+/** What one check found in each of the runs, oldest first: the higher a mark, the worse. */
 function Marks({ check, runs }) {
   const bad = check.levels.filter((level) => level && level !== "ok").length;
   const looked = check.levels.filter(Boolean).length;
   const mark = (run, index) => {
     const level = check.levels[index];
     const found = level === "ok" ? t("passed") : level ? t("rowsCount", { n: number(check.rows[index] ?? 0) }) : t("notChecked");
-    return html`<span key=${run.id} title=${`${moment(run.due)}: ${found}`} className=${`dv-mark-box dv-fill-${LEVELS[level] ?? "gray"}`} />`;
+    return html`<span key=${run.id} title=${`${moment(run.due)}: ${found}`} className=${`dv-level-${level ?? "none"} dv-fill-${LEVELS[level] ?? "gray"}`} />`;
   };
   return html`<span className="dv-marks" role="img" aria-label=${t("badIn", { n: bad, of: looked })}>${runs.map(mark).reverse()}</span>`;
 }
