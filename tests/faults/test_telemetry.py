@@ -87,6 +87,13 @@ def test_servers_that_do_not_answer_fail_nothing(
     assert f"Could not send the launch's span: {url} does not take spans. Check opentelemetry.endpoint." in task.said
 
 
+def test_a_run_that_airflow_does_not_sample_has_no_span_of_ours(airflow: Make, received: Received) -> None:
+    task = airflow(TOLD)
+    task.traceparent = f"00-{TRACE}-{SPAN}-00"
+    assert task.run().xcom["TRACEPARENT"].endswith("-00")
+    assert received.bodies == []
+
+
 @pytest.mark.parametrize("on", [True, False], ids=["airflow", "ours"])
 def test_a_trace_needs_airflows_span_and_our_endpoint(
     airflow: Make, received: Received, monkeypatch: pytest.MonkeyPatch, on: bool

@@ -71,10 +71,13 @@ def _send(endpoint: str, traceparent: str, service: str, whole: Span, parts: Ite
     for part in parts:
         _end(_started(tracer, part, set_span_in_context(command)), part)
     _end(command, whole)
+    spans = made.get_finished_spans()
+    if not spans:  # a run that Airflow did not sample
+        return
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=SECONDS)
     # Its own warnings, one for each try, would be a module's last log lines, which alerts show.
     logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
-    if exporter.export(made.get_finished_spans()) is not SpanExportResult.SUCCESS:
+    if exporter.export(spans) is not SpanExportResult.SUCCESS:
         say(f"the trace was not sent: {endpoint} does not take it")
 
 

@@ -73,8 +73,11 @@ def send_spans(endpoint: str, traceparent: str, span_id: str, whole: Span, parts
     for part in parts:
         _end(opened(part, set_span_in_context(launch)), part)
     _end(launch, whole)
+    spans = made.get_finished_spans()
+    if not spans:
+        return
     exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=SECONDS)
-    if exporter.export(made.get_finished_spans()) is not SpanExportResult.SUCCESS:
+    if exporter.export(spans) is not SpanExportResult.SUCCESS:
         raise SendingError(f"{endpoint} does not take spans. Check opentelemetry.endpoint.")
 
 
