@@ -1,5 +1,6 @@
 """What the checks of the data found: keys of the rows at fault, and the table that keeps it for each run."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from datavision_lakehouse import settings_for
+from datavision_runtime.result import check_size
 from transformacion.cli import app
-from transformacion.outcome import Step
+from transformacion.outcome import Step, summary
 from transformacion.quality import keep, key_columns
 from transformacion.settings import BuildSettings
 
@@ -105,6 +107,15 @@ def test_steps_of_one_run_may_keep_theirs_side_by_side(lake: Any, monkeypatch: p
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(one, range(12)))
     assert len(lake.rows(KEPT.format("scheduled__5"))) == 9
+
+
+def test_a_result_stays_small_enough_for_airflow_whatever_fails() -> None:
+    name, keys = "relationships_" + "n" * 110, ("ñ" * 60,) * 5
+    steps = [Step(name, "test", "fail", 0.1, failures=10**6, sample=keys)] * 200
+    steps += [Step(name, "test", "warn", 0.1, failures=10**6, sample=keys)] * 200
+    steps += [Step(name, "model", "error", 0.1, message="e" * 900)] * 40
+    result = summary(steps, seconds=1.0, rows={f"marts.{name}{number}": 10**9 for number in range(40)})
+    check_size(len(json.dumps(result, ensure_ascii=False).encode()))
 
 
 @pytest.mark.parametrize(

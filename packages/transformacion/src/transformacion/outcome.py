@@ -28,8 +28,9 @@ _NOISE: Final = re.compile(r"^(LINE \d+:.*|\^|> (in|called by) .*|compiled code 
 _SHOWN: Final = 12
 """Failures listed one by one. The platform shows the last 20 lines of a log (LAST_LINES of the orchestration)."""
 _CAUSE_CHARACTERS: Final = 500
-_CHECKS: Final = 50
-"""Failed checks in a result, which has at most 48 KiB."""
+_CHECKS: Final = 40
+_WITH_KEYS: Final = 10
+"""Failed checks in a result, and how many of them have keys of rows at fault: it may have at most 48 KiB."""
 _STATUS: Final[dict[str, Status]] = {
     "success": "ok",
     "pass": "ok",
@@ -212,8 +213,11 @@ def _count(step: Step) -> str:
     return f"{rows}, for example {'; '.join(step.sample)}" if step.sample else rows
 
 
-def _found(step: Step) -> dict[str, Any]:
-    return {"name": step.name, "rows": step.failures, "sample": list(step.sample)}
+def _found(checks: Sequence[Step]) -> list[dict[str, Any]]:
+    return [
+        {"name": step.name, "rows": step.failures, "sample": list(step.sample) if number < _WITH_KEYS else []}
+        for number, step in enumerate(checks[:_CHECKS])
+    ]
 
 
 def summary(steps: Sequence[Step], *, seconds: float, rows: dict[str, int]) -> dict[str, Any]:
@@ -223,8 +227,8 @@ def summary(steps: Sequence[Step], *, seconds: float, rows: dict[str, int]) -> d
         "models": {step.name: step.status for step in steps if step.kind in ("model", "snapshot")},
         "rows": rows,
         "tests": len(tests),
-        "tests_failed": [_found(step) for step in failed_checks(steps)][:_CHECKS],
-        "tests_warned": [_found(step) for step in steps if step.status == "warn"][:_CHECKS],
+        "tests_failed": _found(failed_checks(steps)),
+        "tests_warned": _found([step for step in steps if step.status == "warn"]),
         "errors": [{"name": step.name, "message": step.cause} for step in steps if step.status == "error"][:20],
         "skipped": sum(step.status == "skipped" for step in steps),
         "seconds": round(seconds, 2),

@@ -31,7 +31,7 @@ _COLUMNS: Final = {
 }
 _SAMPLE: Final = 5
 _KEY_COLUMNS: Final = 3
-_KEY_CHARACTERS: Final = 80
+_KEY_CHARACTERS: Final = 60
 _COUNTS: Final = ("n_records", "filas")
 """Columns of dbt's tests, and of ours, that count and identify nothing."""
 
