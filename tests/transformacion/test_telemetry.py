@@ -8,6 +8,7 @@ import pytest
 from tests.support.receivers import Received, deaf_server, receiver
 from typer.testing import CliRunner, Result
 
+from transformacion import telemetry
 from transformacion.cli import app
 from transformacion.columns import origins
 
@@ -122,6 +123,18 @@ def test_a_command_that_has_no_lineage_of_its_own_is_told_all_the_same(monkeypat
         command(monkeypatch, received.url, "source-freshness", "--select", "source:raw_datavision.accounts")
     assert [event["job"]["name"] for event in received.events] == ["transformacion.source freshness"] * 2
     assert [span.name for span in received.spans] == ["raw_datavision.accounts", "transformacion.source freshness"]
+
+
+def test_what_dbts_artifacts_do_not_tell_fails_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("metadata")
+
+    monkeypatch.setattr(telemetry, "dbt_events", broken)
+    with receiver() as received:
+        done = command(monkeypatch, received.url, "test", "--select", "source:raw_datavision.accounts")
+    assert done.exit_code == 0
+    assert "dbt's lineage cannot be told: 'metadata'" in done.output
+    assert [event["eventType"] for event in received.events] == ["START", "COMPLETE"]
 
 
 def test_a_report_that_fails_is_told_with_its_reason(lake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What a load tells the world around it, where the container's variables ask for it: its lineage and its trace."""
 
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from datavision_runtime.lineage import Lineage
@@ -13,7 +14,7 @@ from ingesta.settings import Settings
 from ingesta.target import SCHEMA
 
 if TYPE_CHECKING:
-    from openlineage.client.event_v2 import InputDataset, OutputDataset
+    from openlineage.client.event_v2 import InputDataset, OutputDataset, RunEvent
 
 JOB = "ingesta"
 
@@ -29,12 +30,18 @@ def tell(settings: Settings, began: float, done: LoadReport | None, report: Repo
         error: Why it failed.
     """
     if lineage := Lineage.current():
-        pairs = [_datasets(settings, *pair) for pair in zip(done.extracts, done.merged, strict=True)] if done else []
-        inputs, outputs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        lineage.send(lineage.job(JOB, began, succeeded=not error, inputs=inputs, outputs=outputs))
+        lineage.send(_events(lineage, settings, began, done, succeeded=not error))
     parts = [Span(what, start, end) for what, start, end in report.watched]
     about: dict[str, str | int] = {"load_id": done.load.id, "tables": len(done.merged)} if done else {}
     send_trace(JOB, Span(JOB, began, time.time(), about, error), parts)
+
+
+def _events(
+    lineage: Lineage, settings: Settings, began: float, done: LoadReport | None, *, succeeded: bool
+) -> "Iterator[RunEvent]":
+    pairs = [_datasets(settings, *pair) for pair in zip(done.extracts, done.merged, strict=True)] if done else []
+    inputs, outputs = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    yield from lineage.job(JOB, began, succeeded=succeeded, inputs=inputs, outputs=outputs)
 
 
 def _datasets(settings: Settings, landed: Extract, merged: Merged) -> "tuple[InputDataset, OutputDataset]":

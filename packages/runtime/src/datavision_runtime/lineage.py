@@ -96,7 +96,7 @@ class Lineage:
         """Send events in order, unless one is refused or it takes too long; raises nothing.
 
         Args:
-            events: Of one or several jobs.
+            events: Of one or several jobs; an error in making them is told as one in sending them.
         """
         from openlineage.client import OpenLineageClient
         from openlineage.client.transport.http import HttpConfig, HttpTransport

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from datavision_lakehouse import LakehouseSettings
 from datavision_runtime.lineage import PRODUCER, Lineage
+from datavision_runtime.saying import say
 from datavision_runtime.tracing import Span, send_trace
+from transformacion.explained import first_line
 from transformacion.outcome import Step, explanation
 from transformacion.workspace import PROJECT
 
@@ -63,11 +65,15 @@ class Telling:
         send_trace(SERVICE, Span(self._job, self._began, time.time(), {"dbt.nodes": len(self._steps)}, error), parts)
 
     def _read(self, target: Path) -> None:
-        from openlineage.client.uuid import generate_new_uuid
+        if self._lineage is None:
+            return
+        try:
+            from openlineage.client.uuid import generate_new_uuid
 
-        self._run_id = str(generate_new_uuid())
-        if self._lineage:
+            self._run_id = str(generate_new_uuid())
             self._events = dbt_events(target, self._lineage, self._job, self._run_id, self._lakehouse.dataset_namespace)
+        except Exception as error:  # noqa: BLE001 - whatever it was, dbt's own work is done
+            say(f"dbt's lineage cannot be told: {first_line(error)}")
 
 
 def dbt_events(target: Path, lineage: Lineage, job: str, run_id: str, namespace: str) -> "list[RunEvent]":
