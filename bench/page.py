@@ -33,11 +33,14 @@ from datavision.pins import parse_pin
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.places import path_in_repository, repository
 from datavision.release.pins.store import PinChange, commit_pins
+from datavision.state import project_root
 
 PIPELINE = "pipeline_suscripciones"
 TASKS = ("ingesta", "fuentes", "frescura", "staging", "snapshots", "marts", "reporte")
 SHOWN = 40
 REPEATS = 20
+COMMITS = 50
+"""Of this repository, that the releases come from in turn."""
 INSERT = """
 insert into dag_run (dag_id, run_id, run_type, run_after, queued_at, start_date, end_date, logical_date, state,
                      clear_number, bundle_version, creating_job_id, conf)
@@ -49,9 +52,10 @@ from (select n, now() - n * interval '1 hour' as at from generate_series(1, %(ru
 
 def fill(config: Config, database: str, runs: int, releases: int) -> None:
     """Write the releases, the runs, and the records of those that are shown."""
-    pins = repository(config)
+    pins, project = repository(config), PinRepository.of_project(project_root())
+    commits = project.git("rev-list", f"--max-count={COMMITS}", "HEAD").split()
     for number in range(releases):
-        release(pins, config, f"1.{number}.0")
+        release(pins, config, f"1.{number}.0", commits[-number % len(commits)])
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(INSERT, {"dag": PIPELINE, "runs": runs, "commit": pins.head()})
         connection.execute("analyze dag_run")
@@ -65,11 +69,18 @@ def fill(config: Config, database: str, runs: int, releases: int) -> None:
             write_audit(Cloud.of(config), config.storage.audit_bucket, record)
 
 
-def release(pins: PinRepository, config: Config, version: str) -> None:
-    """Commit one more version of the pin."""
+def release(pins: PinRepository, config: Config, version: str, commit: str) -> None:
+    """Commit one more version of the pin, built from a commit of this repository."""
     path = path_in_repository(config.env, PIPELINE)
-    pin = parse_pin(str(pins.read(str(pins.head()), path)), path).model_copy(update={"version": version})
+    pin = parse_pin(str(pins.read(str(pins.head()), path)), path).model_copy(
+        update={"version": version, "commit": commit}
+    )
     commit_pins(pins, PinChange(config.env, {PIPELINE: pin}, f"Release {version}", "release", version))
+
+
+def between(number: int) -> str:
+    """Return the query for what a release changed."""
+    return f"before=1.{number - 1}.0&after=1.{number}.0"
 
 
 def measured(client: httpx.Client, path: str) -> dict[str, Any]:
@@ -109,7 +120,8 @@ def main() -> None:
                     "summaries": f"/datavision/pipelines/{PIPELINE}/summaries?limit=30",
                     "run": f"/datavision/runs/{PIPELINE}/scheduled__1",
                     "task": f"/datavision/tasks/{PIPELINE}/ingesta",
-                    "difference": f"/datavision/pipelines/{PIPELINE}/diff?before=1.0.0&after=1.1.0",
+                    "difference": f"/datavision/pipelines/{PIPELINE}/diff?{between(chosen.releases - 1)}",
+                    "old difference": f"/datavision/pipelines/{PIPELINE}/diff?{between(1)}",
                 }
                 found = {name: measured(client, path) for name, path in named.items()}
     print(json.dumps({"runs": chosen.runs, "releases": chosen.releases, "requests": found}, indent=1))

@@ -36,10 +36,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _clean_environment() -> Iterator[None]:
-    """Take the user's AWS and DataVision settings out of the way for the whole session."""
+    """Take the user's AWS, DataVision and telemetry settings out of the way for the whole session."""
     patch = pytest.MonkeyPatch()
     for name in list(os.environ):
-        if name.startswith(("DATAVISION_", "AWS_")) and name not in ("AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED"):
+        ours = name.startswith(("DATAVISION_", "AWS_", "OPENLINEAGE_", "OTEL_")) or name == "TRACEPARENT"
+        if ours and name not in ("AWS_CA_BUNDLE", "AWS_EC2_METADATA_DISABLED"):
             patch.delenv(name)
     yield
     patch.undo()

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import psycopg
 import pytest
+from tests.support.receivers import Received, receiver
 
 from datavision.config import Config
 from datavision.local.stack import RunningStack
@@ -29,11 +30,18 @@ class Platform:
 
     repository: Path
     state: Path
+    received: Received
+    """What it told of lineage, traces and metrics."""
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment of a command: ours, and the state folder."""
-        return {**os.environ, "DATAVISION_STATE_DIR": str(self.state), "NO_COLOR": "1"}
+        """The environment of a command: ours, the state folder, and where it tells what it does."""
+        telling = {
+            "DATAVISION_OPENLINEAGE__URL": self.received.url,
+            "DATAVISION_OPENTELEMETRY__ENDPOINT": self.received.url,
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+        }
+        return {**os.environ, **telling, "DATAVISION_STATE_DIR": str(self.state), "NO_COLOR": "1"}
 
     @property
     def stack(self) -> dict[str, Any]:
@@ -73,9 +81,16 @@ class Platform:
 
 
 @pytest.fixture(scope="session")
-def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def received() -> Iterator[Received]:
+    """The server of lineage, traces and metrics."""
+    with receiver() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory, received: Received) -> Iterator[Platform]:
     """A running stack, stopped by Ctrl-C at the end, after which nothing of it may be left."""
-    found = Platform(repository, tmp_path_factory.mktemp("platform") / "state")
+    found = Platform(repository, tmp_path_factory.mktemp("platform") / "state", received)
     loaded = found.call("source", "load", "--accounts", str(ACCOUNTS), "--seed", "7")
     assert loaded.returncode == 0, loaded.stderr
     log = found.state / "up.log"

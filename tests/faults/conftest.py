@@ -183,6 +183,8 @@ class Airflow:
     retries: int = 3
     steps: tuple[str, ...] = ()
     """Tasks of one session, in their order, this one among them; it runs in their containers."""
+    traceparent: str = ""
+    """Of this try's span in Airflow's own traces; empty: they are off."""
     make_command: Callable[..., Any] | None = None
     """A decorated function to run, instead of the job's command."""
     store: Store = field(default_factory=Store)
@@ -250,9 +252,12 @@ class Airflow:
             try_number=self.tries,
             max_tries=self.job.generation,
             xcom_push=lambda key, value: None,
+            context_carrier={"traceparent": self.traceparent} if self.traceparent else None,
         )
         run = SimpleNamespace(
             run_after=datetime(2026, 11, 23, 12, tzinfo=UTC),
+            logical_date=None,
+            clear_number=0,
             run_type=DagRunType.MANUAL,
             triggering_user_name="ana",
             conf={"fecha_rfm": "2026-06-30"},

@@ -70,7 +70,7 @@ def test_what_is_not_known_stays_out_of_the_text() -> None:
 
 
 def test_a_quality_failure_names_the_failing_checks() -> None:
-    text = str(explained(Outcome.QUALITY, checks=("accounts: duplicate_keys: 3 rows",)))
+    text = str(explained(Outcome.QUALITY, checks=(errors.FailedCheck("accounts: duplicate_keys", rows=3),)))
     assert "failed     accounts: duplicate_keys: 3 rows" in text
 
 
@@ -158,11 +158,14 @@ def delivered(result: dict[str, Any]) -> Delivery:
 
 
 def test_failing_checks_are_read_from_the_ingestions_gate_and_from_dbt() -> None:
-    gate = {"quality": [{"table": "contents", "check": "orphans", "detail": "2 rows", "outcome": "error"}]}
+    found = {"table": "contents", "check": "orphans", "detail": "2 rows", "outcome": "error", "sample": ["4", "9"]}
+    gate = {"quality": [found]}
     passed = {"quality": [{"table": "contents", "check": "orphans", "detail": "", "outcome": "warning"}]}
-    assert failed_checks(delivered(gate)) == ("contents: orphans: 2 rows",)
+    assert [check.text() for check in failed_checks(delivered(gate))] == ["contents: orphans: 2 rows, for example 4; 9"]
     assert failed_checks(delivered(passed)) == ()
-    assert failed_checks(delivered({"tests_failed": [{"name": "unique_x", "rows": 4}]})) == ("unique_x: 4 rows",)
+    (check,) = failed_checks(delivered({"tests_failed": [{"name": "unique_x", "rows": 1, "sample": ["7"]}]}))
+    assert check.text() == "unique_x: 1 row, for example 7"
+    assert check.text("filas", "fila", "por ejemplo") == "unique_x: 1 fila, por ejemplo 7"
     assert failed_checks(None) == ()
 
 

@@ -27,6 +27,7 @@ from datavision.alerts.message import (
     stale_message,
     started_again_message,
 )
+from datavision.fargate.outcome.errors import FailedCheck
 
 BROWSER = shutil.which("chromium")
 pytestmark = [
@@ -44,7 +45,12 @@ FAILURE = Failure(
     URL,
     release="1.10.0",
     reason="ResourceInitializationError: unable to pull secrets or registry auth: context deadline exceeded",
-    checks=("account_subscriptions: orphans: 3 rows without their parent (account_id → accounts), for example 17",) * 3,
+    checks=(
+        FailedCheck(
+            "account_subscriptions: orphans", "3 rows without their parent (account_id → accounts)", 3, ("17",)
+        ),
+    )
+    * 3,
     log_lines=(*(f"2026-11-23 12:1{n}: accounts: {n}00,000 rows" for n in range(8)), "x" * 200),
     before=Before(BEFORE, "1.9.2"),
 )

@@ -1,5 +1,6 @@
 """What the page says about runs, from audit records, pins and Airflow's rows."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -97,7 +98,9 @@ def test_a_run_counts_each_task_once_and_pays_for_every_container() -> None:
     )
     assert (summary["cost"], summary["launches"]) == (0.0225, 3)
     assert summary["rows"] == {"accounts": 8, "fact_rfm": 40}
-    assert (summary["tests"], summary["failed"]) == (10, [{"name": "unique_id", "rows": 2}])
+    failing = {"name": "unique_id", "rows": 2, "sample": [], "task": "rfm"}
+    assert (summary["tests"], summary["failures"], summary["failed"]) == (10, 1, [failing])
+    assert summary["checked"] == ["rfm"]
     assert summary["loaded_at"] == "2026-11-25T12:14:00Z"
 
 
@@ -110,8 +113,37 @@ def test_findings_of_the_quality_gate_count_as_tests() -> None:
     quality = [{**finding, "outcome": "error"}, {**finding, "outcome": "ok"}]
     assert documents.checks({"quality": quality}) == {
         "passed": 1,
-        "failed": [{"name": "accounts.freshness", "rows": 94}],
+        "failed": [{"name": "accounts.freshness", "rows": 94, "sample": []}],
+        "warned": [],
     }
+
+
+def checked(*, failed: int = 0, warned: int = 0) -> dict[str, Any]:
+    named = {"name": "unique_id", "sample": ["7"]}
+    result: dict[str, Any] = {"tests": 5}
+    for level, rows in (("failed", failed), ("warned", warned)):
+        result[f"tests_{level}"] = [{**named, "rows": rows}] if rows else []
+    return documents.run_summary([record(task_id="marts", result=result)])
+
+
+def test_the_trend_of_a_check_tells_what_passed_from_what_was_not_looked_at() -> None:
+    runs = [checked(), checked(failed=3), documents.run_summary([record()]), checked(warned=1)]
+    assert documents.trend(runs) == [
+        {
+            "name": "unique_id",
+            "task": "marts",
+            "sample": ["7"],
+            "levels": ["ok", "fail", None, "warn"],
+            "rows": [0, 3, None, 1],
+        }
+    ]
+    assert documents.trend([checked()] * 3) == []
+
+
+def test_a_trend_is_small_however_much_fails() -> None:
+    many = [{"name": f"not_null_stg_subscription_payments_{n}", "rows": n, "sample": ["x" * 80] * 5} for n in range(50)]
+    summary = documents.run_summary([record(result={"tests": 99, "tests_failed": many})])
+    assert len(json.dumps([documents.trend([summary] * 30), [documents.brief(summary)] * 30])) < 50_000
 
 
 @pytest.mark.parametrize(("peak", "better"), [(300, 2048), (2000, None), (3900, 6144)])

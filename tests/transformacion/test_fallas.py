@@ -123,7 +123,7 @@ def test_the_log_of_a_failed_build_ends_with_the_failure_and_skipped_steps_are_o
     loaded.execute(f"insert into lake.raw_datavision.accounts from {duplicated}")
     done = log(loaded, "build")
     assert done.code == 3
-    assert done[-1] == "failed check: source_unique_raw_datavision_accounts_account_id: 2 rows"
+    assert done[-1] == "failed check: source_unique_raw_datavision_accounts_account_id: 2 rows, for example 1; 2"
     assert re.fullmatch(r"\d+ steps were skipped because of what failed", done[-2])
     assert not [line for line in done if line.startswith("skipped")]
 

@@ -105,8 +105,8 @@ def test_a_failed_check_exits_3_and_is_named_with_its_count(command: Any, undone
     )
     code, output, result = command("build", "--select", "stg_accounts")
     assert code == 3, output
-    assert result["tests_failed"] == [{"name": "unique_stg_accounts_id_cuenta", "rows": 2}]
-    assert output.endswith("failed check: unique_stg_accounts_id_cuenta: 2 rows\n")
+    assert result["tests_failed"] == [{"name": "unique_stg_accounts_id_cuenta", "rows": 2, "sample": ["1", "2"]}]
+    assert output.endswith("failed check: unique_stg_accounts_id_cuenta: 2 rows, for example 1; 2\n")
 
 
 def test_a_load_that_is_too_old_exits_3(command: Any, undone: Any) -> None:

@@ -11,6 +11,8 @@ import yaml
 
 import datavision.exit_codes
 import datavision_runtime.exit_codes
+from datavision.fargate import identity
+from datavision.fargate.identity import TaskKey
 from datavision.fargate.launching import request
 from datavision.fargate.outcome import results
 from datavision.fargate.sharing import inbox
@@ -19,6 +21,7 @@ from datavision_lakehouse.process_environment import variables_set
 from datavision_runtime import process_environment, result
 from datavision_runtime.shared import messages
 from ingesta.tables import TABLES as LOADED_TABLES
+from transformacion.settings import BuildSettings
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "packages" / "transformacion" / "src" / "transformacion" / "dbt" / "models"
@@ -139,6 +142,15 @@ def test_the_operator_reads_a_result_where_and_as_large_as_the_entry_point_write
     assert results.MAX_RESULT_BYTES == result.MAX_RESULT_BYTES
     assert request.SHARED_VARIABLE == process_environment.SHARED_VARIABLE
     assert (inbox.INBOX, inbox.SLOT_DIGITS) == (messages.INBOX, messages.SLOT_DIGITS)
+
+
+def test_a_container_reads_what_it_is_told_of_the_task_it_works_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = TaskKey("dev", "pipeline_x", "run-1", "marts", 3)
+    told = {"DATAVISION_ENV": "dev", "DATAVISION_LAKEHOUSE__CATALOG_URL": "u", "DATAVISION_LAKEHOUSE__DATA_PATH": "/d"}
+    for name, value in {**told, **identity.variables(key)}.items():
+        monkeypatch.setenv(name, value)
+    read = BuildSettings.load()
+    assert (read.dag_id, read.run_id, read.task_id) == ("pipeline_x", "run-1", "marts[3]")
 
 
 def test_what_the_dags_announce_is_what_ingesta_loads_the_sample_source_makes_and_dbt_reads() -> None:

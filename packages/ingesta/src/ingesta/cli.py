@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from types import FrameType
@@ -19,6 +20,7 @@ from ingesta.progress import Reporter
 from ingesta.quality import Finding
 from ingesta.settings import Settings
 from ingesta.tables import TABLES, select
+from ingesta.telemetry import tell
 
 _TABLES_OPTION = "--tables"
 
@@ -105,7 +107,13 @@ def _validate(settings: Settings, tables: Sequence[str], report: Reporter) -> No
 
 
 def _load(settings: Settings, tables: Sequence[str], report: Reporter, *, full_refresh: bool, validate: bool) -> None:
-    done = load(settings, select(tables), report, full_refresh=full_refresh, validate=validate)
+    began, chosen = time.time(), select(tables)
+    try:
+        done = load(settings, chosen, report, full_refresh=full_refresh, validate=validate)
+    except IngestaError as error:
+        tell(settings, began, None, report, str(error))
+        raise
+    tell(settings, began, done, report)
     result = done.as_json()
     write_result(result)
     report(f"load {done.load.id}: {result['rows']:,} rows changed in {done.seconds:.1f} s")

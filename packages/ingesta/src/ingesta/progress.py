@@ -19,6 +19,8 @@ class Reporter:
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._started = time.monotonic()
+        self.watched: list[tuple[str, float, float]] = []
+        """What was watched, and from when to when, in Unix seconds."""
 
     def __call__(self, text: str) -> None:
         """Print one line with the seconds since the start."""
@@ -27,7 +29,7 @@ class Reporter:
     @contextmanager
     def watch(self, what: str, percent: Callable[[], float]) -> Iterator[None]:
         """Show the progress of a long statement: continuously on a terminal, elsewhere every 15 seconds."""
-        done = threading.Event()
+        done, began = threading.Event(), time.time()
         with self._console.status(what) as status:
             thread = threading.Thread(target=self._follow, args=(what, percent, done, status), daemon=True)
             thread.start()
@@ -36,6 +38,7 @@ class Reporter:
             finally:
                 done.set()
                 thread.join()
+                self.watched.append((what, began, time.time()))
 
     def _follow(self, what: str, percent: Callable[[], float], done: threading.Event, status: Status) -> None:
         said = time.monotonic()

@@ -67,6 +67,16 @@ class LakehouseSettings(Section):
         """
         return PostgresAddress.parse(self.catalog_url.get_secret_value(), setting="DATAVISION_LAKEHOUSE__CATALOG_URL")
 
+    @property
+    def dataset_namespace(self) -> str:
+        """Where OpenLineage says that its tables are; their names begin with `lake.`.
+
+        Raises:
+            ConfigurationError: The URL is malformed.
+        """
+        catalog = self.catalog
+        return f"ducklake://{catalog.host}:{catalog.port}/{catalog.database}"
+
 
 class SourceSettings(Section):
     """The PostgreSQL that ingesta reads."""

@@ -26,6 +26,7 @@ ENVIRONMENTS = ("local", "dev", "prod")
 Capacity = Literal["on-demand", "spot", "spot-then-on-demand"]
 Seconds = Annotated[float, Field(gt=0)]
 _CIDR = r"^\d{1,3}(\.\d{1,3}){3}/\d{1,2}$"
+_SERVER = r"^(https?://[A-Za-z0-9.:\[\]-]+(/\S*)?)?$"
 _GATEWAY = r"^((pcx|tgw)-[0-9a-f]+)?$"
 
 
@@ -250,6 +251,22 @@ class Observability(_Section):
     """How often the triggerer saves its position: the most it repeats when it is killed."""
 
 
+class OpenLineage(_Section):
+    """Where the lineage of what containers read and write goes."""
+
+    url: str = Field("", pattern=_SERVER)
+    """A server that takes OpenLineage events at `/api/v1/lineage`; empty: lineage is off."""
+    namespace: str = ""
+    """Of the jobs; empty: `datavision-<env>`."""
+
+
+class OpenTelemetry(_Section):
+    """Where traces and metrics go."""
+
+    endpoint: str = Field("", pattern=_SERVER)
+    """A server that takes OTLP over HTTP at `/v1/traces` and `/v1/metrics`; empty: both are off."""
+
+
 class Config(BaseSettings):
     """One environment's configuration, validated; unknown keys and missing values are errors."""
 
@@ -272,6 +289,8 @@ class Config(BaseSettings):
     ci: Ci = Ci()
     alerts: Alerts
     observability: Observability
+    openlineage: OpenLineage = OpenLineage()
+    opentelemetry: OpenTelemetry = OpenTelemetry()
     sizes: dict[str, Size]
     modules: dict[str, Module]
 

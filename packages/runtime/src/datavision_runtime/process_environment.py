@@ -14,7 +14,7 @@ METADATA_VARIABLE = "ECS_CONTAINER_METADATA_URI_V4"
 
 @dataclass(frozen=True)
 class ProcessEnvironment:
-    """What this process was told about results; an empty variable counts as unset."""
+    """What this process was told about results, lineage and traces; an empty variable counts as unset."""
 
     result_file: str | None = None
     """Where a command leaves its result for the entry point."""
@@ -24,6 +24,16 @@ class ProcessEnvironment:
     """How to serve the steps of several tasks; None: run one command."""
     metadata_uri: str | None = None
     """ECS's task metadata endpoint."""
+    openlineage_url: str | None = None
+    """The server that OpenLineage events go to; None: nowhere."""
+    openlineage_namespace: str | None = None
+    """Of the jobs in them."""
+    openlineage_context: str | None = None
+    """JSON: the run that this process works for."""
+    otlp_endpoint: str | None = None
+    """The OpenTelemetry collector that spans go to; None: nowhere."""
+    traceparent: str | None = None
+    """The span that this process works for."""
     inherited: Mapping[str, str] = field(default_factory=dict, repr=False)
     """All variables, secrets among them, for the command that the entry point starts."""
 
@@ -35,6 +45,11 @@ class ProcessEnvironment:
             result_uri=variables.get(RESULT_URI_VARIABLE) or None,
             shared=variables.get(SHARED_VARIABLE) or None,
             metadata_uri=variables.get(METADATA_VARIABLE) or None,
+            openlineage_url=variables.get("OPENLINEAGE_URL") or None,
+            openlineage_namespace=variables.get("OPENLINEAGE_NAMESPACE") or None,
+            openlineage_context=variables.get("OPENLINEAGE_CONTEXT") or None,
+            otlp_endpoint=variables.get("OTEL_EXPORTER_OTLP_ENDPOINT") or None,
+            traceparent=variables.get("TRACEPARENT") or None,
             inherited=dict(variables),
         )
 

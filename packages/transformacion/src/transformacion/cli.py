@@ -7,15 +7,17 @@ from typing import Annotated
 import duckdb
 import typer
 
-from datavision_lakehouse import LakehouseError, LakehouseSettings, connect, settings_for
+from datavision_lakehouse import LakehouseError, connect, settings_for
 from datavision_runtime import write_result
 from transformacion.doctor import diagnose
-from transformacion.explained import explained
+from transformacion.explained import explained, first_line
 from transformacion.loaded import open_loaded
 from transformacion.outcome import Step, exit_code, explanation, summary
+from transformacion.quality import keep, with_samples
 from transformacion.runner import Run, list_nodes, run_dbt
 from transformacion.selection import dbt_options
 from transformacion.settings import BuildSettings, ReportCommandSettings
+from transformacion.telemetry import Telling
 from transformacion.variables import dbt_arguments, dbt_environment
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -111,9 +113,10 @@ def reporte(env: Environment = "local", fecha: RfmDate = None) -> None:
 
     with explained():
         settings, now = settings_for(ReportCommandSettings, env), datetime.now(UTC)
-        with open_loaded(settings.lakehouse) as connection:
-            data = read(connection, day=fecha.date() if fecha else None, now=now)
-        published = publish(render(data), settings.reports.path, now=now)
+        with Telling("reporte", settings.lakehouse):
+            with open_loaded(settings.lakehouse) as connection:
+                data = read(connection, day=fecha.date() if fecha else None, now=now)
+            published = publish(render(data), settings.reports.path, now=now)
         shown = data.rfm.day.isoformat() if data.rfm else None
         write_result(
             {"report": published.report, "latest": published.latest, "bytes": published.size, "fecha_rfm": shown}
@@ -140,30 +143,40 @@ def _dbt(
         settings = settings_for(BuildSettings, env)
         # dbt would report an unreachable or empty lakehouse cryptically, minutes later.
         open_loaded(settings.lakehouse).close()
-        outcome = run_dbt(command, variables=variables, attempts=settings.transformacion.attempts)
-        _report(outcome, settings.lakehouse)
+        with Telling(" ".join(verb), settings.lakehouse) as telling:
+            outcome = run_dbt(
+                command, variables=variables, attempts=settings.transformacion.attempts, artifacts=telling.reader
+            )
+            _report(outcome, settings)
+            telling.of(outcome.steps)
         raise typer.Exit(exit_code(outcome.steps))
 
 
-def _report(outcome: Run, lakehouse: LakehouseSettings) -> None:
-    rows = _rows(outcome.steps, lakehouse)
-    write_result(summary(outcome.steps, seconds=outcome.seconds, rows=rows))
-    done = sum(step.status in ("ok", "warn") for step in outcome.steps)
-    typer.echo(f"{done} of {len(outcome.steps)} steps done in {outcome.seconds:.1f} s")
-    for line in explanation(outcome.steps):
+def _report(outcome: Run, settings: BuildSettings) -> None:
+    steps, rows = _looked_at(outcome.steps, settings)
+    write_result(summary(steps, seconds=outcome.seconds, rows=rows))
+    done = sum(step.status in ("ok", "warn") for step in steps)
+    typer.echo(f"{done} of {len(steps)} steps done in {outcome.seconds:.1f} s")
+    for line in explanation(steps):
         typer.echo(line, err=True)
 
 
-def _rows(steps: Sequence[Step], lakehouse: LakehouseSettings) -> dict[str, int]:
+def _looked_at(steps: Sequence[Step], settings: BuildSettings) -> tuple[Sequence[Step], dict[str, int]]:
+    """Return the steps with keys of the rows at fault, and the rows of each table; keep what the checks found."""
     relations = [step.relation for step in steps if step.relation and step.status == "ok"]
-    if not relations:
-        return {}
+    checks = [step for step in steps if step.checks_data]
+    rows: dict[str, int] = {}
+    if not relations and not checks:
+        return steps, rows
     try:
-        with connect(lakehouse, read_only=True) as connection:
-            return {relation: _count(connection, relation) for relation in relations}
-    except (LakehouseError, duckdb.Error):
-        typer.echo("warning: The rows could not be counted: the lakehouse stopped answering.", err=True)
-        return {}
+        with connect(settings.lakehouse, read_only=True) as connection:
+            rows = {relation: _count(connection, relation) for relation in relations}
+            steps = with_samples(connection, steps)
+        if settings.run_id:
+            keep(settings, [step for step in steps if step.checks_data])
+    except (LakehouseError, duckdb.Error) as error:
+        typer.echo(f"warning: What was found could not be counted or kept: {first_line(error)}", err=True)
+    return steps, rows
 
 
 def _count(connection: duckdb.DuckDBPyConnection, relation: str) -> int:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any, Final, Literal
 
 from datavision_runtime.exit_codes import FAILURE, QUALITY, SUCCESS, USAGE
@@ -27,6 +28,9 @@ _NOISE: Final = re.compile(r"^(LINE \d+:.*|\^|> (in|called by) .*|compiled code 
 _SHOWN: Final = 12
 """Failures listed one by one. The platform shows the last 20 lines of a log (LAST_LINES of the orchestration)."""
 _CAUSE_CHARACTERS: Final = 500
+_CHECKS: Final = 40
+_WITH_KEYS: Final = 10
+"""Failed checks in a result, and how many of them have keys of rows at fault: it may have at most 48 KiB."""
 _STATUS: Final[dict[str, Status]] = {
     "success": "ok",
     "pass": "ok",
@@ -52,11 +56,32 @@ class Step:
     failures: int = 0
     relation: str = ""
     """`schema.table` of what the step leaves in the lakehouse; empty when it leaves nothing."""
+    tested: str = ""
+    """What a check looks at: a model's name, or `source.table`."""
+    column: str = ""
+    check: str = ""
+    """The kind of a check: `unique`, `not_null`, …; a file's own name for a test written as a query."""
+    query: str = ""
+    """What selects the offending rows of a test."""
+    sample: tuple[str, ...] = ()
+    """Keys of some offending rows."""
+    started: float = 0.0
+    """Unix seconds; 0: it did not begin."""
+
+    @property
+    def problem(self) -> str:
+        """Why it did not do what it should; empty: it did."""
+        return self.cause or self.status if self.status in ("fail", "error") else ""
+
+    @property
+    def checks_data(self) -> bool:
+        """Whether it is a test of the data or of a source's freshness."""
+        return self.kind in ("test", "source")
 
     @property
     def conflicted(self) -> bool:
         """Whether another process wrote the same table at the same moment; a retry resolves it."""
-        return self.status == "error" and bool(_CONFLICT.search(self.message))
+        return self.status == "error" and is_conflict(self.message)
 
     @property
     def absent(self) -> str:
@@ -83,15 +108,34 @@ def step_from_dbt(result: Any) -> Step:
     status = _STATUS.get(str(result.status), "error")
     if kind == "source" and status == "error" and str(result.status) == "error":
         status = "fail"
+    node, about = result.node, getattr(result.node, "test_metadata", None)
     return Step(
-        name=result.node.name if kind != "source" else f"{result.node.source_name}.{result.node.name}",
+        name=node.name if kind != "source" else f"{node.source_name}.{node.name}",
         kind=kind if kind in ("model", "snapshot", "test", "unit_test", "source") else "other",  # type: ignore[arg-type] # `in` does not narrow it
         status=status,
         seconds=float(result.execution_time),
         message=(result.message or "").strip(),
         failures=int(getattr(result, "failures", None) or 0),
-        relation=f"{result.node.schema}.{result.node.alias}" if kind in ("model", "snapshot") else "",
+        relation=f"{node.schema}.{node.alias}" if kind in ("model", "snapshot") else "",
+        tested=_tested(node) if kind in ("test", "source") else "",
+        column=getattr(node, "column_name", None) or "",
+        check="freshness" if kind == "source" else about.name if about else node.name if kind == "test" else "",
+        query=(node.compiled_code or "") if kind == "test" else "",
+        started=min((part.started_at.replace(tzinfo=UTC).timestamp() for part in _times(result)), default=0.0),
     )
+
+
+def _times(result: Any) -> list[Any]:
+    """Return when dbt compiled and executed a node: its moments have no zone and are in UTC."""
+    return [part for part in result.timing if part.started_at]
+
+
+def _tested(node: Any) -> str:
+    if str(node.resource_type) == "source":
+        return f"{node.source_name}.{node.name}"
+    if attached := getattr(node, "attached_node", None):
+        return str(attached).rpartition(".")[2]
+    return ".".join(node.sources[0]) if node.sources else ""
 
 
 def exit_code(steps: Sequence[Step]) -> int:
@@ -108,6 +152,11 @@ def exit_code(steps: Sequence[Step]) -> int:
     if any(step.status == "fail" for step in steps):
         return QUALITY
     return FAILURE if errors else SUCCESS
+
+
+def is_conflict(message: str) -> bool:
+    """Return whether DuckDB's message says that another process wrote the same table at the same moment."""
+    return bool(_CONFLICT.search(message))
 
 
 def needs_another_try(steps: Sequence[Step]) -> bool:
@@ -160,7 +209,15 @@ def explanation(steps: Sequence[Step]) -> list[str]:
 def _count(step: Step) -> str:
     if step.kind == "source":
         return step.cause or "the last load is too old"
-    return f"{step.failures} rows" if step.failures != 1 else "1 row"
+    rows = f"{step.failures} rows" if step.failures != 1 else "1 row"
+    return f"{rows}, for example {'; '.join(step.sample)}" if step.sample else rows
+
+
+def _found(checks: Sequence[Step]) -> list[dict[str, Any]]:
+    return [
+        {"name": step.name, "rows": step.failures, "sample": list(step.sample) if number < _WITH_KEYS else []}
+        for number, step in enumerate(checks[:_CHECKS])
+    ]
 
 
 def summary(steps: Sequence[Step], *, seconds: float, rows: dict[str, int]) -> dict[str, Any]:
@@ -170,7 +227,8 @@ def summary(steps: Sequence[Step], *, seconds: float, rows: dict[str, int]) -> d
         "models": {step.name: step.status for step in steps if step.kind in ("model", "snapshot")},
         "rows": rows,
         "tests": len(tests),
-        "tests_failed": [{"name": step.name, "rows": step.failures} for step in failed_checks(steps)][:50],
+        "tests_failed": _found(failed_checks(steps)),
+        "tests_warned": _found([step for step in steps if step.status == "warn"]),
         "errors": [{"name": step.name, "message": step.cause} for step in steps if step.status == "error"][:20],
         "skipped": sum(step.status == "skipped" for step in steps),
         "seconds": round(seconds, 2),

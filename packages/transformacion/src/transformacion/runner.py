@@ -14,6 +14,7 @@ import typer
 from datavision_lakehouse.process_environment import variables_set
 from transformacion.errors import RunError, TransformacionError, UsageError
 from transformacion.outcome import Step, cause, needs_another_try, step_from_dbt
+from transformacion.telemetry import Artifacts
 from transformacion.workspace import Workspace, workspace
 
 _ANNOUNCED: Final = ("model", "seed", "snapshot", "source")
@@ -27,7 +28,13 @@ class Run:
     seconds: float = 0.0
 
 
-def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = None, attempts: int = 1) -> Run:
+def run_dbt(
+    command: Sequence[str],
+    *,
+    variables: Mapping[str, str] | None = None,
+    attempts: int = 1,
+    artifacts: Artifacts | None = None,
+) -> Run:
     """Run one dbt command (`["build", "--select", "marts"]`).
 
     If everything that failed lost against another process's write, the command is run again, up to `attempts` times in
@@ -37,6 +44,7 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
         command: The verb and its options, as dbt takes them.
         variables: Environment variables for the models, for the time of the run.
         attempts: How often to try in all.
+        artifacts: Reads what dbt wrote of the last try.
 
     Raises:
         UsageError: The command or the project is wrong.
@@ -44,7 +52,7 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
     """
     started = time.monotonic()
     with workspace() as space, variables_set(variables or {}):
-        steps = _invoke(command, space)
+        steps = _invoke(command, space, artifacts)
         if not steps:
             raise UsageError(
                 f"Nothing in the dbt project matches `{' '.join(command)}`. "
@@ -55,7 +63,7 @@ def run_dbt(command: Sequence[str], *, variables: Mapping[str, str] | None = Non
                 break
             typer.echo("Another process wrote the same table at the same moment; running the command again.", err=True)
             time.sleep(random.uniform(0.5, 1.5) * 2**attempt)  # noqa: S311 - spreads retries, guards nothing
-            steps = _invoke(command, space)
+            steps = _invoke(command, space, artifacts)
     return Run(steps, time.monotonic() - started)
 
 
@@ -83,18 +91,20 @@ def parse_project() -> None:
         _result(["parse"], space)
 
 
-def _invoke(command: Sequence[str], space: Workspace) -> list[Step]:
-    result = _result(command, space)
+def _invoke(command: Sequence[str], space: Workspace, artifacts: Artifacts | None) -> list[Step]:
+    result = _result(command, space, artifacts=artifacts is not None)
+    if artifacts:
+        artifacts(space.target)
     return [step_from_dbt(item) for item in getattr(result, "results", ())]
 
 
-def _result(command: Sequence[str], space: Workspace) -> Any:
+def _result(command: Sequence[str], space: Workspace, *, artifacts: bool = False) -> Any:
     # Importing dbt takes seconds: --help and a misspelled option should not wait for it.
     from dbt.cli.main import dbtRunner
 
     try:
         with redirect_stdout(sys.stderr):
-            answer = dbtRunner(callbacks=[_progress]).invoke([*command, *space.arguments()])
+            answer = dbtRunner(callbacks=[_progress]).invoke([*command, *space.arguments(artifacts=artifacts)])
     finally:
         _disconnect()
     if answer.exception is not None:

@@ -18,6 +18,10 @@ class BuildSettings(ModuleSettings):
 
     lakehouse: LakehouseSettings
     transformacion: DbtSettings = DbtSettings()
+    dag_id: str = ""
+    """The pipeline that this runs in, as the two below from whoever launches the container; empty: it runs by hand."""
+    run_id: str = ""
+    task_id: str = ""
 
 
 class ReportCommandSettings(ModuleSettings):

@@ -30,8 +30,12 @@ class Workspace:
         """Where dbt keeps its parse results and compiled SQL."""
         return self.folder / "target"
 
-    def arguments(self) -> list[str]:
-        """Return the dbt options that keep every file it writes inside this folder."""
+    def arguments(self, *, artifacts: bool = False) -> list[str]:
+        """Return the dbt options that keep every file it writes inside this folder.
+
+        Args:
+            artifacts: Whether it writes its manifest and its results as JSON, which takes a moment.
+        """
         return [
             *("--project-dir", str(PROJECT)),
             *("--profiles-dir", str(self.folder)),
@@ -41,7 +45,7 @@ class Workspace:
             # We report the run ourselves: dbt would log escape codes, and each failure twice.
             *("--log-level", "none"),
             "--no-use-colors",
-            "--no-write-json",
+            "--write-json" if artifacts else "--no-write-json",
         ]
 
 

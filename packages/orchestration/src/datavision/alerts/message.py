@@ -12,6 +12,7 @@ from datavision.alerts.causes import cause_of
 from datavision.alerts.delays import Slow, Stale
 from datavision.alerts.incidents import Incident
 from datavision.business_day import ZONE
+from datavision.fargate.outcome.errors import FailedCheck
 
 LOG_LINES: Final = 12
 COLOURS: Final = {"bad": "#c62828", "late": "#b26a00", "good": "#2e7d32", "test": "#1f5fbf"}
@@ -61,7 +62,7 @@ class Failure:
     """Airflow's address."""
     release: str | None = None
     reason: str = ""
-    checks: tuple[str, ...] = ()
+    checks: tuple[FailedCheck, ...] = ()
     log_lines: tuple[str, ...] = ()
     before: Before | None = None
     """None: it has not succeeded in the last two weeks, or that could not be read."""
@@ -92,7 +93,7 @@ def failure_message(failure: Failure) -> Message:
         first=f"{incident.name} {cause.what}.",
         tone="bad",
         facts=tuple(facts),
-        checks=failure.checks,
+        checks=tuple(check.text("filas", "fila", "por ejemplo") for check in failure.checks),
         log_lines=failure.log_lines[-LOG_LINES:],
         step=cause.step.format(env=failure.env),
         links=(*links, page),

@@ -40,7 +40,7 @@ def sql(
     at: Annotated[str | None, typer.Option(help="An earlier state: load id, moment, or snapshot number.")] = None,
     env: Annotated[str | None, typer.Option(help="Environment. Default: DATAVISION_ENV, or local.")] = None,
 ) -> None:
-    """Read the lakehouse: schemas raw_datavision, staging, snapshots and marts. Nothing can be changed.
+    """Read the lakehouse: schemas raw_datavision, staging, snapshots, marts and calidad. Nothing can be changed.
 
     Without a query, open a prompt or read the query from a pipe.
 

@@ -40,6 +40,11 @@ def client_token(key: TaskKey, try_number: int, launch: int, digest: str, genera
     return hashlib.sha256("\0".join((*parts, digest, str(generation))).encode()).hexdigest()
 
 
+def variables(key: TaskKey) -> dict[str, str]:
+    """Return the variables that tell a container which task of which run it works for."""
+    return {"DATAVISION_DAG_ID": key.dag_id, "DATAVISION_RUN_ID": key.run_id, "DATAVISION_TASK_ID": key.label}
+
+
 def result_key(key: TaskKey, token: str) -> str:
     """Return the object key of a launch's result; each launch has its own, so that a stale one is never used."""
     return f"results/{key.env}/{key.dag_id}/{key.run_id}/{key.file_stem}/{token}.json"

@@ -195,6 +195,7 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "OidcClientId": airflow.oidc_client_id,
             "OidcAdmins": airflow.oidc_admins,
             "Shell": _yes(airflow.shell),
+            "OtlpEndpoint": config.opentelemetry.endpoint,
         }
         parameters["watchdog"] = {
             **names,

@@ -24,6 +24,16 @@ from fargate_local.ports import free_port
 START_SECONDS = 180
 _STOP_SECONDS = {"api-server": 1.0}
 """The API server holds no state, and would wait for idle connections."""
+TELEMETRY = {
+    "AIRFLOW__TRACES__OTEL_ON": "True",
+    "AIRFLOW__METRICS__OTEL_ON": "True",
+    "AIRFLOW__TRACES__TASK_RUNNER_FLUSH_TIMEOUT_MILLISECONDS": "3000",
+    "OTEL_SERVICE_NAME": "airflow",
+    "OTEL_TRACES_EXPORTER": "otlp_proto_http",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_EXPORTER_OTLP_TIMEOUT": "3",
+}
+"""Airflow's traces and metrics over OTLP/HTTP; no task waits longer than three seconds for a server that is away."""
 PARALLEL_TASKS = 4
 """Worker processes; tasks wait deferred, so a few serve many."""
 
@@ -40,6 +50,8 @@ class AirflowSettings:
     scheduled: bool
     """Whether DAGs also run by their schedules, or only when triggered."""
     smtp_port: int | None = None
+    otlp_endpoint: str = ""
+    """Where its traces and metrics go; empty: nowhere."""
 
 
 class Airflow:
@@ -175,6 +187,8 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
     }
     if settings.smtp_port is not None:
         env["AIRFLOW_CONN_SMTP_DEFAULT"] = json.dumps(plain_connection(settings.smtp_port))
+    if settings.otlp_endpoint:
+        env |= {**TELEMETRY, "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otlp_endpoint}
     return env
 
 

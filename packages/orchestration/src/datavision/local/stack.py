@@ -158,6 +158,7 @@ def _airflow_settings(state: Path, postgres: EmbeddedPostgres, *, scheduled: boo
         bundle_repository=bundle_repository(state),
         scheduled=scheduled,
         smtp_port=mailbox.port,
+        otlp_endpoint=load("local").opentelemetry.endpoint,
     )
 
 

@@ -134,10 +134,18 @@ def summaries(
     limit: Annotated[int, Query(ge=1, le=PAGE_RUNS)] = STRIP_RUNS,
     before: datetime | None = None,
 ) -> dict[str, Any]:
-    """Return what the last runs cost and did, and which sizes do not fit; read from the results bucket, so slower."""
+    """Return what the last runs cost and did, which checks did not pass and which sizes do not fit.
+
+    It is read from the results bucket, so slower.
+    """
     runs = airflow_data.last_runs(session, dag_id, limit, before)
     found = _summaries.of(config, runs)
-    return {"runs": found, "advice": documents.advice(found[run.run_id] for run in runs)}
+    listed = [found[run.run_id] for run in runs]
+    return {
+        "runs": {name: documents.brief(summary) for name, summary in found.items()},
+        "checks": documents.trend(listed),
+        "advice": documents.advice(listed),
+    }
 
 
 @app.get("/pipelines/{dag_id}/drift", dependencies=[READER])
@@ -151,7 +159,9 @@ def drift(dag_id: str, config: Configured) -> dict[str, Any]:
 def difference(dag_id: str, before: str, after: str, config: Configured) -> dict[str, Any]:
     """Return what changed from one release to another: commits, dependencies, dbt models."""
     repos = repositories(config)
-    entries = history(repos.pins, config.env, dag_id)
+    entries = history(repos.pins, config.env, dag_id, PAGE_RELEASES)
+    if not {before, after} <= {entry.pin.version for entry in entries}:  # older than what the page offers
+        entries = history(repos.pins, config.env, dag_id)
     pinned = entries[0].pin.version if entries else None
     return documents.difference(compare(repos.project, entries, dag_id, before, after), pinned)
 

@@ -24,6 +24,8 @@ _TOO_LARGE, _TOO_SMALL = 0.35, 0.9
 _RUNS_FOR_ADVICE = 3
 _SHOWN = 50
 """Failed tests, commits and the like in one document; there may be thousands."""
+_TREND = 20
+"""Checks in a trend, which has a mark of each for each run."""
 
 
 def pin(found: Pin | None) -> Document | None:
@@ -97,12 +99,19 @@ def run_summary(records: Sequence[AuditRecord]) -> Document:
     """Return what a run's containers cost and did: small enough to keep thousands."""
     last = {(record.task_id, record.map_index): record for record in records}
     known = [record.cost_usd for record in records if record.cost_usd is not None]
-    failed = [test for record in last.values() for test in checks(record.result)["failed"]]
+    checked = [(record, checks(record.result)) for record in last.values()]
+    failed, warned = (
+        [{**check, "task": record.task_id} for record, found in checked for check in found[level]]
+        for level in ("failed", "warned")
+    )
     return {
         "cost": round(sum(known), 6) if known else None,
         "launches": len(records),
-        "tests": sum(checks(record.result)["passed"] for record in last.values()) + len(failed),
+        "tests": sum(found["passed"] for _, found in checked) + len(failed) + len(warned),
+        "failures": len(failed),
         "failed": failed[:_SHOWN],
+        "warned": warned[:_SHOWN],
+        "checked": sorted({record.task_id for record, found in checked if any(found.values())}),
         "loaded_at": next((r.result["loaded_at"] for r in last.values() if r.result and "loaded_at" in r.result), None),
         "rows": {name: count for record in last.values() for name, count in record.rows.items()},
         "tasks": {
@@ -118,18 +127,66 @@ def run_summary(records: Sequence[AuditRecord]) -> Document:
     }
 
 
+def brief(summary: Mapping[str, Any]) -> Document:
+    """Return a summary for a list of many: which checks failed is in their trend."""
+    return {name: value for name, value in summary.items() if name not in ("failed", "warned", "checked")}
+
+
 def checks(result: Mapping[str, Any] | None) -> Document:
-    """Return the data tests of a task: how many passed, and each that failed with its count of rows."""
+    """Return the data tests of a task: how many passed, and each that failed or warned with its rows and their keys."""
     if not result:
-        return {"passed": 0, "failed": []}
-    quality = [item for item in result.get("quality") or [] if isinstance(item, Mapping)]
-    bad = [item for item in quality if item.get("outcome") == "error"]
-    tests = [item for item in result.get("tests_failed") or [] if isinstance(item, Mapping)]
-    failed = [
-        *({"name": f"{item.get('table')}.{item.get('check')}", "rows": item.get("count")} for item in bad),
-        *({"name": item.get("name"), "rows": item.get("rows")} for item in tests),
-    ]
-    return {"passed": int(result.get("tests") or 0) - len(tests) + len(quality) - len(bad), "failed": failed}
+        return {"passed": 0, "failed": [], "warned": []}
+    quality = _mappings(result.get("quality"))
+    found = {
+        "failed": [
+            *(_finding(item) for item in quality if item.get("outcome") == "error"),
+            *(_check(item.get("name"), item.get("rows"), item) for item in _mappings(result.get("tests_failed"))),
+        ],
+        "warned": [
+            *(_finding(item) for item in quality if item.get("outcome") == "warning"),
+            *(_check(item.get("name"), item.get("rows"), item) for item in _mappings(result.get("tests_warned"))),
+        ],
+    }
+    others = len(found["failed"]) + len(found["warned"])
+    return {"passed": int(result.get("tests") or 0) + len(quality) - others, **found}
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value or [] if isinstance(item, Mapping)]
+
+
+def _finding(item: Mapping[str, Any]) -> Document:
+    return _check(f"{item.get('table')}.{item.get('check')}", item.get("count"), item)
+
+
+def _check(name: Any, rows: Any, item: Mapping[str, Any]) -> Document:
+    return {"name": name, "rows": rows, "sample": list(item.get("sample") or [])}
+
+
+def trend(summaries: Sequence[Mapping[str, Any]]) -> list[Document]:
+    """Return the checks that did not pass in one of these runs: those of the newest runs first, at most 20.
+
+    Args:
+        summaries: Of the runs, as `run_summary` returns them, newest first.
+
+    Returns:
+        For each its name, its task, the keys it last showed, and for each run `level` (ok, warn or fail; None: it did
+        not look) and `rows`.
+    """
+    seen: dict[tuple[str, str], Document] = {}
+    for index, summary in enumerate(summaries):
+        for level, listed in (("fail", summary["failed"]), ("warn", summary["warned"])):
+            for check in listed:
+                task, name = check["task"], check["name"]
+                if (task, name) not in seen:
+                    if len(seen) == _TREND:
+                        continue
+                    levels = ["ok" if task in each["checked"] else None for each in summaries]
+                    rows = [0 if known else None for known in levels]
+                    about = {"name": name, "task": task, "sample": check["sample"], "levels": levels, "rows": rows}
+                    seen[task, name] = about
+                seen[task, name]["levels"][index], seen[task, name]["rows"][index] = level, check["rows"]
+    return list(seen.values())
 
 
 def task(found: Task, launches: Sequence[AuditRecord]) -> Document:

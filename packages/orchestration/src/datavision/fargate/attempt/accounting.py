@@ -9,6 +9,7 @@ from datavision.fargate.launching.record import LaunchRecord
 from datavision.fargate.outcome.audit import AuditRecord
 from datavision.fargate.outcome.classify import Ending
 from datavision.fargate.outcome.cost import cost_usd
+from datavision.fargate.outcome.errors import FailedCheck
 from datavision.fargate.outcome.results import Delivered, Delivery
 from datavision.fargate.sizing.sizes import FargateSize
 
@@ -111,17 +112,27 @@ def _billed_seconds(record: AuditRecord, task: Mapping[str, Any], delivery: Deli
     return round(delivery.wall_seconds, 3) if delivery else None
 
 
-def failed_checks(delivery: Delivered) -> tuple[str, ...]:
+def failed_checks(delivery: Delivered) -> tuple[FailedCheck, ...]:
     """Return the failing checks in a result: ingesta's `quality` of level error, dbt's `tests_failed`."""
     result = delivery.result if isinstance(delivery, Delivery) else None
     if not result:
         return ()
     findings = [item for item in _mappings(result.get("quality")) if item.get("outcome") == "error"]
-    tests = _mappings(result.get("tests_failed"))
     return (
-        *(f"{item.get('table')}: {item.get('check')}: {item.get('detail')}" for item in findings),
-        *(f"{item.get('name')}: {item.get('rows')} rows" for item in tests),
+        *(
+            FailedCheck(f"{item.get('table')}: {item.get('check')}", str(item.get("detail")), sample=_sample(item))
+            for item in findings
+        ),
+        *(
+            FailedCheck(str(item.get("name")), rows=int(item.get("rows") or 0), sample=_sample(item))
+            for item in _mappings(result.get("tests_failed"))
+        ),
     )
+
+
+def _sample(item: Mapping[str, Any]) -> tuple[str, ...]:
+    found = item.get("sample")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:

@@ -8,6 +8,7 @@ from datavision.aws import Cloud
 from datavision.config import Config, Price
 from datavision.fargate.attempt.job import Job
 from datavision.fargate.launching.record import StateStore
+from datavision.fargate.outcome.audit import AuditRecord
 from datavision.fargate.outcome.cost import price_in
 
 PATIENCE_SECONDS = 5.0
@@ -26,6 +27,8 @@ class Host:
     warn: Callable[[str], None]
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], float] = time.time
+    count: Callable[[AuditRecord], None] = lambda _: None
+    """Is told of each launch that has ended."""
     patience: float = PATIENCE_SECONDS
 
     @property

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from datavision.config import Capacity
@@ -25,6 +25,18 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where the task instance stands in Airflow's own lineage and traces."""
+
+    at: datetime | None = None
+    """The run's logical date; of a run without one, when it was due."""
+    clear_number: int = 0
+    """How often the run was cleared."""
+    traceparent: str = ""
+    """W3C's, of the span of this try; empty: Airflow's traces are off."""
+
+
+@dataclass(frozen=True)
 class Job:
     """What a task instance runs, and in which try."""
 
@@ -44,6 +56,7 @@ class Job:
     capacity: Capacity
     execution_timeout: float | None = None
     asked: Asked = Asked()
+    origin: Origin = Origin()
     session: Session | None = None
     """The tasks with which it shares containers; None: it has its own."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from datavision.aws import client
 from datavision.fargate import identity
+from datavision.fargate.attempt import telemetry
 from datavision.fargate.attempt.accounting import account_launch
 from datavision.fargate.attempt.failure import failure
 from datavision.fargate.attempt.host import Host
@@ -164,7 +165,8 @@ class Launcher:
         environment = {
             **job.environment,
             RESULT_URI_VARIABLE: f"s3://{self.host.bucket}/{result_key}",
-            "DATAVISION_RUN_ID": job.key.run_id,
+            **identity.variables(job.key),
+            **telemetry.variables(self.host.config, job, token),
         }
         size: FargateSize = choice.size
         request = build_request(
@@ -188,6 +190,7 @@ class Launcher:
             memory=size.memory,
             why_size=choice.why,
             result_key=result_key,
+            traceparent=job.origin.traceparent,
         )
 
     def _ecs(self) -> Any:

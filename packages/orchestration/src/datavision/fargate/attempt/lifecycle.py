@@ -12,6 +12,7 @@ from datavision.fargate.attempt.host import Host
 from datavision.fargate.attempt.launcher import Launcher
 from datavision.fargate.attempt.step_launcher import StepLauncher
 from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
+from datavision.fargate.attempt.telemetry import send_launch
 from datavision.fargate.edge.ecs_tasks import StopReason
 from datavision.fargate.edge.logs import read_position
 from datavision.fargate.launching import record
@@ -250,6 +251,8 @@ class Lifecycle:
         host = self.host
         written = close(account_launch(host.job, last, host.price), ending, task, delivery)
         host.attempt("write the audit record", lambda: write_audit(host.cloud, host.audit_bucket, written))
+        host.attempt("send the launch's span", lambda: send_launch(host.config, last, written, task))
+        host.attempt("count the launch", lambda: host.count(written))
         return written
 
     def _last(self) -> LaunchRecord:

@@ -51,6 +51,8 @@ class LaunchRecord:
     """In a shared container: the step as its inbox takes it; `request` and `arn` are then the container's."""
     container: int = 0
     """Number of the shared container that has the step; 0: none yet, or a container of its own."""
+    traceparent: str = ""
+    """The span that this launch's own is below; empty: there is none."""
 
     @property
     def size(self) -> FargateSize:

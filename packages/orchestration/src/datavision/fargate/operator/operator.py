@@ -18,7 +18,7 @@ from datavision.config import Capacity, Config
 from datavision.errors import ConfigError
 from datavision.fargate.attempt.failure import log_stream
 from datavision.fargate.attempt.host import PATIENCE_SECONDS, Host
-from datavision.fargate.attempt.job import Asked, Job
+from datavision.fargate.attempt.job import Asked, Job, Origin
 from datavision.fargate.attempt.lifecycle import Lifecycle
 from datavision.fargate.attempt.steps import Finished, Pausing, Step, Waiting
 from datavision.fargate.edge import logs
@@ -26,6 +26,7 @@ from datavision.fargate.identity import TaskKey
 from datavision.fargate.launching.release_record import released_image
 from datavision.fargate.operator.assets import event_extra
 from datavision.fargate.operator.links import EcsTaskLink, LogStreamLink, console_links
+from datavision.fargate.operator.metrics import count
 from datavision.fargate.operator.retry_policy import FailureTablePolicy
 from datavision.fargate.operator.session import session_of
 from datavision.fargate.operator.step_trigger import StepTrigger
@@ -212,6 +213,7 @@ class FargateOperator(BaseOperator):
             store=TaskState(context["task_state_store"]),
             say=self.log.info,
             warn=self.log.warning,
+            count=count,
             patience=PATIENCE_SECONDS if self.deferrable else math.inf,
         )
         self._lifecycle = Lifecycle(host)
@@ -236,6 +238,11 @@ class FargateOperator(BaseOperator):
             capacity=self.capacity or module.capacity or config.ecs.capacity,
             execution_timeout=self.execution_timeout.total_seconds() if self.execution_timeout else None,
             asked=Asked(dag_run.run_type.value, dag_run.triggering_user_name, dag_run.conf or {}),
+            origin=Origin(
+                at=dag_run.logical_date or dag_run.run_after,
+                clear_number=dag_run.clear_number or 0,
+                traceparent=(getattr(instance, "context_carrier", None) or {}).get("traceparent", ""),
+            ),
             session=session_of(self) if self.session else None,
         )
 

@@ -24,6 +24,24 @@ LAST_LINES = 20
 
 
 @dataclass(frozen=True)
+class FailedCheck:
+    """A check of the data that did not pass."""
+
+    name: str
+    detail: str = ""
+    """What the module says of it; empty: `rows` says it."""
+    rows: int = 0
+    sample: tuple[str, ...] = ()
+    """Keys of some of the rows at fault."""
+
+    def text(self, rows: str = "rows", row: str = "row", example: str = "for example") -> str:
+        """Return it in one line, in the words of the language that it is told in."""
+        found = self.detail or f"{self.rows} {row if self.rows == 1 else rows}"
+        keys = f", {example} {'; '.join(self.sample)}" if self.sample else ""
+        return f"{self.name}: {found}{keys}"
+
+
+@dataclass(frozen=True)
 class Report:
     """What a person needs to know about a failure; empty fields are left out of the text."""
 
@@ -37,7 +55,7 @@ class Report:
     size: str = ""
     task_arn: str = ""
     log_lines: tuple[str, ...] = ()
-    checks: tuple[str, ...] = ()
+    checks: tuple[FailedCheck, ...] = ()
 
     def __str__(self) -> str:
         facts = {
@@ -51,7 +69,7 @@ class Report:
         }
         lines = [self.what]
         lines += [f"  {name:<10} {value}" for name, value in facts.items() if value]
-        lines += [f"  failed     {check}" for check in self.checks]
+        lines += [f"  failed     {check.text()}" for check in self.checks]
         if self.log_lines:
             lines.append(f"  last {len(self.log_lines)} log lines:")
             lines += [f"    | {line}" for line in self.log_lines[-LAST_LINES:]]

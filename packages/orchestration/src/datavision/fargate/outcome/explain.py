@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from datavision.fargate.outcome import errors
 from datavision.fargate.outcome.classify import Ending, Outcome
-from datavision.fargate.outcome.errors import FargateError, Report
+from datavision.fargate.outcome.errors import FailedCheck, FargateError, Report
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def explain(
     task_arn: str | None,
     last_try: bool,
     log_lines: tuple[str, ...] = (),
-    checks: tuple[str, ...] = (),
+    checks: tuple[FailedCheck, ...] = (),
     at_ceiling: bool = False,
 ) -> FargateError:
     """Return the exception for an ending other than success; after the last try nothing is retried."""

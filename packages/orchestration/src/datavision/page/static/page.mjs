@@ -230,7 +230,7 @@ function Chart({ runs, summaries }) {
 
 const tests = (summary) => {
   if (!summary) return "–";
-  const failed = summary.failed.length;
+  const failed = summary.failures;
   return failed ? html`<strong className="dv-bad">${t("testsFailed", { n: failed })}</strong>` : t("testsOk", { n: summary.tests });
 };
 const sum = (rows) => Object.values(rows).reduce((total, count) => total + count, 0);
@@ -252,6 +252,36 @@ function Runs({ dag, runs, summaries }) {
   });
   const columns = ["when", "state", "kind", "release", "seconds", "cost", "rows", "tests"].map((key) => t(key));
   return html`<${Table} label=${t("runs")} columns=${columns} rows=${rows} />`;
+}
+
+const LEVELS = { ok: "green", warn: "yellow", fail: "red" };
+
+/** What one check found in each of the runs, oldest first: the higher a mark, the worse. */
+function Marks({ check, runs }) {
+  const bad = check.levels.filter((level) => level && level !== "ok").length;
+  const looked = check.levels.filter(Boolean).length;
+  const mark = (run, index) => {
+    const level = check.levels[index];
+    const found = level === "ok" ? t("passed") : level ? t("rowsCount", { n: number(check.rows[index] ?? 0) }) : t("notChecked");
+    return html`<span key=${run.id} title=${`${moment(run.due)}: ${found}`} className=${`dv-level-${level ?? "none"} dv-fill-${LEVELS[level] ?? "gray"}`} />`;
+  };
+  return html`<span className="dv-marks" role="img" aria-label=${t("badIn", { n: bad, of: looked })}>${runs.map(mark).reverse()}</span>`;
+}
+
+function Checks({ checks, runs, tests }) {
+  if (!checks.length) return html`<p className="dv-muted">${t("allPassed", { n: tests })}</p>`;
+  const rows = checks.map((check) => {
+    const last = check.levels.findIndex((level) => level && level !== "ok");
+    return [
+      html`<span className="dv-name">${check.name}</span> <span className="dv-muted">${check.task}</span>`,
+      html`<${Marks} check=${check} runs=${runs} />`,
+      moment(runs[last]?.due),
+      number(check.rows[last] ?? 0),
+      html`<span className="dv-name">${check.sample.join("; ") || "–"}</span>`,
+    ];
+  });
+  const columns = ["test", "lastRuns", "lastFound", "rows", "keys"].map((key) => t(key));
+  return html`<${Table} label=${t("dataTests")} columns=${columns} rows=${rows} />`;
 }
 
 const ACTIONS = { release: "actionRelease", rollback: "actionRollback", promote: "actionPromote" };
@@ -347,6 +377,9 @@ function Pipeline({ dag }) {
           ${data.more && html`<button className="dv-button" onClick=${() => setBefore(data.runs.at(-1).due)}>${t("older")}</button>`}
         </p>
       <//>
+      ${summaries.data && data.runs.length > 0 && html`<${Section} title=${t("dataTests")}>
+        <${Checks} checks=${summaries.data.checks} runs=${data.runs} tests=${summaries.data.runs[data.runs[0].id]?.tests ?? 0} />
+      <//>`}
       ${Object.keys(summaries.data?.advice ?? {}).length > 0 && html`<${Advice} advice=${summaries.data.advice} />`}
       <${Section} title=${t("timeline")}>
         <${Timeline} entries=${data.timeline} runs=${data.runs} />
@@ -512,7 +545,9 @@ const Counts = ({ rows }) => html`<${Table} label=${t("rowsByTable")} columns=${
 
 const Failed = ({ failed }) => failed.length > 0 && html`<div className="dv-note dv-bad">
   <strong>${t("failedTests")}</strong>
-  <ul>${failed.map((test) => html`<li key=${test.name}>${test.name}: ${t("rowsCount", { n: number(test.rows ?? 0) })}</li>`)}</ul>
+  <ul>${failed.map((test) => html`<li key=${test.name}>
+    ${test.name}: ${t("rowsCount", { n: number(test.rows ?? 0) })}${test.sample.length > 0 && `, ${t("example", { keys: test.sample.join("; ") })}`}
+  </li>`)}</ul>
 </div>`;
 
 function Launch({ launch }) {

@@ -30,6 +30,12 @@ export const STYLE = `
 .dv-strip { display: flex; gap: 3px; align-items: flex-end; height: 40px; margin-top: 0.75rem; list-style: none; }
 .dv-strip a { display: block; padding-top: 4px; }
 .dv-bar { display: block; width: 14px; border-radius: 2px; }
+.dv-marks { display: inline-flex; gap: 2px; align-items: flex-end; height: 16px; }
+.dv-level-none { width: 8px; height: 3px; }
+.dv-level-ok { width: 8px; height: 8px; }
+.dv-level-warn { width: 8px; height: 12px; }
+.dv-level-fail { width: 8px; height: 16px; }
+.dv-name { display: inline-block; min-width: 11rem; overflow-wrap: anywhere; }
 .dv-scroll { overflow-x: auto; margin: 0.5rem 0; }
 .dv-page table { border-collapse: collapse; width: 100%; }
 .dv-page th { text-align: left; font-weight: 500; color: var(--chakra-colors-fg-muted); white-space: nowrap; }
@@ -58,5 +64,5 @@ export const STYLE = `
 .dv-dialog p { margin: 0.5rem 0; }
 .dv-buttons { display: flex; justify-content: flex-end; gap: 0.5rem; }
 .dv-page .dv-steps { max-height: 10rem; overflow: auto; list-style: decimal; padding-left: 1.5rem; }
-${["green", "red", "orange", "blue", "gray"].map(hue).join("")}
+${["green", "red", "orange", "yellow", "blue", "gray"].map(hue).join("")}
 `;

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from datavision.errors import PinError
 from datavision.pins import Pin, parse_pin
@@ -9,6 +10,9 @@ from datavision.release.errors import UnknownRelease
 from datavision.release.pins import trailers
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.places import TAG_PREFIX, path_in_repository
+
+_parsed = lru_cache(maxsize=5_000)(parse_pin)
+"""A commit's pin never changes, and the page asks for a pipeline's entire history again and again."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def history(repo: PinRepository, env: str, pipeline: str, limit: int | None = No
     for commit, text in zip(commits, repo.read_all([f"{commit.id}:{path}" for commit in commits]), strict=True):
         said = trailers.parse(commit.message)
         with suppress(PinError):
-            pin = parse_pin(text or "", f"{commit.id[:9]}:{path}")
+            pin = _parsed(text or "", f"{commit.id[:9]}:{path}")
             entries.append(PinnedVersion(pin, commit.id, said.action if said else None))
     return entries
 

@@ -1,3 +1,3 @@
 {% test no_negativo(model, column_name) %}
-    select {{ column_name }} from {{ model }} where {{ column_name }} < 0
+    select * from {{ model }} where {{ column_name }} < 0
 {% endtest %}
