@@ -190,8 +190,10 @@ def _registry(folder: Path, address: str) -> Iterator[None]:
         f"filesystem: {{rootdirectory: {folder}/data}}}}\n"
         f"http: {{addr: '{address}'}}\n"
     )
+    # It takes variables of this prefix for settings, and REGISTRY_AUTH_FILE is podman's.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
     with (folder / "log").open("w") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log)
+        process = subprocess.Popen(["docker-registry", "serve", str(config)], stdout=log, stderr=log, env=env)
     try:
         host, port = address.split(":")
         deadline = time.monotonic() + 30
