@@ -93,7 +93,7 @@ def test_what_cannot_be_asked_for_is_refused_with_what_can(platform: Any, monkey
     monkeypatch.setattr("datavision.cli.audit.environment", lambda _: nullcontext(platform.config))
     for words, sentence in (
         (("cost", "--since", "2026-02-01", "--until", "2026-01-31"), "--since 2026-02-01 is after --until 2026-01-31"),
-        (("audit", "--outcome", "oom"), "No launch ends as 'oom'. Ask for one of: running, success, "),
+        (("audit", "--outcome", "oom"), "No launch ends as 'oom'. Ask for one of: running, idle, success, "),
     ):
         assert sentence in str(CliRunner().invoke(app, [*words, "--env", "local"]).exception)
 

@@ -45,6 +45,7 @@ class FargateTrigger(BaseTrigger):
         results_bucket: str,
         position_key: str,
         audit_key: str,
+        audit_bucket: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's triggers are not typed
         self.cloud = cloud
@@ -56,6 +57,8 @@ class FargateTrigger(BaseTrigger):
         self.results_bucket = results_bucket
         self.position_key = position_key
         self.audit_key = audit_key
+        # One that an Airflow before this argument deferred goes on after the update; its record is among the results.
+        self.audit_bucket = audit_bucket or results_bucket
 
     @classmethod
     def of(cls, host: Host, step: Waiting) -> "FargateTrigger":
@@ -76,6 +79,7 @@ class FargateTrigger(BaseTrigger):
             results_bucket=host.bucket,
             position_key=step.launch.log_position_key,
             audit_key=account_launch(host.job, step.launch, host.price).object_key,
+            audit_bucket=host.audit_bucket,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -92,6 +96,7 @@ class FargateTrigger(BaseTrigger):
                 "results_bucket": self.results_bucket,
                 "position_key": self.position_key,
                 "audit_key": self.audit_key,
+                "audit_bucket": self.audit_bucket,
             },
         )
 
@@ -154,11 +159,11 @@ class FargateTrigger(BaseTrigger):
         """Complete the audit record that was written at launch: no worker comes back to do it."""
         wanted = Wanted(**self.watch["wanted"])
         async with async_client(cloud, "s3") as s3:
-            answer = await s3.get_object(Bucket=self.results_bucket, Key=self.audit_key)
+            answer = await s3.get_object(Bucket=self.audit_bucket, Key=self.audit_key)
             record = AuditRecord.model_validate_json(await answer["Body"].read())
             closed = close(record, classify(task, wanted.container, wanted.digest), task)
             body = closed.model_dump_json(indent=1).encode()
-            await s3.put_object(Bucket=self.results_bucket, Key=self.audit_key, Body=body)
+            await s3.put_object(Bucket=self.audit_bucket, Key=self.audit_key, Body=body)
 
 
 class PauseTrigger(BaseTrigger):
