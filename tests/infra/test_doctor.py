@@ -90,3 +90,7 @@ def test_doctor_asks_for_mail_and_quota_beyond_the_laptop(config: Config, monkey
         "secret airflow_fernet_key",
         "secret airflow_database_url",
     } <= checks
+    assert "secret airflow_git" not in checks  # the repository is in S3
+    elsewhere = config.airflow.model_copy(update={"git_url": "https://git.example/datavision"})
+    found = examine_environment(config.model_copy(update={"airflow": elsewhere}), [])
+    assert "secret airflow_git" in {finding.check for finding in found}

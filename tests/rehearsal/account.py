@@ -5,6 +5,7 @@ The account is an embedded cloud that refuses what AWS would, with podman's cont
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -32,6 +33,8 @@ SMTP = {
     "password": "rehearsal",
     "extra": {"disable_ssl": True},
 }
+NOT_HERE = {"mail", "fargate quota"}
+"""What `doctor` misses on an embedded cloud: SES's server, and Service Quotas."""
 PASSWORD = "of-the-business"
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Ana",
@@ -138,7 +141,9 @@ class Account:
         )
         self.seconds[" ".join(words)] = time.monotonic() - began
         sys.stderr.write(f"$ {' '.join(words)}  ({self.seconds[' '.join(words)]:.0f} s)\n")
-        assert done.returncode == 0, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
+        missing = set(re.findall(r"^missing\t([^\t]+)", done.stdout, flags=re.MULTILINE))
+        well = done.returncode == 0 or (words[1] == "doctor" and missing == NOT_HERE)
+        assert well, f"{' '.join(words)}:\n{done.stdout}{done.stderr}"
         if done.stdout.strip():
             self.printed = done.stdout.strip().splitlines()[-1]
         return done.stdout

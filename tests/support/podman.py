@@ -45,6 +45,7 @@ def own_podman(folder: Path) -> Iterator[None]:
         f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
     )
     (folder / "registries.conf").write_text("")
+    (folder / "auth.json").write_text("{}")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
         patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))

@@ -125,7 +125,8 @@ def _secrets_of(config: Config) -> dict[str, str]:
     keys = {"source_url": "infra secret source_url", "lakehouse_catalog_url": "infra secret lakehouse_catalog_url"}
     if not Environment(config).has_airflow_stacks:
         return keys
-    asked = {key: f"infra secret {key}" for key in ASKED_FOR}
+    needed = [key for key in ASKED_FOR if key != "airflow_git" or not config.airflow.code_bucket]
+    asked = {key: f"infra secret {key}" for key in needed}
     return asked | dict.fromkeys(BOOTSTRAPPED, "infra bootstrap") | dict.fromkeys(GENERATED, "infra deploy")
 
 
