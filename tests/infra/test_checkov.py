@@ -25,7 +25,7 @@ def found(repository: Path, folder: Path, config: Path | None = None) -> Any:
 
 
 def test_checkov_finds_nothing_but_what_has_a_reason(repository: Path) -> None:
-    report = found(repository, repository / "infra", repository / ".checkov.yaml")
+    report = found(repository, repository / "infra", repository / "infra" / "checkov.yml")
     failed = [(check["check_id"], check["resource"]) for check in report["results"]["failed_checks"]]
     assert failed == []
     assert report["summary"]["passed"] > 100
@@ -33,7 +33,7 @@ def test_checkov_finds_nothing_but_what_has_a_reason(repository: Path) -> None:
 
 
 def test_each_exception_is_still_needed(repository: Path) -> None:
-    excepted = yaml.safe_load((repository / ".checkov.yaml").read_text())["skip-check"]
+    excepted = yaml.safe_load((repository / "infra" / "checkov.yml").read_text())["skip-check"]
     report = found(repository, repository / "infra")
     assert {check["check_id"] for check in report["results"]["failed_checks"]} == set(excepted)
 
@@ -41,5 +41,5 @@ def test_each_exception_is_still_needed(repository: Path) -> None:
 def test_it_sees_a_bucket_that_is_open(repository: Path, tmp_path: Path) -> None:
     template = (repository / "infra" / "storage.yaml").read_text()
     (tmp_path / "storage.yaml").write_text(template.replace("BlockPublicAcls: true", "BlockPublicAcls: false"))
-    report = found(repository, tmp_path, repository / ".checkov.yaml")
+    report = found(repository, tmp_path, repository / "infra" / "checkov.yml")
     assert "CKV_AWS_53" in {check["check_id"] for check in report["results"]["failed_checks"]}

@@ -197,7 +197,7 @@ def dev(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             airflow,
             "datavision-dev-watchdog-execution",
             "datavision-dev-watchdog",
-            {"G": "datavision/dev/airflow-git", "M": "datavision/dev/smtp"},
+            {"M": "datavision/dev/smtp"},
             SHOW_KEYS,
         )
         yield made
@@ -309,6 +309,7 @@ def test_airflow_launches_follows_and_stops_tasks_and_keeps_records_with_nothing
     s3.get_object(Bucket=audits, Key="audit/a.json")
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(Bucket=results, Key="results/none.json")
+    follow_the_repository(dev, s3)
     # The page compares pins with what is there.
     assert ecs.describe_task_definition(taskDefinition="datavision-dev-ingesta", include=["TAGS"])["taskDefinition"]
     assert client("ecr").describe_images(repositoryName="datavision/ingesta")["imageDetails"]
@@ -323,23 +324,12 @@ def test_bootstrap_writes_the_urls(dev: Dev) -> None:
     assert unused(dev, "datavision-dev-bootstrap") == []
 
 
-def test_bootstrap_reaches_the_database_that_deploy_made_with_tls_and_its_urls_open_it(
-    dev: Dev, tmp_path: Path, repository: Path
-) -> None:
-    image = dev.push_with_this_python("airflow", tmp_path / "airflow", repository)
-    config = dev.config.model_copy(update={"airflow": dev.config.airflow.model_copy(update={"image": image})})
-    infra.deploy(config)
-    told: list[str] = []
-    run_bootstrap(config, rotate=False, report=told.append)
-    assert told == ["lakehouse: made, URL written", "airflow: made, URL written"]
-    manager = dev.client("secretsmanager")
-    url = manager.get_secret_value(SecretId="datavision/dev/lakehouse-catalog-url")["SecretString"]
-    assert url.endswith("/lakehouse?sslmode=require")
-    with psycopg.connect(url) as connection:
-        assert connection.pgconn.ssl_in_use
-        assert connection.execute("SELECT current_user").fetchone() == ("lakehouse",)
-    run_bootstrap(config, rotate=False, report=told.append)
-    assert told[2:] == ["lakehouse: was there, URL unchanged", "airflow: was there, URL unchanged"]
+def follow_the_repository(dev: Dev, s3: Any) -> None:
+    """What git-remote-s3 does to fetch; `tests/release/test_remotes.py` has it fetch."""
+    code = dev.config.airflow.code_bucket
+    s3.list_objects_v2(Bucket=code, Prefix="datavision")
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket=code, Key="datavision/HEAD")
 
 
 def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing_to_spare(dev: Dev) -> None:
@@ -349,6 +339,7 @@ def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(**remembered)
     s3.put_object(**remembered, Body=b"{}")
+    follow_the_repository(dev, s3)
     assert unused(dev, "datavision-dev-watchdog") == []
     assert unused(dev, "datavision-dev-watchdog-execution") == []
 
@@ -437,3 +428,23 @@ def test_a_module_cannot_be_started_with_the_execution_role_of_another(dev: Dev)
     task = dev.until(arn, "STOPPED")
     assert task["stopCode"] == "TaskFailedToStart"
     assert task["stoppedReason"].endswith("failed with status code [manifests 1]: 403 Forbidden")
+
+
+def test_bootstrap_reaches_the_database_that_deploy_made_with_tls_and_its_urls_open_it(
+    dev: Dev, tmp_path: Path, repository: Path
+) -> None:
+    """The last test here: it gives the stacks an image that starts."""
+    image = dev.push_with_this_python("airflow", tmp_path / "airflow", repository)
+    config = dev.config.model_copy(update={"airflow": dev.config.airflow.model_copy(update={"image": image})})
+    infra.deploy(config)
+    told: list[str] = []
+    run_bootstrap(config, rotate=False, report=told.append)
+    assert told == ["lakehouse: made, URL written", "airflow: made, URL written"]
+    manager = dev.client("secretsmanager")
+    url = manager.get_secret_value(SecretId="datavision/dev/lakehouse-catalog-url")["SecretString"]
+    assert url.endswith("/lakehouse?sslmode=require")
+    with psycopg.connect(url) as connection:
+        assert connection.pgconn.ssl_in_use
+        assert connection.execute("SELECT current_user").fetchone() == ("lakehouse",)
+    run_bootstrap(config, rotate=False, report=told.append)
+    assert told[2:] == ["lakehouse: was there, URL unchanged", "airflow: was there, URL unchanged"]

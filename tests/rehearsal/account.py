@@ -204,7 +204,7 @@ class Account:
 
     def trigger(self, dag: str, run: str) -> None:
         """Start a run of a DAG, once Airflow knows the DAG as it is pinned now."""
-        commit = self.run("git", "rev-parse", "HEAD").strip()
+        commit = self.run("git", "rev-parse", "origin/main").strip()
         until(lambda: self.query("SELECT 1 FROM dag WHERE dag_id = %s AND bundle_version = %s", dag, commit), 600)
         assert self.in_airflow("dags", "trigger", dag, "--run-id", run) == 0
 
