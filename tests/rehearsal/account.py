@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import psycopg
 import trustme
 from tests.rehearsal.page import Step, write_setting
 
@@ -171,79 +170,3 @@ class Account:
             each["serviceName"]: (each["desiredCount"], each["runningCount"], each["deployments"][0]["rolloutState"])
             for each in found
         }
-
-    def in_airflow(self, *command: str) -> int:
-        """Run a command of Airflow as a task of the scheduler's definition; return its exit code."""
-        ecs = self.client("ecs")
-        (service,) = ecs.describe_services(cluster="datavision-dev", services=["datavision-dev-airflow-scheduler"])[
-            "services"
-        ]
-        override = {"name": "scheduler", "command": list(command)}
-        (task,) = ecs.run_task(
-            cluster="datavision-dev",
-            taskDefinition=service["taskDefinition"],
-            launchType="FARGATE",
-            networkConfiguration=service["networkConfiguration"],
-            overrides={"containerOverrides": [override]},
-        )["tasks"]
-        ecs.get_waiter("tasks_stopped").wait(
-            cluster="datavision-dev", tasks=[task["taskArn"]], WaiterConfig={"Delay": 2, "MaxAttempts": 300}
-        )
-        (ended,) = ecs.describe_tasks(cluster="datavision-dev", tasks=[task["taskArn"]])["tasks"]
-        (main,) = (each for each in ended["containers"] if each["name"] == "scheduler")
-        return int(main.get("exitCode", -1))
-
-    def airflow_tasks(self) -> set[str]:
-        """The tasks of Airflow's services that run."""
-        ecs = self.client("ecs")
-        return {
-            arn
-            for service in self.services()
-            for arn in ecs.list_tasks(cluster="datavision-dev", serviceName=service)["taskArns"]
-        }
-
-    def trigger(self, dag: str, run: str) -> None:
-        """Start a run of a DAG, once Airflow knows the DAG as it is pinned now."""
-        commit = self.run("git", "rev-parse", "origin/main").strip()
-        until(lambda: self.query("SELECT 1 FROM dag WHERE dag_id = %s AND bundle_version = %s", dag, commit), 600)
-        assert self.in_airflow("dags", "trigger", dag, "--run-id", run) == 0
-
-    def state_of(self, run: str) -> str:
-        """The state of a run, as Airflow's database has it."""
-        ((state,),) = self.query("SELECT state FROM dag_run WHERE run_id = %s", run)
-        return str(state)
-
-    def tasks_of(self, run: str) -> dict[str, str]:
-        """The tasks of a run with their states."""
-        return dict(self.query("SELECT task_id, state FROM task_instance WHERE run_id = %s", run))
-
-    def ended(self, run: str) -> str:
-        """Wait for the end of a run; return its state."""
-        until(lambda: self.state_of(run) in ("success", "failed"), 1200)
-        return self.state_of(run)
-
-    def query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
-        """Ask Airflow's database."""
-        secrets = self.client("secretsmanager")
-        url = secrets.get_secret_value(SecretId="datavision/dev/airflow-database-url")["SecretString"]
-        with psycopg.connect(url.replace("+psycopg2", ""), sslmode="require") as connection:
-            return connection.execute(statement, values).fetchall()
-
-    def containers(self, run: str) -> list[dict[str, Any]]:
-        """The ECS tasks that a run launched, stopped ones too."""
-        ecs = self.client("ecs")
-        found = []
-        for status in ("RUNNING", "STOPPED"):
-            arns = ecs.list_tasks(cluster="datavision-dev", desiredStatus=status)["taskArns"]
-            if arns:
-                found += ecs.describe_tasks(cluster="datavision-dev", tasks=arns, include=["TAGS"])["tasks"]
-        return [task for task in found if any(tag["value"] == run for tag in task.get("tags", []))]
-
-
-def until(found: Callable[[], Any], seconds: float) -> Any:
-    """Wait for something that is true, and return it."""
-    deadline = time.monotonic() + seconds
-    while not (answer := found()):
-        assert time.monotonic() < deadline, "it did not come to that in time"
-        time.sleep(2)
-    return answer

@@ -1,4 +1,4 @@
-"""One empty account for all tests of the rehearsal, which follow each other."""
+"""The empty account of the rehearsal."""
 
 import subprocess
 from collections.abc import Iterator
