@@ -181,7 +181,7 @@ def test_a_run_belongs_to_its_business_day_and_not_to_the_day_in_utc(airflow: Ma
 
 
 async def test_what_goes_wrong_with_a_log_is_said_once_for_each_cause(airflow: Make) -> None:
-    task = airflow("sleep 3")
+    task = airflow("sleep 6")
     task.tries = 1
     task.mode = "triggerer"
     deferral = await asyncio.to_thread(deferred, lambda: task.operator().execute(task.context()))
