@@ -5,14 +5,14 @@ ECS developer guide, "Use service discovery to connect Amazon ECS services with 
 """
 
 import random
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fargate_local.cloud.moto_gate import MotoGate
-from fargate_local.protocol.arns import ACCOUNT, last_part
+from fargate_local.cloud.used_backends import used_backend
+from fargate_local.protocol.arns import last_part
 from fargate_local.protocol.plan import TaskPlan
 from fargate_local.runtimes.lookup import Answer
 
@@ -89,10 +89,7 @@ class CloudMap:
 
 def backend(region: str) -> Any:
     """Return moto's Cloud Map of a region, or None where nobody has used it."""
-    models = sys.modules.get("moto.servicediscovery.models")
-    accounts = getattr(models, "servicediscovery_backends", None)
-    regions = dict.get(accounts, ACCOUNT) if accounts is not None else None
-    return dict.get(regions, region) if regions is not None else None
+    return used_backend("servicediscovery", region)
 
 
 def instance_of(registered: Registered) -> Any:

@@ -4,11 +4,10 @@ Route 53 developer guide, "Working with private hosted zones" (read November 202
 name answers, and a name that it does not have does not exist, whatever public zones say.
 """
 
-import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from fargate_local.protocol.arns import ACCOUNT
+from fargate_local.cloud.used_backends import used_backends
 from fargate_local.runtimes.lookup import Answer
 
 ALIAS_TTL: Final = 60
@@ -40,10 +39,7 @@ def answer(vpc: str, name: str, kind: str, elsewhere: Elsewhere, chain: int = CH
 
 def hosted_zones() -> list[Any]:
     """Return moto's zones, none where nobody has used Route 53."""
-    models = sys.modules.get("moto.route53.models")
-    accounts = getattr(models, "route53_backends", None)
-    partitions = dict.get(accounts, ACCOUNT) if accounts is not None else None
-    return [zone for backend in list((partitions or {}).values()) for zone in list(backend.zones.values())]
+    return [zone for backend in list(used_backends("route53").values()) for zone in list(backend.zones.values())]
 
 
 def serves(zone: Any, vpc: str) -> bool:

@@ -1,12 +1,11 @@
 """The listeners and target groups that moto's ELB holds, as data."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from fargate_local.balancing.rules import Rule
-from fargate_local.protocol.arns import ACCOUNT
+from fargate_local.cloud.used_backends import used_backends
 
 HTTP: Final = frozenset({"HTTP", "HTTPS"})
 IDLE_SECONDS: Final = 60.0
@@ -102,10 +101,7 @@ def taken() -> Snapshot:
 
 def backends() -> Iterator[Any]:
     """Return moto's memory of each region where ELB was used."""
-    models = sys.modules.get("moto.elbv2.models")
-    accounts = getattr(models, "elbv2_backends", None)
-    regions = dict.get(accounts, ACCOUNT) if accounts is not None else None
-    yield from list(regions.values()) if regions else ()
+    yield from list(used_backends("elbv2").values())
 
 
 def sent_to(rule: Rule) -> list[str]:

@@ -1,14 +1,13 @@
 """What the account holds that permissions depend on, read from moto's memory: principals, policies, tags.
 
-Read there and not by API calls, because every call of a strict server asks for several of these. Nothing is made by
-looking: a service or region that was never used has no backend, and moto would make one when indexed.
+Read there and not by API calls, because every call of a strict server asks for several of these.
 """
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from fargate_local.cloud.used_backends import used_backend
 from fargate_local.protocol.arns import ACCOUNT, last_part
 from fargate_local.strict.policy import Policies, Principal, Statement, parse_policy
 
@@ -27,10 +26,7 @@ def extend(service: str, client: Any) -> None:
 
 def backend(service: str, region: str = GLOBAL) -> Any:
     """Return moto's memory of a service in a region; None when it was never used."""
-    models = sys.modules.get(f"moto.{service}.models")
-    accounts = getattr(models, f"{service}_backends", None)
-    regions = dict.get(accounts, ACCOUNT) if accounts is not None else None
-    return dict.get(regions, region) if regions is not None else None
+    return used_backend(service, region)
 
 
 def role_named(arn: str) -> Any:
