@@ -3,7 +3,7 @@
 CloudFormation replaces them one task at a time and goes back to the image before if the new one does not stay up.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -25,10 +25,11 @@ def move_airflow(config: Config, *, report: Callable[[str], None]) -> None:
             refuses.
     """
     wanted = airflow_image(config)
-    for edge, stack in _deployed(config, report):
-        name = stack["StackName"]
-        if wanted is None or image_of(stack) == wanted:
+    for edge in _edges(config, report):
+        stack = edge.settle()
+        if stack is None or wanted is None or image_of(stack) == wanted:
             continue
+        name = stack["StackName"]
         try:
             _move(checked_client(config, "cloudformation"), edge, stack, wanted)
         except ClientError as error:
@@ -49,18 +50,15 @@ def airflow_drift(config: Config) -> list[str]:
     wanted = airflow_image(config)
     return [
         f"{stack['StackName']} runs {image_of(stack)}: `datavision infra deploy --env {config.env}`"
-        for _, stack in _deployed(config, lambda _: None)
-        if image_of(stack) != wanted
+        for edge in _edges(config, lambda _: None)
+        if (stack := edge.describe()) is not None and image_of(stack) != wanted
     ]
 
 
-def _deployed(config: Config, report: Callable[[str], None]) -> Iterator[tuple[StackEdge, Any]]:
+def _edges(config: Config, report: Callable[[str], None]) -> list[StackEdge]:
+    """Return the stacks of Airflow's image, deployed or not."""
     cloudformation = checked_client(config, "cloudformation")
-    for part in IMAGE_PARTS:
-        edge = StackEdge(cloudformation, stack_name(config, part), report)
-        stack = edge.settle()
-        if stack is not None:
-            yield edge, stack
+    return [StackEdge(cloudformation, stack_name(config, part), report) for part in IMAGE_PARTS]
 
 
 def _move(cloudformation: Any, edge: StackEdge, stack: Any, image: str) -> None:
