@@ -141,7 +141,7 @@ def missing_message(env: str, pipeline: str, due: datetime, now: datetime, last:
         step=f"Abrir Airflow. Si no responde o dice que su scheduler está caído: datavision doctor --env {env}, y los "
         "eventos de sus servicios en ECS. Si el DAG está pausado, reanudarlo; si una ejecución anterior sigue abierta, "
         f"resolverla primero. Después: datavision run {pipeline} --env {env}.",
-        links=(("Ejecuciones", f"{base_url.rstrip('/')}/dags/{pipeline}/runs"), _page(base_url, pipeline)),
+        links=(_runs(base_url, pipeline), _page(base_url, pipeline)),
     )
 
 
@@ -152,7 +152,7 @@ def started_again_message(env: str, pipeline: str, missed: datetime, now: dateti
         first=f"{pipeline} volvió a empezar: {moment(now)}.",
         tone="good",
         facts=(("Entorno", env), ("Había faltado", f"la ejecución del {moment(missed)}")),
-        links=(("Ejecuciones", f"{base_url.rstrip('/')}/dags/{pipeline}/runs"), _page(base_url, pipeline)),
+        links=(_runs(base_url, pipeline), _page(base_url, pipeline)),
     )
 
 
@@ -251,6 +251,10 @@ def _minutes(seconds: float) -> str:
 
 def _page(base: str, pipeline: str) -> tuple[str, str]:
     return "DataVision", pipeline_url(base, pipeline)
+
+
+def _runs(base: str, pipeline: str) -> tuple[str, str]:
+    return "Ejecuciones", f"{base.rstrip('/')}/dags/{pipeline}/runs"
 
 
 def _tag(env: str) -> str:
