@@ -314,6 +314,10 @@ class Config(BaseSettings):
         """Return the ECR repository name of a module, e.g. `datavision/ingesta`."""
         return f"{self.images.repository_prefix}/{module}"
 
+    def image_reference(self, repository: str, digest: str) -> str:
+        """Return the name of an image by digest, so that it cannot change under a tag."""
+        return f"{self.registry()}/{repository}@{digest}"
+
     def execution_role(self, module: str) -> str:
         """Return the name of the role that starts a module's containers, e.g. `datavision-dev-execution-ingesta`."""
         return f"{self.ecs.execution_role}-{module}"

@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_rand
 from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.infra import secret_arns
+from datavision.pins import AIRFLOW
 
 FINGERPRINT_TAG = "datavision:fingerprint"
 _SECRET_VARIABLES = {
@@ -72,11 +73,6 @@ def fingerprint(request: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
 
 
-def image_reference(config: Config, repository: str, digest: str) -> str:
-    """Return the image reference for a task definition: by digest, so that it cannot change under a tag."""
-    return f"{config.registry()}/{repository}@{digest}"
-
-
 class TaskDefinitions:
     """The task definitions of one environment."""
 
@@ -85,15 +81,17 @@ class TaskDefinitions:
         self._ecs = checked_client(config, "ecs")
 
     def ensure(self, module: str, repository: str, digest: str) -> str:
-        """Return `family:revision` of a revision that runs `digest` as configured.
+        """Return `family:revision` of a revision that runs `digest` as configured; empty for Airflow's own image.
 
-        A new one is registered only if the latest active one differs.
+        A new one is registered only if the latest active one differs. Those of Airflow's services CloudFormation makes.
 
         Raises:
             InfraError: A secret does not exist.
         """
+        if module == AIRFLOW:
+            return ""
         secrets = secret_arns(self._config, self._config.modules[module].secrets)
-        request = render(self._config, module, image_reference(self._config, repository, digest), secrets)
+        request = render(self._config, module, self._config.image_reference(repository, digest), secrets)
         wanted = fingerprint(request)
         latest = self.describe(request["family"])
         if latest is not None and latest["status"] == "ACTIVE" and latest["fingerprint"] == wanted:
@@ -135,7 +133,9 @@ class TaskDefinitions:
         }
 
     def runs(self, name: str, digest: str) -> bool:
-        """Return whether revision `name` is active and runs `digest`."""
+        """Return whether revision `name` is active and runs `digest`; what needs none (an empty name) does."""
+        if not name:
+            return True
         found = self.describe(name)
         return found is not None and found["status"] == "ACTIVE" and found["image"].endswith(f"@{digest}")
 

@@ -40,7 +40,7 @@ def push_image(config: Config, module: str, engine: EngineChoice | None, report:
     image = Registry(config).find(repository, tag=tag)
     if image is None or not builder.available(image):
         image = builder.push(_build(builder, config, module, report), repository, tag)
-    return f"{config.registry()}/{repository}@{image.digest}"
+    return config.image_reference(repository, image.digest)
 
 
 def run_command(

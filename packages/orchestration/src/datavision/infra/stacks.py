@@ -179,15 +179,18 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "LakehouseCatalogUrlSecret": config.secrets.lakehouse_catalog_url,
         }
     if image and Environment(config).runs_airflow:
-        parameters["airflow"] = {
+        both = {
             **names,
-            **roles,
             IMAGE: image,
             "GitUrl": airflow.git_url,
             "CodeBucket": airflow.code_bucket,
             "ResultsBucket": config.storage.results_bucket,
             "AuditBucket": config.storage.audit_bucket,
             "Host": airflow.host,
+        }
+        parameters["airflow"] = {
+            **both,
+            **roles,
             "CertificateArn": airflow.certificate_arn,
             "OfficeCidr": config.network.office_cidr,
             "Nat": _yes(config.network.nat),
@@ -197,15 +200,7 @@ def _beyond_the_laptop(config: Config, names: Mapping[str, str], roles: Mapping[
             "Shell": _yes(airflow.shell),
             "OtlpEndpoint": config.opentelemetry.endpoint,
         }
-        parameters["watchdog"] = {
-            **names,
-            IMAGE: image,
-            "GitUrl": airflow.git_url,
-            "CodeBucket": airflow.code_bucket,
-            "ResultsBucket": config.storage.results_bucket,
-            "AuditBucket": config.storage.audit_bucket,
-            "Host": airflow.host,
-        }
+        parameters["watchdog"] = both
     return parameters
 
 

@@ -1,21 +1,19 @@
 """What a release would do: worked out first, changing nothing."""
 
-from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from datavision.config import Config
-from datavision.environment import Environment
 from datavision.images.builders import Builder
 from datavision.images.recipe import source_tag
 from datavision.images.registry import RegisteredImage, Registry
 from datavision.images.source import ModuleSource, read_source
-from datavision.pins import AIRFLOW, Pin, PinnedImage, parse_pin
+from datavision.pins import Pin, PinnedImage, parse_pin
 from datavision.release import versions
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import current_pins, last_release
-from datavision.release.pins.places import TAG_PREFIX, path_in_repository, pinned_names
+from datavision.release.pins.places import TAG_PREFIX, path_in_repository, pinned_names, released_images
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,7 @@ def make_plan(config: Config, project: Path, repo: PinRepository, builder: Build
         UserError: A module, a repository or a pin is not as it must be.
     """
     registry = Registry(config)
-    built = [*config.modules, *([AIRFLOW] if Environment(config).runs_airflow else [])]
-    modules = tuple(_module(config, project, registry, builder, name) for name in built)
+    modules = tuple(_module(config, project, registry, builder, name) for name in released_images(config))
     released = versions.latest(tag.removeprefix(TAG_PREFIX) for tag in repo.tags())
     names = tuple(pinned_names(config, project))
     return Plan(
@@ -106,5 +103,5 @@ def _previous(repo: PinRepository, env: str, names: tuple[str, ...]) -> Pin | No
     newest = max(pins, key=lambda pin: versions.parse(pin.version) or versions.NONE, default=None)
     if newest is None:
         return None
-    images = [pin.images for pin in pins if pin.version == newest.version]
-    return newest.model_copy(update={"images": dict(ChainMap(*map(dict, images)))})
+    same = [pin.images for pin in reversed(pins) if pin.version == newest.version]
+    return newest.model_copy(update={"images": {name: image for images in same for name, image in images.items()}})

@@ -89,11 +89,10 @@ def _prepare(
     if image.digest not in known:
         copy_image(source, target, image, report)
     require_image(target, builder, image.tag, image)
-    own = module == AIRFLOW
-    name = "" if own else TaskDefinitions(target).ensure(module, image.repository, image.digest)
+    name = TaskDefinitions(target).ensure(module, image.repository, image.digest)
     if image.digest not in known:
         check_scan(target, image.repository, image.digest)
-        if target.images.canary and not own:
+        if target.images.canary and name:
             report(f"canary: {module} doctor on {name}")
             run_canary(target, module, name, image.digest)
     return image.model_copy(update={"task_definition": name})

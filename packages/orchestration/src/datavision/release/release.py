@@ -17,7 +17,7 @@ from datavision.images.registry import Registry
 from datavision.images.source import tracked_files
 from datavision.images.stamp import working_tree_stamp
 from datavision.infra import move_airflow
-from datavision.pins import AIRFLOW, Pin, PinnedImage, images_of
+from datavision.pins import Pin, PinnedImage, images_of
 from datavision.release import versions
 from datavision.release.changelog import with_release
 from datavision.release.errors import DirtyTreeError
@@ -180,7 +180,7 @@ def register(work: _Work, built: Plan) -> dict[str, PinnedImage]:
         previous = built.previous_images.get(module.module)
         tags = [tag for tag in module.image.tags if versions.parse(tag)]
         unchanged = previous is not None and previous.digest == module.image.digest
-        name = _definition(definitions, module.module, module.repository, module.image.digest)
+        name = definitions.ensure(module.module, module.repository, module.image.digest)
         if name and (previous is None or previous.task_definition != name):
             work.report(f"task definition {name}")
         images[module.module] = PinnedImage(
@@ -192,14 +192,9 @@ def register(work: _Work, built: Plan) -> dict[str, PinnedImage]:
     return images
 
 
-def _definition(definitions: TaskDefinitions, module: str, repository: str, digest: str) -> str:
-    """Return the task definition that runs an image; none for Airflow's, whose stack has them."""
-    return "" if module == AIRFLOW else definitions.ensure(module, repository, digest)
-
-
 def canary(work: _Work, fresh: list[ModulePlan], images: Mapping[str, PinnedImage]) -> None:
     """Run each new image's doctor as a real task; Airflow's has ECS's circuit breaker instead."""
-    fresh = [module for module in fresh if module.module != AIRFLOW]
+    fresh = [module for module in fresh if images[module.module].task_definition]
     if not work.config.images.canary:
         return
 

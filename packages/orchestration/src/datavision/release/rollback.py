@@ -113,7 +113,7 @@ def _runnable(
     definitions = TaskDefinitions(config)
     images, registered = {}, []
     for module, image in target.images.items():
-        if module == AIRFLOW or definitions.runs(image.task_definition, image.digest):
+        if definitions.runs(image.task_definition, image.digest):
             images[module] = image
             continue
         name = definitions.ensure(module, image.repository, image.digest)

@@ -51,6 +51,11 @@ def pinned_names(config: Config, project: Path) -> list[str]:
     return [*pipelines(project), *([AIRFLOW] if Environment(config).runs_airflow else [])]
 
 
+def released_images(config: Config) -> list[str]:
+    """Return the images that an environment's releases consist of: the modules', and Airflow's where it is pinned."""
+    return [*config.modules, *([AIRFLOW] if Environment(config).runs_airflow else [])]
+
+
 def require_pinned(config: Config, project: Path, name: str) -> None:
     """Check that there is such a pipeline, or that the name is Airflow's where it is pinned.
 

@@ -11,7 +11,7 @@ from croniter import croniter
 
 from datavision.aws import checked_client
 from datavision.config import ENVIRONMENTS, Config
-from datavision.environment import Environment, runs_here
+from datavision.environment import runs_here
 from datavision.fargate.edge.ecs_tasks import described
 from datavision.images.builders import open_builder
 from datavision.images.registry import RegisteredImage, Registry
@@ -19,7 +19,7 @@ from datavision.pins import AIRFLOW
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.history import history
 from datavision.release.pins.lock import locked
-from datavision.release.pins.places import bundle_path, pipelines
+from datavision.release.pins.places import bundle_path, pipelines, released_images
 from datavision.release.registry.retention import PinPeriod, Window, needed, removable
 from datavision.state import project_root, state_dir
 
@@ -86,8 +86,7 @@ def prune(
             list(_periods(project)), in_use, window, lambda name, after: next_run(crons, name, after), moment
         )
         registry = Registry(config)
-        built = [*config.modules, *([AIRFLOW] if Environment(config).runs_airflow else [])]
-        images = [image for module in built for image in registry.images(config.repository(module))]
+        images = [image for module in released_images(config) for image in registry.images(config.repository(module))]
         free = removable(images, reasons, moment, timedelta(hours=config.images.keep_unpinned_hours))
         freed = _delete(config, project, registry, free) if delete else 0
         kept = {i.digest: reasons[i.digest] for i in images if i.digest in reasons}
