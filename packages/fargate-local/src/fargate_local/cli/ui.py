@@ -1,6 +1,5 @@
 """`fargate-local ui`."""
 
-import os
 import webbrowser
 from contextlib import suppress
 from html import escape
@@ -9,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from fargate_local import private_files
 from fargate_local.cli.client import DEFAULT_URL
 from fargate_local.cli.faults import ask
 from fargate_local.cli.output import AsJson, Url, complain, say, say_json
@@ -53,6 +53,6 @@ def open_page(url: str, page: str) -> None:
 
 def write_redirect(file: Path, page: str) -> None:
     """Write a file that leads to a page, readable only by its owner whatever was there."""
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
-        opened.write(f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(page)}"><title>…</title>\n')
+    private_files.write(
+        file, f'<!doctype html><meta http-equiv="refresh" content="0; url={escape(page)}"><title>…</title>\n'
+    )

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fargate_local import private_files
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.process_environment import ProcessEnvironment
 from fargate_local.protocol import reasons
@@ -173,8 +174,7 @@ class ContainerRuntime:
         auth = {"auth": self._registry.credentials(str(parsed.ecr_region))}
         with tempfile.TemporaryDirectory(prefix="fargate-local-pull-") as folder:
             path = Path(folder) / "config.json"
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                json.dump({"auths": {own: auth}}, file)
+            private_files.write(path, json.dumps({"auths": {own: auth}}))
             if self._engine == "podman":
                 yield Options(of_pull=("--tls-verify=false", "--authfile", str(path)))
             else:
