@@ -1,14 +1,4 @@
-{{
-    config(
-        materialized="incremental",
-        incremental_strategy="delete+insert",
-        unique_key="objeto",
-        on_schema_change="append_new_columns",
-        full_refresh=false,
-    )
-}}
-
-{%- set objetos = objetos_de_auditoria(
+{% set objetos = objetos_de_auditoria(
     "audit/*/*/*/*/*.json", "resultado <> 'running'"
 ) -%}
 {%- set columnas = {
