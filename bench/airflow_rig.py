@@ -96,18 +96,9 @@ class Rig:
             process.send_signal(signal.SIGKILL)
 
     def workers(self) -> list[psutil.Process]:
-        """Return the processes of the scheduler that run tasks now.
-
-        Not those that wait for one: one of them holds the lock of LocalExecutor's queue, and no other ever gets it when
-        that is killed (Python's multiprocessing.SimpleQueue).
-        """
-        found = []
-        for process in session_members(self.services["scheduler"].pid):
-            with suppress(psutil.Error):
-                idle = any("<idle>" in part for part in process.cmdline())
-                if process.pid != self.services["scheduler"].pid and not idle:
-                    found.append(process)
-        return found
+        """Return the processes of the scheduler that run tasks, or wait for one."""
+        scheduler = self.services["scheduler"].pid
+        return [process for process in session_members(scheduler) if process.pid != scheduler]
 
     def api(self) -> AirflowApi:
         return AirflowApi(self.url, password=password_of(self.state))

@@ -158,7 +158,7 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
     env = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": settings.database_url,
-        "AIRFLOW__CORE__EXECUTOR": "datavision.executor.ResumeSafeLocalExecutor",
+        "AIRFLOW__CORE__EXECUTOR": "datavision.executor.ResilientLocalExecutor",
         "AIRFLOW__CORE__PARALLELISM": str(PARALLEL_TASKS),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(home / "no-dags"),
