@@ -191,6 +191,24 @@ def test_a_service_of_ecs_is_compared_with_what_runs(stacks: Stacks) -> None:
     assert drifts(stacks) == {"Service": "DELETED"}
 
 
+def test_a_schedule_is_looked_for_in_its_group(stacks: Stacks) -> None:
+    target = {"Arn": "arn:aws:sqs:us-east-1:123456789012:drift", "RoleArn": "arn:aws:iam::123456789012:role/drift"}
+    properties = {"Name": "drift", "GroupName": {"Ref": "Group"}, "ScheduleExpression": "rate(1 day)",
+                  "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target}  # fmt: skip
+    stacks.create({
+        "Group": {"Type": "AWS::Scheduler::ScheduleGroup", "Properties": {"Name": "drift"}},
+        "Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": properties},
+    })  # fmt: skip
+    assert drifts(stacks) == {}
+    scheduler = stacks.client("scheduler")
+    named = {"Name": "drift", "GroupName": "drift"}
+    changed = {"FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target, "ScheduleExpression": "rate(2 days)"}
+    scheduler.update_schedule(**named, **changed)
+    assert drifts(stacks) == {"Schedule": [("/ScheduleExpression", "NOT_EQUAL", "rate(1 day)", "rate(2 days)")]}
+    scheduler.delete_schedule(**named)
+    assert drifts(stacks) == {"Schedule": "DELETED"}
+
+
 def service(stacks: Stacks, count: int) -> dict[str, Any]:
     ecs, (subnet, _) = stacks.client("ecs"), stacks.place()
     ecs.create_cluster(clusterName="default")

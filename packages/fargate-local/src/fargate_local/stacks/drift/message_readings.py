@@ -1,4 +1,4 @@
-"""What SNS, SQS, EventBridge, CloudWatch and its logs tell."""
+"""What SNS, SQS, EventBridge and its Scheduler, CloudWatch and its logs tell."""
 
 from functools import partial
 from typing import Any, Final
@@ -90,6 +90,13 @@ def rule(look: Look) -> Properties:
     }
 
 
+def schedule(look: Look) -> Properties:
+    """Return a schedule of EventBridge Scheduler."""
+    group = {"GroupName": look.wanted["GroupName"]} if "GroupName" in look.wanted else {}
+    told = look.call("scheduler", "GetSchedule", Name=look.ident, **group)
+    return {name: told.get(name) for name in look.wanted}
+
+
 def log_group(look: Look) -> Properties:
     """Return a log group.
 
@@ -121,6 +128,8 @@ MESSAGE_READINGS: Final[dict[str, Read]] = {
     "AWS::SQS::Queue": queue,
     "AWS::SQS::QueuePolicy": queue_policy,
     "AWS::Events::Rule": rule,
+    "AWS::Scheduler::Schedule": schedule,
+    "AWS::Scheduler::ScheduleGroup": Described("scheduler", "GetScheduleGroup", "Name"),
     "AWS::Logs::LogGroup": log_group,
     "AWS::CloudWatch::Alarm": Described(
         "cloudwatch",
