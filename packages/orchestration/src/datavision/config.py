@@ -64,7 +64,7 @@ class Launch(_Section):
 
 
 class Wait(_Section):
-    """How the shared poll loop asks DescribeTasks."""
+    """How a container is waited for: by a worker for a moment, then by the poll loop that asks for all."""
 
     min_interval_seconds: Seconds = 1
     max_interval_seconds: Seconds = 15
@@ -72,6 +72,8 @@ class Wait(_Section):
     """A task just launched may be unknown for a moment: DescribeTasks is eventually consistent."""
     backoff_max_seconds: Seconds = 30
     """The longest pause after DescribeTasks failed."""
+    worker_seconds: Annotated[float, Field(ge=0, le=60)] = 5
+    """What runs at once and usually ends within this is waited for in the worker: a deferral takes seconds itself."""
     calls_per_second: Annotated[float, Field(gt=0, le=20)] = 10
     """Half of the API's 20/s, so that people and other tools have room (ECS service quotas, November 2026)."""
 

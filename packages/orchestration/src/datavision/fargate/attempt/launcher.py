@@ -109,6 +109,11 @@ class Launcher:
                     return Pausing(delay, str(refused))
             self.host.sleep(delay)
 
+    def has_ended(self, launched: LaunchRecord) -> bool:
+        """Return whether the task has stopped."""
+        task = self.describe(launched)
+        return task is not None and task["lastStatus"] == "STOPPED"
+
     def obtain(self, intent: LaunchRecord) -> LaunchRecord:
         """Have ECS run the launch.
 

@@ -61,6 +61,10 @@ class StepLauncher(Launcher):
         container = super().describe(launched)
         return as_task(container, fetch(self.host.cloud, self.host.bucket, launched.result_key), self.host.job.module)
 
+    def has_ended(self, launched: LaunchRecord) -> bool:
+        """Return whether there is a report."""
+        return fetch(self.host.cloud, self.host.bucket, launched.result_key) is not None
+
     def stop(self, launched: LaunchRecord, reason: StopReason, limit_seconds: float) -> dict[str, Any] | None:
         """End the step; where its container does not answer, the container, whose other steps go on in another."""
         deadline = self.host.now() + limit_seconds

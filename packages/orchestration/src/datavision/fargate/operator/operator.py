@@ -34,7 +34,7 @@ from datavision.fargate.operator.task_state import TaskState
 from datavision.fargate.operator.trigger import FargateTrigger, PauseTrigger
 from datavision.fargate.outcome.cost import price_in
 from datavision.fargate.sizing.sizes import FargateSize, validate
-from datavision.fargate.waiting.in_worker import wait_in_worker
+from datavision.fargate.waiting.in_worker import wait_briefly, wait_in_worker
 from datavision.pins import PinnedImage, read_pin
 
 CONCURRENT_LAUNCHES = 20
@@ -56,7 +56,7 @@ class FargateOperator(BaseOperator):
         environment: Variables for the container, besides those of its task definition.
         image: Release, repository, tag, digest and task_definition; read from the pin of the DAG when not given.
         aws_conn_id: Airflow connection; the standard credential chain when not given.
-        deferrable: Wait in the triggerer instead of the worker.
+        deferrable: Wait in the triggerer instead of the worker, which then waits for a moment only.
         concurrent_launches: Limit on simultaneous launches of one mapped task in one run.
         session: What `fargate_session` gives its tasks: they share containers.
 
@@ -180,6 +180,9 @@ class FargateOperator(BaseOperator):
     def _wait(self, lifecycle: Lifecycle, step: Waiting) -> Step:
         config, cloud = lifecycle.host.config, lifecycle.host.cloud
         if self.deferrable:
+            if (task := self._wait_briefly(lifecycle, step)) is not None:
+                self._forward_log(lifecycle, None)
+                return lifecycle.settle(task)
             self.defer(
                 trigger=(StepTrigger if step.launch.step else FargateTrigger).of(lifecycle.host, step),
                 method_name="resume",
@@ -195,6 +198,15 @@ class FargateOperator(BaseOperator):
         )
         self._forward_log(lifecycle, self._position)
         return lifecycle.settle(task)
+
+    def _wait_briefly(self, lifecycle: Lifecycle, step: Waiting) -> dict[str, Any] | None:
+        """Return the stopped task, or None for one that the triggerer shall wait for."""
+        launch, usual, limit = step.launch, step.watch.usual_seconds, lifecycle.host.config.ecs.wait.worker_seconds
+        # Of a step nothing but itself is waited for; of a container, its start as well.
+        if (usual is None and not launch.step) or (usual or 0.0) > limit or not limit:
+            return None
+        launcher = lifecycle.launcher
+        return wait_briefly(lambda: launcher.describe(launch), lambda: launcher.has_ended(launch), limit)
 
     def _pause(self, lifecycle: Lifecycle, step: Pausing) -> Step:
         if self.deferrable:

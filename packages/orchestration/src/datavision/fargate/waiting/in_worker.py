@@ -1,4 +1,4 @@
-"""Waits for a container in the worker, for installations without a triggerer."""
+"""Waits for a container in the worker: for a moment, or to its end in installations without a triggerer."""
 
 import time
 from collections.abc import Callable
@@ -11,6 +11,37 @@ from datavision.fargate.waiting.watch import Verdict, Watch
 
 ERRORS_TOLERATED_SECONDS = 600.0
 """How long DescribeTasks may fail in a row before the wait gives up; the container runs on, and a retry attaches."""
+
+STARTING_SECONDS = 1.0
+"""How long a container may take to run that is waited for in the worker for a moment."""
+GLANCE_SECONDS = 0.25
+
+
+def wait_briefly(
+    look: Callable[[], dict[str, Any] | None], has_ended: Callable[[], bool], seconds: float
+) -> dict[str, Any] | None:
+    """Return the stopped task; None when it does not run at once, or not stop within `seconds`, or AWS fails.
+
+    Args:
+        look: Returns the task, condensed.
+        has_ended: Says whether it has stopped, by a cheaper call.
+        seconds: How long to wait.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    began = time.monotonic()
+    try:
+        while (task := look()) is not None and task["lastStatus"] != "STOPPED":
+            running = task["lastStatus"] == "RUNNING"
+            until = began + (seconds if running else min(seconds, STARTING_SECONDS))
+            if time.monotonic() > until:
+                return None
+            time.sleep(GLANCE_SECONDS)
+            while running and not has_ended() and time.monotonic() < until:
+                time.sleep(GLANCE_SECONDS)
+    except (ClientError, BotoCoreError):
+        return None
+    return task
 
 
 def wait_in_worker(
