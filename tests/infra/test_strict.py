@@ -344,14 +344,15 @@ def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing
     assert unused(dev, "datavision-dev-watchdog-execution") == []
 
 
-def test_a_watchdog_that_cannot_start_is_noticed_by_a_rule(dev: Dev) -> None:
-    """What Scheduler starts here is an image that nobody has. The embedded cloud hands no rule's event to a topic, so
-    a queue gets it beside the topic."""
-    events, sqs, scheduler = (dev.client(name) for name in ("events", "sqs", "scheduler"))
+def test_people_hear_of_a_watchdog_that_cannot_start(dev: Dev) -> None:
+    """What Scheduler starts here is an image that nobody has. The topic is the one of the alarms; a queue stands for
+    those who have confirmed their subscription."""
+    cloudformation, sqs, scheduler = (dev.client(name) for name in ("cloudformation", "sqs", "scheduler"))
+    exports = {each["Name"]: each["Value"] for each in cloudformation.list_exports()["Exports"]}
     queue = sqs.create_queue(QueueName="people")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    dev.client("sns").subscribe(TopicArn=exports["datavision-dev-alerts-topic"], Protocol="sqs", Endpoint=arn)
     name = "datavision-dev-watchdog"
-    events.put_targets(Rule=f"{name}-failed", Targets=[{"Id": "queue", "Arn": arn}])
     hourly = scheduler.get_schedule(Name=name, GroupName=name)
     soon = datetime.now(UTC) + timedelta(seconds=2)
     scheduler.create_schedule(
@@ -365,7 +366,7 @@ def test_a_watchdog_that_cannot_start_is_noticed_by_a_rule(dev: Dev) -> None:
     while not (told := sqs.receive_message(QueueUrl=queue).get("Messages")):
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    detail = json.loads(told[0]["Body"])["detail"]
+    detail = json.loads(json.loads(told[0]["Body"])["Message"])["detail"]
     assert (detail["group"], detail["stopCode"]) == (f"family:{name}", "TaskFailedToStart")
 
 

@@ -69,6 +69,7 @@ from fargate_local.strict.firewall import firewall, reaches
 from fargate_local.strict.launches import NEW_ACCOUNT_VCPUS, Launches, may_assume
 from fargate_local.strict.network import Network
 from fargate_local.strict.services import of_repository
+from fargate_local.strict.topics import why_not_published
 from fargate_local.targets import TargetRunner
 from fargate_local.task_endpoints import TaskEndpoints
 from fargate_local.ui.routes import Ui
@@ -155,7 +156,7 @@ class Server:
             notices.extend,
             alarms.extend,
         ]
-        self._gate = MotoGate(state / "cloud" if state else None, extensions)
+        self._gate = MotoGate(state / "cloud" if state else None, extensions, why_not_published)
         clients = CloudClients(self._gate.handle)
         catalog = Catalog(self._gate, clients)
         self._records = Records(state / "tasks.sqlite" if state else None)

@@ -43,7 +43,7 @@ class TargetRunner:
         self._queue: queue.SimpleQueue[Invocation | None] = queue.SimpleQueue()
         self._due: dict[tuple[Any, ...], float | None] = {}
         self._closing = threading.Event()
-        gate.on_events(lambda: deliver_to_each(self._queue.put))
+        gate.on_events(lambda: deliver_to_each(self._queue.put, gate.why_not_published))
         self._thread = threading.Thread(target=self._run, name="targets", daemon=True)
         self._thread.start()
 

@@ -1,4 +1,4 @@
-"""Rules of EventBridge: every target gets its event, whatever becomes of the others; those that are ECS run tasks.
+"""Rules of EventBridge: every target gets its event, whatever becomes of the others; ECS runs tasks, SNS publishes.
 
 moto 5.2 raises at the first target that it cannot reach, and then neither the other targets nor the other events of the
 call arrive. It also changes an event's time in place, so that a second queue cannot read it, and hears neither that a
@@ -49,8 +49,11 @@ def is_ecs(target: dict[str, Any]) -> bool:
     return "EcsParameters" in target or ":ecs:" in arn
 
 
-def deliver_to_each(run: Callable[[Invocation], None]) -> None:
-    """Have moto's rules reach each of their targets alone, and hand those that are ECS to `run`."""
+def deliver_to_each(run: Callable[[Invocation], None], why_not_published: Callable[[str], str | None]) -> None:
+    """Have moto's rules reach each of their targets alone, topics among them, and hand those that are ECS to `run`.
+
+    `why_not_published` says why EventBridge may not publish to a topic, None where it may.
+    """
     from moto.events import models
 
     original = models.Rule.__dict__.get("_delivered_by_moto") or models.Rule.send_to_targets
@@ -65,6 +68,8 @@ def deliver_to_each(run: Callable[[Invocation], None]) -> None:
             try:
                 if is_ecs(target):
                     run(of_rule(self, target, event))
+                elif is_topic(target):
+                    publish(self, target, event, why_not_published)
                 else:
                     alone = copy.copy(self)
                     alone.targets = [target]
@@ -78,9 +83,38 @@ def deliver_to_each(run: Callable[[Invocation], None]) -> None:
     setattr(models.Rule, "send_to_targets", send_to_targets)  # noqa: B010 - and does not let it change
 
 
+def is_topic(target: dict[str, Any]) -> bool:
+    """Return whether a target is a topic of SNS."""
+    return str(target.get("Arn", "")).split(":")[2:3] == ["sns"]
+
+
+def publish(
+    rule: Any, target: dict[str, Any], event: dict[str, Any], why_not_published: Callable[[str], str | None]
+) -> None:
+    """Publish an event to a topic, or what the target makes of it."""
+    from moto.core.utils import iso_8601_datetime_without_milliseconds, utcfromtimestamp
+    from moto.sns.models import sns_backends
+
+    topic = target["Arn"]
+    if why := why_not_published(topic):
+        log.warning("rule %s: target %s: %s is told nothing: %s", rule.name, target["Id"], topic, why)
+        return
+    if not isinstance(event["time"], str):
+        event["time"] = iso_8601_datetime_without_milliseconds(utcfromtimestamp(int(float(event["time"]))))
+    _, _, _, region, account, _ = topic.split(":", 5)
+    sns_backends[account][region].publish(input_of(target, event) or json.dumps(event), topic)
+
+
 def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocation:
-    """Return the run of a rule's ECS target for an event, with the input as the API reference has it (`Target`)."""
-    text = target.get("Input")
+    """Return the run of a rule's ECS target for an event."""
+    region = rule.arn.split(":")[3]
+    source = f"rule {rule.name}: target {target['Id']}"
+    return Invocation(region, source, f"events-rule/{rule.name}", target, input_of(target, event))
+
+
+def input_of(target: dict[str, Any], event: dict[str, Any]) -> str | None:
+    """Return the text that a target asks for instead of the event (API reference, `Target`); None when it asks not."""
+    text: str | None = target.get("Input")
     transformer = target.get("InputTransformer")
     if target.get("InputPath"):
         transformer = {"InputTemplate": "<input>", "InputPathsMap": {"input": target["InputPath"]}}
@@ -90,8 +124,7 @@ def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocat
         template, paths = transformer.get("InputTemplate"), transformer.get("InputPathsMap") or {}
         told: Any = {"ingestion-time": 0, **event}
         text = json.dumps(EventTemplateParser.parse(template, paths, told))
-    region = rule.arn.split(":")[3]
-    return Invocation(region, f"rule {rule.name}: target {target['Id']}", f"events-rule/{rule.name}", target, text)
+    return text
 
 
 def scheduled_targets(account: str, scheduled_event: Callable[[Any], dict[str, Any]]) -> Iterator[Scheduled]:

@@ -47,9 +47,18 @@ class MotoGate:
     about task definitions, images or secrets for as long as the generation stays the same.
     """
 
-    def __init__(self, folder: Path | None = None, extensions: Iterable[Extension] = ()) -> None:
-        """Keep the state in `folder`; `extensions` are called when a service is loaded, before its first request."""
+    def __init__(
+        self,
+        folder: Path | None = None,
+        extensions: Iterable[Extension] = (),
+        why_not_published: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """Keep the state in `folder`; `extensions` are called when a service is loaded, before its first request.
+
+        `why_not_published` says why EventBridge may not publish to a topic, None where it may.
+        """
         self.generation = 0
+        self.why_not_published = why_not_published
         self._extensions = tuple(extensions)
         self._inside = CloudClients(self._call)
         self.has_event_rules = False
@@ -57,7 +66,7 @@ class MotoGate:
         self._ending = threading.Event()
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
-        self._on_events: Callable[[], None] = no_targets
+        self._on_events: Callable[[], None] = self._run_no_targets
         self._app = DomainDispatcherApplication(create_backend_app)
         self._journal = Journal(folder) if folder else None
         if self._journal:
@@ -160,6 +169,10 @@ class MotoGate:
             self._seed(seed)
             load_aws_policies()
 
+    def _run_no_targets(self) -> None:
+        """Run no targets: while the journal is repeated, what an event caused has already happened."""
+        deliver_to_each(lambda _: None, self.why_not_published)
+
     def _call(self, request: CloudRequest) -> CloudResponse:
         head: list[Any] = []
 
@@ -213,11 +226,6 @@ class MotoGate:
                 renamed[record.yields] = fresh
         elif request.service not in MAY_FAIL_AGAIN:
             log.warning("could not repeat change %d: %s %s", record.number, request.service, request.action)
-
-
-def no_targets() -> None:
-    """Run no targets: while the journal is repeated, what an event caused has already happened."""
-    deliver_to_each(lambda _: None)
 
 
 def delivered(response: CloudResponse) -> bool:
