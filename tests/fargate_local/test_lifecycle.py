@@ -234,6 +234,15 @@ def test_a_container_over_its_memory_limit_is_killed_with_its_whole_group(ecs: E
     assert task["stopCode"] == "EssentialContainerExited"
 
 
+def test_a_container_that_grows_and_ends_between_two_looks_is_over_its_limit_too(ecs: Ecs) -> None:
+    """The command is a child of the container's first process, as in most images."""
+    script = "python3 -c 'bytearray(40_000_000)'; true"
+    family = ecs.define({"command": ["sh", "-c", script], "memory": 30})
+    for task in [ecs.finish(family) for _ in range(5)]:
+        (container,) = task["containers"]
+        assert (container["exitCode"], container["reason"][:16]) == (137, "OutOfMemoryError")
+
+
 def test_the_tasks_memory_is_shared_by_its_containers_and_the_largest_one_pays(ecs: Ecs) -> None:
     hog = "import time; b = bytearray({} * 1_000_000); time.sleep(30)"
     family = ecs.define(

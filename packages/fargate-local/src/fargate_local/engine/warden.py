@@ -52,6 +52,10 @@ class Container:
         self.pid = pid
         self.oom = False
 
+    def exceeded(self, peak: int) -> bool:
+        """Return whether one process that had `peak` bytes resident was too large by itself, for itself or its task."""
+        return any(limit and peak > limit for limit in (self.limit, self.group_limit))
+
 
 class Warden:
     """Runs until the server's end of the socket closes, then kills and reaps everything it started."""
@@ -211,9 +215,9 @@ class Warden:
         orphaned = False
         while True:
             try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
+                pid, status, used = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                pid, status = 0, 0
+                break
             if pid == 0:
                 break
             container = self.containers.pop(pid, None)
@@ -224,6 +228,9 @@ class Warden:
             kill_group(pid)
             self.ended.append(pid)
             self.end_leftovers(container)
+            if LINUX and not container.oom and container.exceeded(used.ru_maxrss * 1024):
+                # It grew and ended between two looks.
+                container.oom, status = True, signal.SIGKILL
             self.send(ev="exited", id=container.ident, code=exit_code(status), oom=container.oom)
 
         if orphaned:
