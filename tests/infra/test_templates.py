@@ -219,6 +219,14 @@ def test_every_part_of_airflow_is_a_service_that_waits_for_the_migration_and_tel
     assert counts == {"ApiServer": 2, "Scheduler": 2, "DagProcessor": 1, "Triggerer": 2}
 
 
+def test_the_balancer_is_as_patient_as_the_container_that_it_asks(templates: dict[str, dict[str, Any]]) -> None:
+    """ECS ends a task that either finds unhealthy; a balancer's defaults are 6 s and two failures (ELB API reference)."""
+    resources = templates["airflow"]["Resources"]
+    (own, asked) = container(resources, "ApiServer")["HealthCheck"], resources["ApiServerTargets"]["Properties"]
+    assert asked["HealthCheckTimeoutSeconds"] == own["Timeout"]
+    assert asked["UnhealthyThresholdCount"] == own["Retries"]
+
+
 def test_the_way_to_the_ui_has_tls(templates: dict[str, dict[str, Any]]) -> None:
     (listener,) = of_type(templates, "AWS::ElasticLoadBalancingV2::Listener")
     assert listener["Properties"]["Protocol"] == "HTTPS"
