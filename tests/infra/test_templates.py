@@ -220,7 +220,7 @@ def test_every_part_of_airflow_is_a_service_that_waits_for_the_migration_and_tel
 
 
 def test_the_balancer_is_as_patient_as_the_container_that_it_asks(templates: dict[str, dict[str, Any]]) -> None:
-    """ECS ends a task that either finds unhealthy. A balancer's defaults are 6 s and two failures (ELB's API reference)."""
+    """ECS ends a task that either finds unhealthy. A balancer's defaults: 6 s, two failures (ELB's API reference)."""
     resources = templates["airflow"]["Resources"]
     (own, asked) = container(resources, "ApiServer")["HealthCheck"], resources["ApiServerTargets"]["Properties"]
     assert asked["HealthCheckTimeoutSeconds"] == own["Timeout"]
