@@ -236,15 +236,18 @@ def test_an_index_names_images_of_its_repository(engine: Visitor, repository: st
 def test_a_tag_of_an_immutable_repository_stays(engine: Visitor, ecr: Any, repository: str) -> None:
     ecr.put_image_tag_mutability(repositoryName=repository, imageTagMutability="IMMUTABLE")
     digest = engine.push(repository)
-    assert engine.push(repository) == digest
+    same = manifest_of([digest_of(LAYER)], digest_of(b"{}"))
     changed = manifest_of([digest_of(LAYER)], digest_of(b"{}"), annotations={"changed": "yes"})
-    # The sentence that users quote in osscontainertools/kaniko#204.
-    assert said(engine.put(repository, "1.0.0", changed)) == (
-        400,
-        "TAG_INVALID",
-        f"The image tag '1.0.0' already exists in the '{repository}' repository and cannot be overwritten because the"
-        " tag is immutable.",
-    )
+    assert digest_of(same) == digest
+    # The sentence that users quote in osscontainertools/kaniko#204; of the same image in aws/containers-roadmap#2380.
+    for content in (changed, same):
+        assert said(engine.put(repository, "1.0.0", content)) == (
+            400,
+            "TAG_INVALID",
+            f"The image tag '1.0.0' already exists in the '{repository}' repository and cannot be overwritten because"
+            " the tag is immutable.",
+        )
+    assert engine.put(repository, digest, same).status_code == 201
 
 
 def test_an_image_whose_tag_moves_on_stays_without_it(engine: Visitor, ecr: Any, repository: str) -> None:

@@ -43,6 +43,24 @@ def test_an_older_version_can_be_named_by_its_stage(ecs: Ecs, secret: Any) -> No
     assert value_of(ecs, f"{secret}:user:AWSPREVIOUS:") == "old"
 
 
+def test_a_secret_is_found_by_its_arn_without_the_suffix(ecs: Ecs) -> None:
+    arn = ecs.client("secretsmanager").create_secret(Name="app/session-key", SecretString="found")["ARN"]
+    assert value_of(ecs, arn.rpartition("-")[0]) == "found"
+
+
+@pytest.mark.parametrize("name", ["app/test-secret", "db-abc123"])
+def test_a_name_that_ends_like_a_suffix_is_not(ecs: Ecs, name: str) -> None:
+    """Secrets Manager API reference, GetSecretValue: with a hyphen and six characters it assumes a complete ARN."""
+    manager = ecs.client("secretsmanager")
+    arn = manager.create_secret(Name=name, SecretString="found")["ARN"]
+    assert value_of(ecs, arn) == manager.get_secret_value(SecretId=name)["SecretString"] == "found"
+    cut = arn.rpartition("-")[0]
+    with pytest.raises(manager.exceptions.ResourceNotFoundException):
+        manager.describe_secret(SecretId=cut)
+    task = ecs.finish(ecs.define({"command": ["true"], "secrets": [{"name": "S", "valueFrom": cut}]}))
+    assert f"failed to fetch secret {cut} from secrets manager: Secrets Manager can't find" in task["stoppedReason"]
+
+
 @pytest.mark.parametrize("by_arn", [True, False])
 def test_a_parameter_of_systems_manager_is_decrypted(ecs: Ecs, by_arn: Any) -> None:
     name = f"/app/{by_arn}/password"

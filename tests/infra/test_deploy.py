@@ -133,7 +133,7 @@ def test_airflows_keys_are_made_before_anything_needs_them_and_stay(config: Conf
     manager = boto3.client("secretsmanager", **cloud.client_args)
 
     def keys() -> dict[str, str]:
-        names = ("fernet-key", "jwt-secret", "api-secret-key")
+        names = ("fernet-key", "jwt-key", "api-secret-key")
         return {n: manager.get_secret_value(SecretId=f"datavision/dev/airflow-{n}")["SecretString"] for n in names}
 
     infra.deploy(other)

@@ -16,6 +16,7 @@ from datavision.doctor import AIRFLOW_VCPU, examine_environment
 from datavision.errors import UserError
 from datavision.local.mail import Mailbox
 from datavision.mail import check_mail
+from fargate_local import FargateLocal
 
 
 @pytest.fixture
@@ -70,6 +71,22 @@ def test_the_quota_of_a_new_account_is_too_small(
                 doctor._quota(config)
 
 
+def test_alarms_reach_whoever_has_confirmed_the_subscription(
+    repository: Path, cloud: FargateLocal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SNS's developer guide, "Email notifications": an address hears nothing before it has confirmed."""
+    monkeypatch.setenv("DATAVISION_CONFIG_DIR", f"{repository}/config")
+    config = load("dev").model_copy(update={"aws": load("local").aws})
+    sns = boto3.client("sns", **cloud.client_args)
+    monkeypatch.setattr(doctor, "checked_client", lambda *_: sns)
+    topic = sns.create_topic(Name="datavision-dev-alerts")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="datos@datavision.example")
+    with pytest.raises(UserError, match="nobody has confirmed"):
+        doctor._alarms(config)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:123456789012:confirmed")
+    assert doctor._alarms(config) == "to arn:aws:sqs:us-east-1:123456789012:confirmed"
+
+
 def test_airflows_share_of_the_quota_is_what_its_template_asks_for(repository: Path) -> None:
     resources = read_template(repository / "infra" / "airflow.yaml")["Resources"]
     units = sum(
@@ -80,11 +97,12 @@ def test_airflows_share_of_the_quota_is_what_its_template_asks_for(repository: P
     assert units / 1024 == AIRFLOW_VCPU
 
 
-def test_doctor_asks_for_mail_and_quota_beyond_the_laptop(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_asks_for_mail_and_more_beyond_the_laptop(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_attempt", lambda check, *_: doctor.Finding(check, ""))
     checks = {finding.check for finding in examine_environment(config, [])}
     assert {
         "mail",
+        "alarms",
         "fargate quota",
         "secret smtp",
         "secret airflow_fernet_key",

@@ -370,6 +370,29 @@ def test_people_hear_of_a_watchdog_that_cannot_start(dev: Dev) -> None:
     assert (detail["group"], detail["stopCode"]) == (f"family:{name}", "TaskFailedToStart")
 
 
+def test_ecs_finds_every_secret_that_airflows_definitions_name(dev: Dev) -> None:
+    """They are named without the suffix, which AWS knows: a name that ends like one would not be found."""
+    ecs, names = dev.client("ecs"), ("api-server", "scheduler", "dag-processor", "triggerer")
+    named = {
+        secret["valueFrom"]
+        for family in (*(f"datavision-dev-airflow-{name}" for name in names), "datavision-dev-watchdog")
+        for container in ecs.describe_task_definition(taskDefinition=family)["taskDefinition"]["containerDefinitions"]
+        for secret in container["secrets"]
+    }
+    assert len(named) == 6
+    copy = ecs.describe_task_definition(taskDefinition="datavision-dev-orchestrate")["taskDefinition"]
+    (container,) = copy["containerDefinitions"]
+    container |= {"secrets": [{"name": f"SECRET_{n}", "valueFrom": arn} for n, arn in enumerate(sorted(named))]}
+    keys = ("requiresCompatibilities", "networkMode", "cpu", "memory", "executionRoleArn", "taskRoleArn")
+    made = ecs.register_task_definition(
+        family="datavision-dev-secrets", containerDefinitions=[container], **{key: copy[key] for key in keys}
+    )
+    arn = ecs.run_task(**dev.request(made["taskDefinition"]["taskDefinitionArn"]))["tasks"][0]["taskArn"]
+    task = dev.until(arn, "RUNNING")
+    ecs.stop_task(cluster="datavision-dev", task=arn)
+    assert task["lastStatus"] == "RUNNING", task["stoppedReason"]
+
+
 def bucket(name: str) -> str:
     return f"datavision-dev-{name}-210987654321"
 

@@ -206,6 +206,9 @@ def test_every_part_of_airflow_is_a_service_that_waits_for_the_migration_and_tel
         assert migrate["Essential"] is False
         assert main["DependsOn"] == [{"ContainerName": "migrate", "Condition": "SUCCESS"}]
         assert main["HealthCheck"]["StartPeriod"] == 300
+        # ECS Exec's agent writes to the root file system (ECS developer guide, "ECS Exec considerations").
+        assert main["ReadonlyRootFilesystem"] == {"Fn::If": ["ShellWanted", False, True]}
+        assert migrate["ReadonlyRootFilesystem"] is True
         assert {secret.get("Name") for secret in main["Secrets"]} >= {
             "AIRFLOW__CORE__FERNET_KEY",
             "AIRFLOW__API_AUTH__JWT_SECRET",
@@ -214,6 +217,14 @@ def test_every_part_of_airflow_is_a_service_that_waits_for_the_migration_and_tel
     assert templates["airflow"]["Parameters"]["Shell"]["Default"] == "false"
     counts = {service: resources[service]["Properties"]["DesiredCount"] for service in AIRFLOW}
     assert counts == {"ApiServer": 2, "Scheduler": 2, "DagProcessor": 1, "Triggerer": 2}
+
+
+def test_the_balancer_is_as_patient_as_the_container_that_it_asks(templates: dict[str, dict[str, Any]]) -> None:
+    """ECS ends a task that either finds unhealthy. A balancer's defaults: 6 s, two failures (ELB's API reference)."""
+    resources = templates["airflow"]["Resources"]
+    (own, asked) = container(resources, "ApiServer")["HealthCheck"], resources["ApiServerTargets"]["Properties"]
+    assert asked["HealthCheckTimeoutSeconds"] == own["Timeout"]
+    assert asked["UnhealthyThresholdCount"] == own["Retries"]
 
 
 def test_the_way_to_the_ui_has_tls(templates: dict[str, dict[str, Any]]) -> None:
@@ -268,6 +279,35 @@ def test_the_watchdog_needs_neither_airflow_nor_its_database_and_is_watched_itse
     family = resources["Definition"]["Properties"]["Family"]["Fn::Sub"]
     event = resources["Failed"]["Properties"]["EventPattern"]["detail"]
     assert event["group"] == [{"Fn::Sub": f"family:{family}"}]
+
+
+def test_no_secret_that_is_named_without_its_suffix_ends_like_one(templates: dict[str, dict[str, Any]]) -> None:
+    """Secrets Manager would take the end for the suffix, and find nothing (API reference, GetSecretValue)."""
+    named = re.findall(r':secret:([^"]+)"', json.dumps(of_type(templates, "AWS::ECS::TaskDefinition")))
+    assert len(set(named)) > 5
+    assert [name for name in named if re.search("-[^-]{6}$", name)] == []
+
+
+SERVICE_METRICS = {"RunningTaskCount", "DesiredTaskCount", "PendingTaskCount", "DeploymentCount", "TaskSetCount"}
+CLUSTER_METRICS = {"TaskCount", "ServiceCount", "ContainerInstanceCount"}
+"""By what Container Insights counts them (CloudWatch user guide, "Amazon ECS Container Insights metrics"); how much is
+used and reserved it counts by either."""
+
+
+def test_alarms_and_dashboard_ask_for_metrics_that_container_insights_has(
+    templates: dict[str, dict[str, Any]],
+) -> None:
+    resources = templates["observability"]["Resources"]
+    body = json.loads(resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
+    shown = [metric for widget in body["widgets"] for metric in widget["properties"].get("metrics", [])]
+    of_clusters = {metric[1] for metric in shown}
+    assert of_clusters >= {"TaskCount"}
+    assert not of_clusters & SERVICE_METRICS
+    assert all(metric[2] in ("ClusterName", ".") and len(metric) == 4 for metric in shown)
+    alarms = [each["Properties"] for each in resources.values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    assert not {alarm["MetricName"] for alarm in alarms} & CLUSTER_METRICS
+    for alarm in alarms:
+        assert [dimension["Name"] for dimension in alarm["Dimensions"]] == ["ClusterName", "ServiceName"]
 
 
 def test_no_template_holds_a_secret_value(templates: dict[str, dict[str, Any]]) -> None:

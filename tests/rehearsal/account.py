@@ -32,8 +32,8 @@ SMTP = {
     "password": "rehearsal",
     "extra": {"disable_ssl": True},
 }
-NOT_HERE = {"mail", "fargate quota"}
-"""What `doctor` misses on an embedded cloud: SES's server, and Service Quotas."""
+NOT_HERE = {"mail", "alarms", "fargate quota"}
+"""What `doctor` misses on an embedded cloud: SES's server, somebody who confirms a subscription, and Service Quotas."""
 PASSWORD = "of-the-business"
 IDENTITY = {
     "GIT_AUTHOR_NAME": "Ana",

@@ -19,6 +19,9 @@ from datavision.release.rollback import rollback
 IAM_NAMES = {"s3:HeadObject": "s3:GetObject", "s3:ListObjectsV2": "s3:ListBucket"}
 """Calls whose permission has another name ("Actions defined by Amazon S3", service authorization reference)."""
 PIPELINE = "pipeline_fact_rfm"
+NUMBERED = "datavision@123456/platform@456789"
+"""How tokens of repositories created or renamed since 15 July 2026 name theirs (GitHub's changelog of 23 April 2026,
+"Immutable subject claims for GitHub Actions OIDC tokens")."""
 FREE = {"sts:GetCallerIdentity"}
 """Calls that need no permission."""
 
@@ -141,14 +144,16 @@ def test_the_roles_are_made_once_a_repository_is_named(
 
     infra.deploy(load("dev"))
     assert roles() == set()
-    monkeypatch.setenv("DATAVISION_CI__REPOSITORY", "datavision/platform")
-    for env, makes in (("dev", "true"), ("prod", "false")):
+    for env, makes, named in (("dev", "true", "datavision/platform"), ("prod", "false", NUMBERED)):
         monkeypatch.setenv("DATAVISION_CI__MAKE_PROVIDER", makes)
+        monkeypatch.setenv("DATAVISION_CI__REPOSITORY", named)
         assert infra.deploy(load(env))[f"datavision-{env}-ci-roles"] == "created"
     (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     assert provider["Arn"].endswith("oidc-provider/token.actions.githubusercontent.com")
     expected = ("dev-ci-release", "dev-ci-rollback", "prod-ci-promote", "prod-ci-rollback")
     assert roles() == {f"datavision-{name}" for name in expected}
-    (trust,) = iam.get_role(RoleName="datavision-prod-ci-rollback")["Role"]["AssumeRolePolicyDocument"]["Statement"]
-    claim = trust["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
-    assert claim == "repo:datavision/platform:environment:prod-rollback"
+    for env, named in (("dev", "datavision/platform"), ("prod", NUMBERED)):
+        role = iam.get_role(RoleName=f"datavision-{env}-ci-rollback")["Role"]
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        claim = trust["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
+        assert claim == f"repo:{named}:environment:{env}-rollback"

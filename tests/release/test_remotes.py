@@ -14,6 +14,7 @@ from tests.support.templates import read_template
 
 from datavision.config import Config, load
 from datavision.release.errors import ReleaseError
+from datavision.release.pins import remotes
 from datavision.release.pins.git import PinRepository
 from datavision.release.pins.remotes import push_pins
 from fargate_local import FargateLocal
@@ -92,6 +93,16 @@ def test_airflow_s_bundle_follows_what_is_pushed_with_read_rights_alone(
     with followed.git.custom_environment(**{**os.environ, **reader}):
         followed.remotes.origin.fetch(["+refs/heads/*:refs/heads/*"])
     assert (followed.commit("main").hexsha, followed.commit("main~1").hexsha) == (second, first)
+
+
+def test_gits_helper_asks_s3_in_the_environments_region_wherever_the_caller_is(
+    project: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3's guide, "Configuration": of the variables it is AWS_DEFAULT_REGION that names a client's region."""
+    elsewhere = project.model_copy(update={"aws": project.aws.model_copy(update={"region": "sa-east-1"})})
+    for name, value in remotes._variables(elsewhere).items():
+        monkeypatch.setenv(name, value)
+    assert boto3.Session().client("s3").meta.region_name == "sa-east-1"
 
 
 def test_a_repository_in_s3_with_other_commits_stays_as_it_is_and_the_next_step_is_named(

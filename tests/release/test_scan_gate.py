@@ -5,11 +5,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 
 from datavision.aws import checked_client
 from datavision.config import Config
 from datavision.release.errors import GateError
+from datavision.release.gates import scan
 from datavision.release.gates.allowed import read_allowed
 from datavision.release.gates.scan import check_scan, without
 
@@ -20,6 +23,10 @@ reason = "in a program that no image starts; no fixed package yet"
 expires = {expires}
 """
 TODAY = date(2026, 11, 25)
+
+
+def gated(config: Config) -> Config:
+    return config.model_copy(update={"images": config.images.model_copy(update={"scan_gate": "HIGH"})})
 
 
 @pytest.fixture
@@ -53,9 +60,7 @@ def test_only_the_allowed_findings_are_taken_off() -> None:
 
 
 def test_the_gate_stops_a_finding_until_it_is_allowed(project: Any) -> None:
-    config: Config = project.config.model_copy(
-        update={"images": project.config.images.model_copy(update={"scan_gate": "HIGH"})}
-    )
+    config = gated(project.config)
     registry = checked_client(config, "ecr")
     # moto answers every scan with one HIGH finding.
     media_type = "application/vnd.oci.image.manifest.v1+json"
@@ -69,3 +74,18 @@ def test_the_gate_stops_a_finding_until_it_is_allowed(project: Any) -> None:
         check_scan(config, "datavision/ingesta", digest)
     (project.path / "infra" / "scan-allowed.toml").write_text(ENTRY.format(expires="2999-01-01"))
     check_scan(config, "datavision/ingesta", digest)
+
+
+def test_a_scan_that_the_push_began_is_waited_for_though_ecr_does_not_tell_of_it_yet(
+    project: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ECR's API reference: StartImageScan is refused where the image was scanned on its push in the last 24 hours."""
+    registry = boto3.client("ecr", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    monkeypatch.setattr(scan, "checked_client", lambda *_: registry)
+    done = {"imageScanStatus": {"status": "COMPLETE"}, "imageScanFindings": {"findingSeverityCounts": {"LOW": 1}}}
+    with Stubber(registry) as stub:
+        stub.add_client_error("describe_image_scan_findings", "ScanNotFoundException")
+        stub.add_client_error("start_image_scan", "LimitExceededException")
+        stub.add_response("describe_image_scan_findings", done)
+        check_scan(gated(project.config), "datavision/ingesta", "sha256:1")
+        stub.assert_no_pending_responses()

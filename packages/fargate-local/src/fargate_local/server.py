@@ -16,7 +16,7 @@ from fargate_local.app import Application
 from fargate_local.balancing.balancers import Balancers, Dial
 from fargate_local.balancing.task_ports import TaskPorts
 from fargate_local.clock import Clock
-from fargate_local.cloud import alarms, name_services, queues
+from fargate_local.cloud import alarms, name_services, queues, secret_arns
 from fargate_local.cloud.catalog import Catalog
 from fargate_local.cloud.clients import CloudClients
 from fargate_local.cloud.moto_gate import MotoGate
@@ -153,6 +153,7 @@ class Server:
             target_health.extend,
             name_services.extend,
             queues.extend,
+            secret_arns.extend,
             notices.extend,
             alarms.extend,
         ]

@@ -217,8 +217,9 @@ class Airflow(_Section):
 class Ci(_Section):
     """The workflows that release, promote and roll back."""
 
-    repository: str = Field("", pattern=r"^([\w.-]+/[\w.-]+)?$")
-    """owner/name on GitHub, whose workflows may assume this environment's roles; empty: there are none."""
+    repository: str = Field("", pattern=r"^([\w.-]+/[\w.-]+|[\w.-]+@\d+/[\w.-]+@\d+)?$")
+    """owner/name on GitHub as its tokens say it, which may be owner@number/name@number. Its workflows may assume this
+    environment's roles; empty: there are none."""
     make_provider: bool = True
     """Whether the stack of the roles makes the account's identity provider for GitHub, of which there is one."""
     promotes_from: str = Field("", pattern=r"^(\d{12})?$")

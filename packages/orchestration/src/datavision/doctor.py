@@ -76,6 +76,12 @@ def examine_environment(config: Config, pipelines: list[str]) -> Iterator[Findin
     if Environment(config).has_airflow_stacks:
         remedy = f"Correct it with `datavision infra secret smtp --env {config.env}`."
         yield _attempt("mail", remedy, partial(_mail, config))
+        first = config.alerts.email_to[0]
+        remedy = (
+            f"Open the link that AWS mailed to {first}. SNS forgets in 48 hours who did not; then `aws sns subscribe "
+            f"--topic-arn {_alerts_topic(config)} --protocol email --notification-endpoint {first}` sends another."
+        )
+        yield _attempt("alarms", remedy, partial(_alarms, config))
         remedy = f"Request more in Service Quotas, service Fargate, in {config.aws.region}."
         yield _attempt("fargate quota", remedy, partial(_quota, config))
     for pipeline in pipelines:
@@ -146,6 +152,28 @@ def smtp_secret(config: Config) -> str:
 
 def _mail(config: Config) -> str:
     return check_mail(smtp_secret(config))
+
+
+def _alerts_topic(config: Config) -> str:
+    """Return the ARN of the topic of infra/observability.yaml."""
+    return f"arn:aws:sns:{config.aws.region}:{config.aws.account_id}:datavision-{config.env}-alerts"
+
+
+def _alarms(config: Config) -> str:
+    """Return whom CloudWatch's alarms and the watchdog's event are mailed to.
+
+    Raises:
+        UserError: To nobody: who is subscribed has not confirmed it.
+    """
+    pages = checked_client(config, "sns").get_paginator("list_subscriptions_by_topic")
+    subscriptions = [
+        found for page in pages.paginate(TopicArn=_alerts_topic(config)) for found in page["Subscriptions"]
+    ]
+    # Until then there is `PendingConfirmation` in the place of an ARN.
+    confirmed = [found["Endpoint"] for found in subscriptions if found["SubscriptionArn"].startswith("arn:")]
+    if not confirmed:
+        raise UserError("nobody has confirmed the subscription to the alerts' topic, so no alarm reaches anybody")
+    return f"to {', '.join(sorted(confirmed))}"
 
 
 def _quota(config: Config) -> str:

@@ -73,7 +73,7 @@ class ImageInvalidError(RegistryError):
 
 
 class TagTakenError(RegistryError):
-    """The repository is immutable, and another image has the tag."""
+    """The repository is immutable, and an image has the tag."""
 
     code, oci, status = "ImageTagAlreadyExistsException", "TAG_INVALID", "400 Bad Request"
 

@@ -75,7 +75,8 @@ class Images:
             RepositoryNotFoundError: There is no such repository.
             ImageInvalidError: It is no manifest, or has another digest.
             LayersMissingError: The repository lacks something that it names.
-            TagTakenError: The repository is immutable, and another image has the tag.
+            TagTakenError: The repository is immutable and has the tag, on this image or on another: ECR does not look
+                (aws/containers-roadmap#2179 and #2380, moby/buildkit#3776; read November 2026).
         """
         self.check(place)
         text, document = parsed(content)
@@ -87,6 +88,8 @@ class Images:
         self._require_parts(place, document)
         if not self._has(place, reference, digest):
             self._record(place, tag, Manifest(digest, media_type, text))
+        elif tag and self._is_immutable(place):
+            raise TagTakenError(tag, place.repository)
         return digest
 
     def tags(self, place: Place) -> list[str]:
@@ -124,6 +127,10 @@ class Images:
             if not self._has(place, str(each.get("digest")), str(each.get("digest"))):
                 message = f"The image with digest '{each.get('digest')}' that the image index names does not exist"
                 raise LayersMissingError(message)
+
+    def _is_immutable(self, place: Place) -> bool:
+        (found,) = self._ecr(place).describe_repositories(repositoryNames=[place.repository])["repositories"]
+        return bool(found["imageTagMutability"] == "IMMUTABLE")
 
     def _has(self, place: Place, reference: str, digest: str) -> bool:
         found = self._find(place, reference)

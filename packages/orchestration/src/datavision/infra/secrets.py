@@ -19,7 +19,7 @@ BOOTSTRAPPED = ("lakehouse_catalog_url", "airflow_database_url")
 """URLs that `datavision infra bootstrap` writes, with passwords that nobody ever sees."""
 GENERATED: Mapping[str, Callable[[], str]] = {
     "airflow_fernet_key": lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
-    "airflow_jwt_secret": lambda: secrets.token_hex(32),
+    "airflow_jwt_key": lambda: secrets.token_hex(32),
     "airflow_api_secret_key": lambda: secrets.token_hex(32),
 }
 """Airflow's keys, generated here because Secrets Manager cannot generate a Fernet key (32 bytes in base64)."""

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -65,7 +66,10 @@ def _findings(config: Config, repository: str, digest: str) -> dict[str, Any]:
         try:
             answer = registry.describe_image_scan_findings(**image)
         except registry.exceptions.ScanNotFoundException:
-            registry.start_image_scan(**image)
+            # ECR scans an image once in 24 hours, on its push or when asked (API reference, StartImageScan). Just after
+            # the push that scan may be under way and not told of yet.
+            with suppress(registry.exceptions.LimitExceededException):
+                registry.start_image_scan(**image)
             answer = {"imageScanStatus": {"status": "PENDING"}}
         status = answer["imageScanStatus"]["status"]
         if status in {"COMPLETE", "ACTIVE"}:

@@ -39,9 +39,12 @@ def push_pins(config: Config, *tags: str) -> str:
 
 
 def _variables(config: Config) -> Mapping[str, str]:
-    """Return what git's helper, which is installed beside this program, needs to find and to reach S3."""
+    """Return what git's helper, which is installed beside this program, needs to find and to reach S3.
+
+    It takes boto3's region, which AWS_REGION does not set.
+    """
     cloud, path = Cloud.of(config), ProcessEnvironment.current().path
-    found = {"PATH": f"{Path(sys.executable).parent}:{path}", "AWS_REGION": cloud.region}
+    found = {"PATH": f"{Path(sys.executable).parent}:{path}", "AWS_DEFAULT_REGION": cloud.region}
     if cloud.endpoint_url:
         found["AWS_ENDPOINT_URL"] = cloud.endpoint_url
     return found | {name.upper(): value for name, value in cloud.key().items()}
