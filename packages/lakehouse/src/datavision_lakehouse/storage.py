@@ -15,7 +15,10 @@ def is_s3(location: str) -> bool:
 
 
 def allow_s3(connection: duckdb.DuckDBPyConnection, process: ProcessEnvironment | None = None) -> None:
-    """Give the connection's instance S3 credentials that refresh themselves.
+    """Give the connection's instance the container's S3 credentials.
+
+    DuckDB 1.5.5 takes them anew when a read says that they expired, not for a write or a listing: what lives longer
+    than they do (six hours at most on ECS) has to connect again.
 
     Raises:
         Unavailable: The AWS credential chain finds none.
