@@ -1,5 +1,5 @@
 {% snapshot snp_contenidos %}
-    {{ config(unique_key="id_contenido") }}
+    {{ config(unique_key="id_contenido", post_hook="{{ anotar_avance() }}") }}
 
     {{
         con_fecha_version(
@@ -14,6 +14,8 @@
                 "duracion",
                 "fecha_creacion",
             ],
+            ref("stg_contents"),
+            "id_contenido",
         )
     }}
 {% endsnapshot %}

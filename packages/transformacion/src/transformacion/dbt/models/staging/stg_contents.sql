@@ -1,7 +1,34 @@
-with
-    contenidos as (select * from {{ source("raw_datavision", "contents") }}),
+{{
+    config(
+        materialized="por_cambios",
+        clave="id_contenido",
+        post_hook="{{ anotar_avance() }}",
+    )
+}}
 
-    atributos as (select * from {{ source("raw_datavision", "content_attributes") }}),
+{%- set cambios = cambios_de(
+    [
+        {
+            "tabla": source("raw_datavision", "contents"),
+            "clave": "content_id",
+        },
+        {
+            "tabla": source("raw_datavision", "content_attributes"),
+            "clave": "content_id",
+        },
+    ]
+) -%}
+{%- set donde = " where content_id in (" ~ cambios.claves ~ ")" if cambios.claves -%}
+
+{{ cambios.avance }}
+with
+    contenidos as (
+        select * from {{ source("raw_datavision", "contents") }} {{ donde }}
+    ),
+
+    atributos as (
+        select * from {{ source("raw_datavision", "content_attributes") }} {{ donde }}
+    ),
 
     atributos_por_contenido as (
         select
