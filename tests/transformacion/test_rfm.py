@@ -188,7 +188,7 @@ def test_of_the_activities_only_those_of_the_window_leave_the_files(
     ((_, plan),) = lake.rows(f"explain (format json) {query}")
     filters = dict(filters_of({"children": json.loads(plan), "extra_info": {}}))
 
-    for table in ("contents", "subscription_payments", "account_premium_features"):
+    for table in ("stg_contents", "subscription_payments", "account_premium_features"):
         assert re.search(r">='2025-02-28 .* AND .*<'2025-09-01 ", filters[table]), table
 
 

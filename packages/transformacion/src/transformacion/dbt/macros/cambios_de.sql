@@ -89,7 +89,7 @@
 
 {% macro claves_cambiadas(fuentes, desde, hasta) -%}
     {%- set partes = [] -%}
-    {%- for fuente in fuentes -%}
+    {%- for fuente in fuentes if load_relation(fuente.tabla) is not none -%}
         {%- set cambios -%}
             ducklake_table_changes(
                 '{{ this.database }}',
@@ -100,8 +100,15 @@
             )
         {%- endset -%}
         {%- if fuente.clave -%}
+            {%- set claves = "select " ~ fuente.clave ~ " as clave from " ~ cambios -%}
             {%- do partes.append(
-                "select " ~ fuente.clave ~ " as clave from " ~ cambios
+                "select clave from "
+                ~ fuente.desde
+                ~ " where de in ("
+                ~ claves
+                ~ ")"
+                if fuente.desde
+                else claves
             ) -%}
         {%- elif run_query("select 1 from " ~ cambios ~ " limit 1").rows | length -%}
             {{ return(none) }}
