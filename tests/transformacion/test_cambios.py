@@ -44,7 +44,8 @@ def live_a_day(seed: int) -> list[str]:
         f"update {RAW}.accounts set email = 'sin fecha {seed}' where {some(seed + 10, 'account_id', 3)}",
         f"update {RAW}.accounts set created_at = created_at + interval 40 day where {some(seed + 20, 'account_id', 3)}",
         f"delete from {RAW}.accounts where {some(seed + 30, 'account_id', 3)}",
-        f"insert into {RAW}.accounts from {RAW}.vueltas where account_id not in (select account_id from {RAW}.accounts)",
+        f"insert into {RAW}.accounts from {RAW}.vueltas "
+        f"where account_id not in (select account_id from {RAW}.accounts)",
         f"update {RAW}.contents set title = 'c{seed}', updated_at = {now} where {some(seed, 'content_id', 5)}",
         f"update {RAW}.contents set title = 'tarde', updated_at = created_at where {some(seed + 1, 'content_id', 2)}",
         f"delete from {RAW}.contents where {some(seed + 2, 'content_id', 2)}",
