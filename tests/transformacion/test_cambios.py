@@ -16,7 +16,7 @@ BUILT = {
     "marts.fact_suscripciones_cuentas": "fact_suscripciones_cuentas",
 }
 RAW = "lake.raw_datavision"
-ROUNDS = 3
+ROUNDS = 2
 
 
 def state(lake: Lake) -> dict[str, list[str]]:
@@ -87,8 +87,9 @@ def test_after_random_changes_every_table_is_what_a_rebuild_makes(
         assert {name for name in kept if rebuilt[name] != made[name]} == set(), "built anew"
         lake.dbt("run", "--select", *BUILT.values(), "--full-refresh")
         assert state(lake) == changed
-        made = identities(lake)
-        assert all(made[name] != rebuilt[name] for name in BUILT.values())
-        # Their sources are other tables now: once everything is built from these.
-        lake.daily()
-        made = identities(lake)
+        new = identities(lake)
+        assert all(new[name] != rebuilt[name] for name in BUILT.values())
+        if seed < ROUNDS - 1:
+            # Their sources are other tables now: everything is built from these once.
+            lake.daily()
+            made = identities(lake)
