@@ -1,11 +1,12 @@
 """The daily transformation: first, again without a change, after one row in a hundred changed, and everything rebuilt.
 
-    python bench/daily.py --accounts 400000
+    python bench/daily.py --accounts 400000 10000
 
 ingesta loads a business of `datavision source load` into a lakehouse on a real PostgreSQL catalog; then the daily DAG's
 steps that write or test run in it one after the other, each in a fork of an interpreter that has loaded dbt, as in a
 shared container. After the change ingesta loads what changed, and the steps run again. Rebuilt is the same day in a
-lakehouse that has the raw tables only. In the end both lakehouses have to hold the same facts.
+lakehouse that has the raw tables only. In the end both lakehouses have to hold the same facts. All of that for each
+number of accounts: the first is the figure, the others stand beside it and show what dbt costs whatever the data.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from datavision_lakehouse import LakehouseSettings, connect
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULT = REPOSITORY / "bench" / "results" / "daily.json"
 STEPS = {
-    "staging": ["transformacion", "build", "--select", "staging"],
+    "fuentes": ["transformacion", "test", "--select", "source:raw_datavision"],
+    "staging": ["transformacion", "build", "--select", "staging", "--exclude", "source:raw_datavision"],
     "snapshots": ["transformacion", "snapshot"],
     "marts": ["transformacion", "build", "--select", "marts", "--exclude", "fact_rfm"],
 }
@@ -100,15 +102,19 @@ def measure(bench: Bench, server: EmbeddedPostgres) -> dict[str, dict[str, Cost]
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--accounts", type=int, default=400_000)
-    chosen = options.parse_args()
+    options.add_argument("--accounts", type=int, nargs="+", default=[400_000, 10_000])
+    found = [run(accounts) for accounts in options.parse_args().accounts]
+    RESULT.write_text(json.dumps(found[0] | {"smaller": found[1:]}, indent=1) + "\n")
+    sys.stdout.write(RESULT.read_text())
+
+
+def run(accounts: int) -> dict[str, Any]:
+    """Measure a business of this many accounts."""
     with tempfile.TemporaryDirectory(prefix="datavision-daily-") as name, EmbeddedPostgres(Path(name, "pg")) as server:
         bench = Bench(Path(name), server)
-        rows = bench.fill(round(chosen.accounts * ROWS_PER_ACCOUNT))
+        rows = bench.fill(round(accounts * ROWS_PER_ACCOUNT))
         say(f"the source has {sum(rows.values()):,} rows")
-        days = measure(bench, server)
-    RESULT.write_text(json.dumps(summary(rows, days), indent=1) + "\n")
-    sys.stdout.write(RESULT.read_text())
+        return summary(rows, measure(bench, server))
 
 
 def summary(rows: dict[str, int], days: dict[str, dict[str, Cost]]) -> dict[str, Any]:

@@ -84,6 +84,11 @@ def _daily(recorded: Mapping[str, Any]) -> Iterable[Figure]:
     yield Figure("first", recorded["cpu_seconds"]["first"], " s of processor")
     yield Figure("after 1 % changed", recorded["cpu_seconds"]["changed"], " s of processor")
     yield Figure("after 1 % changed, to everything rebuilt", recorded["changed to rebuilt"], " ×", "lower", 0.1)
+    yield Figure("memory, most", max(recorded["peak_mib"].values()), " MiB")
+    for smaller in recorded.get("smaller", ()):
+        rows = sum(smaller["rows"].values())
+        name = f"after 1 % of {rows:,} rows changed, to everything rebuilt"
+        yield Figure(name, smaller["changed to rebuilt"], " ×")
 
 
 def _shared_container(recorded: Mapping[str, Any]) -> Iterable[Figure]:

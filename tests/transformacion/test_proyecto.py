@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 import sqlfmt.api
 
-from transformacion.runner import run_dbt
+from transformacion.runner import list_nodes, run_dbt
 from transformacion.workspace import PROJECT, workspace
 
 if TYPE_CHECKING:
@@ -82,6 +82,17 @@ def test_the_units_tests_of_the_models_pass(built: Any) -> None:
     steps = run_dbt(["test", "--resource-type", "unit_test"]).steps
     assert [step for step in steps if step.status != "ok"] == []
     assert len(steps) >= 26
+
+
+def test_what_the_step_staging_does_not_test_the_step_fuentes_does(lake: Any) -> None:
+    def tests(*selection: str) -> set[str]:
+        return set(list_nodes([*selection, "--resource-type", "test"]))
+
+    staging = tests("--select", "staging", "--exclude", "source:raw_datavision")
+    fuentes = tests("--select", "source:raw_datavision")
+    assert staging
+    assert staging | fuentes == tests("--select", "staging")
+    assert staging & fuentes == set()
 
 
 def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple["Manifest", list[str]]) -> None:

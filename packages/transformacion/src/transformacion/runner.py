@@ -15,7 +15,8 @@ from datavision_lakehouse.process_environment import variables_set
 from transformacion.errors import RunError, TransformacionError, UsageError
 from transformacion.outcome import Step, cause, needs_another_try, step_from_dbt
 from transformacion.telemetry import Artifacts
-from transformacion.workspace import Workspace, workspace
+from transformacion.variables import PROJECT_VARIABLE
+from transformacion.workspace import PROJECT, Workspace, project_version, workspace
 
 _ANNOUNCED: Final = ("model", "seed", "snapshot", "source")
 
@@ -51,7 +52,8 @@ def run_dbt(
         RunError: Something else stopped dbt before its end.
     """
     started = time.monotonic()
-    with workspace() as space, variables_set(variables or {}):
+    version = {PROJECT_VARIABLE: project_version(PROJECT)}
+    with workspace() as space, variables_set({**version, **(variables or {})}):
         steps = _invoke(command, space, artifacts)
         if not steps:
             raise UsageError(

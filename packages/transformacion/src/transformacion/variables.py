@@ -9,6 +9,9 @@ from transformacion.errors import UsageError
 RFM_DATE_VARIABLE: Final = "DATAVISION_FECHA_RFM"
 """How the date reaches the models. Unlike `--vars`, a new value does not make dbt parse the entire project again."""
 
+PROJECT_VARIABLE: Final = "DATAVISION_PROYECTO_DBT"
+"""How the models know which version of the project built a table: another one's is built anew."""
+
 
 def dbt_arguments(command: Sequence[str], *, full_refresh: bool = False) -> list[str]:
     """Return the command, completed by our options and rules.

@@ -77,6 +77,15 @@ def parse_cache(project: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"transformacion-parse-{os.getuid()}" / place / _PARTIAL_PARSE
 
 
+def project_version(project: Path) -> str:
+    """Return a name for the content of the project's files, the same wherever it is installed."""
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*.*")):
+        digest.update(path.relative_to(project).as_posix().encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
 def _keep(parsed: Path, kept: Path) -> None:
     if not parsed.is_file():
         return

@@ -1,56 +1,58 @@
-{% macro con_fecha_version(relacion, clave, columnas) -%}
+{% macro con_fecha_version(relacion, clave, columnas, fuentes) -%}
     {#- What the source says counts as a date from year 1 until a day after now: clocks
         differ. What does not count (NULL, year 200000, before Christ) says nothing. #}
     {%- set fecha_util %}
         case
             when
-                origen.fecha_actualizacion
+                fecha_actualizacion
                 between timestamp '0001-01-01 00:00:00'
                 and {{ dbt.dateadd("day", 1, snapshot_get_time()) }}
-            then origen.fecha_actualizacion
+            then fecha_actualizacion
         end
     {%- endset %}
+    {%- set cambios = cambios_de(fuentes, relacion) %}
+    {{ cambios.avance }}
     {%- if execute and load_relation(this) is not none %}
+        {%- set donde = (
+            "where " ~ clave ~ " in (" ~ cambios.claves ~ ")" if cambios.claves
+        ) %}
         with
             origen as (
-                select origen.*, {{ fecha_util }} as fecha_util
-                from {{ relacion }} as origen
-            ),
-
-            historia as (
                 select
                     *,
-                    row_number() over (
-                        partition by {{ clave }} order by dbt_valid_from desc
-                    ) as antiguedad
-                from {{ this }}
+                    {{ fecha_util }} as fecha_util,
+                    hash({{ columnas | join(", ") }}) as huella
+                from {{ relacion }} {{ donde }}
             ),
 
-            ultimas as (select * from historia where antiguedad = 1),
+            -- Narrow: a key, two dates and a hash of a version, so that the history of
+            -- a large table fits into memory, or spills from it.
+            ultimas as (
+                select
+                    {{ clave }} as clave,
+                    max(dbt_valid_from) as desde,
+                    arg_max_null(dbt_valid_to, dbt_valid_from) as hasta,
+                    arg_max(hash({{ columnas | join(", ") }}), dbt_valid_from) as huella
+                from {{ this }} {{ donde }}
+                group by {{ clave }}
+            ),
 
             comparadas as (
                 select
                     origen.*,
-                    ultimas.dbt_valid_from as ultima_desde,
-                    ultimas.dbt_valid_to as ultima_hasta,
-                    ultimas.{{ clave }} is null as es_nueva,
+                    ultimas.desde as ultima_desde,
+                    ultimas.hasta as ultima_hasta,
+                    ultimas.clave is null as es_nueva,
                     -- Deleted at the source, and back: its date is older than the
                     -- deletion.
-                    ultimas.dbt_valid_to is not null
-                    and coalesce(
-                        origen.fecha_util < ultimas.dbt_valid_to, true
-                    ) as ha_vuelto,
+                    ultimas.hasta is not null
+                    and coalesce(origen.fecha_util < ultimas.hasta, true) as ha_vuelto,
                     -- Corrected without moving the date; dbt would not see it.
-                    ultimas.dbt_valid_to is null
-                    and coalesce(origen.fecha_util <= ultimas.dbt_valid_from, true)
-                    and (
-                        {%- for columna in columnas %}
-                            origen.{{ columna }} is distinct from ultimas.{{ columna }}
-                            {{- " or" if not loop.last }}
-                        {%- endfor %}
-                    ) as cambio_sin_fecha
+                    ultimas.hasta is null
+                    and coalesce(origen.fecha_util <= ultimas.desde, true)
+                    and origen.huella <> ultimas.huella as cambio_sin_fecha
                 from origen
-                left join ultimas on origen.{{ clave }} = ultimas.{{ clave }}
+                left join ultimas on origen.{{ clave }} = ultimas.clave
             ),
 
             con_fecha as (
@@ -82,10 +84,9 @@
             {%- endfor %}
             fecha_version
         from con_fecha
+        where es_nueva or ultima_hasta is not null or fecha_version > ultima_desde
     {%- else %}
-        select
-            origen.*,
-            coalesce({{ fecha_util }}, {{ snapshot_get_time() }}) as fecha_version
-        from {{ relacion }} as origen
+        select *, coalesce({{ fecha_util }}, {{ snapshot_get_time() }}) as fecha_version
+        from {{ relacion }}
     {%- endif %}
 {%- endmacro %}

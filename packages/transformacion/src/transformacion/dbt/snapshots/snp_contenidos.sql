@@ -1,5 +1,5 @@
 {% snapshot snp_contenidos %}
-    {{ config(unique_key="id_contenido") }}
+    {{ config(unique_key="id_contenido", post_hook="{{ anotar_avance() }}") }}
 
     {{
         con_fecha_version(
@@ -13,6 +13,16 @@
                 "categoria",
                 "duracion",
                 "fecha_creacion",
+            ],
+            [
+                {
+                    "tabla": source("raw_datavision", "contents"),
+                    "clave": "content_id",
+                },
+                {
+                    "tabla": source("raw_datavision", "content_attributes"),
+                    "clave": "content_id",
+                },
             ],
         )
     }}

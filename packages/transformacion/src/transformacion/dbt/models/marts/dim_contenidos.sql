@@ -1,5 +1,21 @@
+{{
+    config(
+        materialized="por_cambios",
+        clave="id_contenido",
+        post_hook="{{ anotar_avance() }}",
+    )
+}}
+{%- set cambios = cambios_de(
+    [{"tabla": ref("snp_contenidos"), "clave": "id_contenido"}]
+) %}
+
+{{ cambios.avance }}
 with
-    versiones as (select * from {{ ref("snp_contenidos") }}),
+    versiones as (
+        select *
+        from {{ ref("snp_contenidos") }}
+        {% if cambios.claves %} where id_contenido in ({{ cambios.claves }}) {% endif %}
+    ),
 
     intervalos as ({{ intervalos_scd2("versiones", "id_contenido") }}),
 

@@ -1,5 +1,24 @@
+{{
+    config(
+        materialized="por_cambios",
+        clave="id_cuenta",
+        post_hook="{{ anotar_avance() }}",
+    )
+}}
+{%- set cambios = cambios_de(
+    [
+        {"tabla": ref("dim_cuentas_base"), "clave": "id_cuenta"},
+        {"tabla": ref("fact_rfm")},
+    ]
+) %}
+
+{{ cambios.avance }}
 with
-    versiones as (select * from {{ ref("dim_cuentas_base") }}),
+    versiones as (
+        select *
+        from {{ ref("dim_cuentas_base") }}
+        {% if cambios.claves %} where id_cuenta in ({{ cambios.claves }}) {% endif %}
+    ),
 
     segmentaciones as (
         {% if existe_relacion(ref("fact_rfm")) %}

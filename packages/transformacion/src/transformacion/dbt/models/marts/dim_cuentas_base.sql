@@ -1,5 +1,19 @@
+{{
+    config(
+        materialized="por_cambios",
+        clave="id_cuenta",
+        post_hook="{{ anotar_avance() }}",
+    )
+}}
+{%- set cambios = cambios_de([{"tabla": ref("snp_cuentas"), "clave": "id_cuenta"}]) %}
+
+{{ cambios.avance }}
 with
-    versiones as (select * from {{ ref("snp_cuentas") }}),
+    versiones as (
+        select *
+        from {{ ref("snp_cuentas") }}
+        {% if cambios.claves %} where id_cuenta in ({{ cambios.claves }}) {% endif %}
+    ),
 
     intervalos as ({{ intervalos_scd2("versiones", "id_cuenta") }}),
 

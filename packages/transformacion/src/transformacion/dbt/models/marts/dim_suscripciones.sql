@@ -1,5 +1,23 @@
+{{
+    config(
+        materialized="por_cambios",
+        clave="id_suscripcion",
+        post_hook="{{ anotar_avance() }}",
+    )
+}}
+{%- set cambios = cambios_de(
+    [{"tabla": ref("snp_suscripciones"), "clave": "id_suscripcion"}]
+) %}
+
+{{ cambios.avance }}
 with
-    versiones as (select * from {{ ref("snp_suscripciones") }}),
+    versiones as (
+        select *
+        from {{ ref("snp_suscripciones") }}
+        {% if cambios.claves %}
+            where id_suscripcion in ({{ cambios.claves }})
+        {% endif %}
+    ),
 
     intervalos as ({{ intervalos_scd2("versiones", "id_suscripcion") }}),
 

@@ -5,11 +5,15 @@ with
 
     planes as (select * from {{ ref("stg_subscriptions") }}),
 
+    -- Payments of one month that end with one month are summed before they are
+    -- spread: a
+    -- few thousand rows, whatever was paid.
     cobros as (
         select
             planes.nombre_suscripcion,
-            suscripciones.fecha_fin,
-            pagos.monto,
+            cast(
+                {{ dbt.date_trunc("month", "suscripciones.fecha_fin") }} as date
+            ) as ultimo_mes,
             cast(
                 {{ dbt.date_trunc("month", "pagos.fecha_pago") }} as date
             ) as primer_mes,
@@ -20,12 +24,14 @@ with
                 when 'trimestral'
                 then 3
                 else 1
-            end as meses
+            end as meses,
+            sum(pagos.monto) as monto
         from pagos
         inner join
             suscripciones
             on pagos.id_suscripcion_cuenta = suscripciones.id_suscripcion_cuenta
         inner join planes on suscripciones.id_suscripcion = planes.id_suscripcion
+        group by 1, 2, 3, 4
     ),
 
     desplazamientos as (
@@ -40,7 +46,7 @@ with
     repartidos as (
         select
             cobros.nombre_suscripcion,
-            cobros.fecha_fin,
+            cobros.ultimo_mes,
             cast(
                 {{
                     dbt.dateadd(
@@ -61,7 +67,7 @@ with
             cast(sum(doceavos) / 12 as decimal(38, 2)) as ingreso_recurrente
         from repartidos
         -- What was paid for months after the subscription's end recurs no more.
-        where fecha_fin is null or fecha_fin >= mes
+        where ultimo_mes is null or ultimo_mes >= mes
         group by mes, nombre_suscripcion
     )
 

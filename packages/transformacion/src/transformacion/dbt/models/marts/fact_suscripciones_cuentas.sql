@@ -1,5 +1,49 @@
+{{
+    config(
+        materialized="por_cambios",
+        clave="id_suscripcion_cuenta",
+        post_hook="{{ anotar_avance() }}",
+    )
+}}
+{%- set de_una_cuenta %}
+    (
+        select id_cuenta as de, id_suscripcion_cuenta as clave
+        from {{ ref("stg_accounts_subscription") }}
+    )
+{%- endset %}
+{%- set suscripciones = source("raw_datavision", "accounts_subscription") %}
+{#- What changes one subscription of an account may change all of them. -#}
+{%- set cambios = cambios_de(
+    [
+        {"tabla": suscripciones, "clave": "account_subscription_id"},
+        {
+            "tabla": suscripciones,
+            "clave": "account_id",
+            "desde": de_una_cuenta,
+        },
+        {
+            "tabla": source("raw_datavision", "accounts"),
+            "clave": "account_id",
+            "desde": de_una_cuenta,
+        },
+        {
+            "tabla": ref("dim_cuentas_base"),
+            "clave": "id_cuenta",
+            "desde": de_una_cuenta,
+        },
+        {"tabla": ref("dim_suscripciones")},
+    ]
+) %}
+
+{{ cambios.avance }}
 with
-    suscripciones as (select * from {{ ref("stg_accounts_subscription") }}),
+    suscripciones as (
+        select *
+        from {{ ref("stg_accounts_subscription") }}
+        {% if cambios.claves %}
+            where id_suscripcion_cuenta in ({{ cambios.claves }})
+        {% endif %}
+    ),
 
     cuentas as (select * from {{ ref("stg_accounts") }}),
 

@@ -1,17 +1,6 @@
-{%- set primera = "cast('" ~ (fechas_rfm() | min) ~ "' as date)" -%}
-{%- set ultima = "cast('" ~ (fechas_rfm() | max) ~ "' as date)" -%}
-{%- set desde = dbt.dateadd("month", -6, primera) -%}
-{%- set hasta = dbt.dateadd("day", 1, ultima) -%}
+{%- set fechas = fechas_rfm() -%}
 
 with
-    fechas as (
-        {% for fecha in fechas_rfm() %}
-            select
-                cast('{{ fecha }}' as date) as fecha_rfm
-                {{ "union all" if not loop.last }}
-        {% endfor %}
-    ),
-
     cuentas as (select * from {{ ref("stg_accounts") }}),
 
     suscripciones as (select * from {{ ref("stg_accounts_subscription") }}),
@@ -24,117 +13,117 @@ with
 
     features as (select * from {{ ref("stg_account_premium_features") }}),
 
-    ventanas as (
-        select
-            fecha_rfm,
-            cast({{ dbt.dateadd("month", -6, "fecha_rfm") }} as date) as inicio_ventana
-        from fechas
-    ),
+    -- Steps of its own for each date: its bounds are constants on the stored columns,
+    -- so
+    -- that files and row groups outside of them are not read; and activities are summed
+    -- for each account before they meet the others.
+    {% for fecha in fechas %}
+        {%- set dia = "cast('" ~ fecha ~ "' as date)" -%}
+        {%- set inicio = "cast(" ~ dbt.dateadd("month", -6, dia) ~ " as date)" -%}
+        {%- set fin = dbt.dateadd("day", 1, dia) -%}
+        poblacion_{{ loop.index }} as (
+            select id_cuenta
+            from cuentas
+            where
+                cast(fecha_creacion as date) <= {{ inicio }}
+                and id_cuenta in (
+                    select suscripciones.id_cuenta
+                    from suscripciones
+                    inner join
+                        planes on suscripciones.id_suscripcion = planes.id_suscripcion
+                    where
+                        planes.nombre_suscripcion <> 'Gratuita'
+                        and suscripciones.fecha_inicio <= {{ dia }}
+                        and (
+                            suscripciones.fecha_fin is null
+                            or suscripciones.fecha_fin >= {{ dia }}
+                        )
+                )
+        ),
 
-    suscriptas as (
-        select ventanas.fecha_rfm, suscripciones.id_cuenta
-        from ventanas
-        inner join
-            suscripciones
-            on suscripciones.fecha_inicio <= ventanas.fecha_rfm
-            and (
-                suscripciones.fecha_fin is null
-                or suscripciones.fecha_fin >= ventanas.fecha_rfm
-            )
-        inner join planes on suscripciones.id_suscripcion = planes.id_suscripcion
-        where planes.nombre_suscripcion <> 'Gratuita'
-    ),
+        contenidos_{{ loop.index }} as (
+            select
+                id_cuenta,
+                cast(max(fecha_creacion) as date) as ultima_fecha,
+                count(*) as total
+            from contenidos
+            where
+                fecha_creacion >= {{ inicio }}
+                and fecha_creacion < {{ fin }}
+                and id_cuenta in (select id_cuenta from poblacion_{{ loop.index }})
+            group by id_cuenta
+        ),
 
-    -- Not a join with the subscribed: an engine that expects that many accounts holds
-    -- the activities in memory instead of them.
-    poblacion as (
-        select ventanas.fecha_rfm, ventanas.inicio_ventana, cuentas.id_cuenta
-        from cuentas
-        inner join
-            ventanas on cast(cuentas.fecha_creacion as date) <= ventanas.inicio_ventana
-        where
-            exists (
-                select 1
-                from suscriptas
-                where
-                    suscriptas.fecha_rfm = ventanas.fecha_rfm
-                    and suscriptas.id_cuenta = cuentas.id_cuenta
-            )
-    ),
+        pagos_{{ loop.index }} as (
+            select
+                suscripciones.id_cuenta,
+                cast(max(pagos.fecha_pago) as date) as ultima_fecha,
+                count(*) as total,
+                sum(pagos.monto) as monto
+            from pagos
+            inner join
+                suscripciones
+                on pagos.id_suscripcion_cuenta = suscripciones.id_suscripcion_cuenta
+            where
+                pagos.fecha_pago >= {{ inicio }}
+                and pagos.fecha_pago < {{ fin }}
+                and suscripciones.id_cuenta
+                in (select id_cuenta from poblacion_{{ loop.index }})
+            group by suscripciones.id_cuenta
+        ),
 
-    -- The bounds are constants on the stored columns: files and row groups outside of
-    -- them are not read.
-    actividades as (
-        select
-            id_cuenta,
-            'contenido' as tipo,
-            cast(fecha_creacion as date) as fecha,
-            0 as monto
-        from contenidos
-        where fecha_creacion >= {{ desde }} and fecha_creacion < {{ hasta }}
+        features_{{ loop.index }} as (
+            select
+                id_cuenta,
+                cast(max(fecha_compra) as date) as ultima_fecha,
+                count(*) as total,
+                sum(monto_pagado) as monto
+            from features
+            where
+                fecha_compra >= {{ inicio }}
+                and fecha_compra < {{ fin }}
+                and id_cuenta in (select id_cuenta from poblacion_{{ loop.index }})
+            group by id_cuenta
+        ),
 
-        union all
-
-        select
-            suscripciones.id_cuenta,
-            'pago' as tipo,
-            cast(pagos.fecha_pago as date) as fecha,
-            pagos.monto
-        from pagos
-        inner join
-            suscripciones
-            on pagos.id_suscripcion_cuenta = suscripciones.id_suscripcion_cuenta
-        where pagos.fecha_pago >= {{ desde }} and pagos.fecha_pago < {{ hasta }}
-
-        union all
-
-        select
-            id_cuenta,
-            'feature' as tipo,
-            cast(fecha_compra as date) as fecha,
-            monto_pagado as monto
-        from features
-        where fecha_compra >= {{ desde }} and fecha_compra < {{ hasta }}
-    ),
+        totales_{{ loop.index }} as (
+            select
+                {{ dia }} as fecha_rfm,
+                {{ inicio }} as inicio_ventana,
+                poblacion.id_cuenta,
+                nullif(
+                    greatest(
+                        coalesce(contenidos.ultima_fecha, cast('0001-01-01' as date)),
+                        coalesce(pagos.ultima_fecha, cast('0001-01-01' as date)),
+                        coalesce(features.ultima_fecha, cast('0001-01-01' as date))
+                    ),
+                    cast('0001-01-01' as date)
+                ) as ultima_actividad,
+                coalesce(contenidos.total, 0) as total_contenidos_creados,
+                coalesce(pagos.total, 0) as total_pagos_realizados,
+                coalesce(features.total, 0) as total_features_compradas,
+                cast(
+                    coalesce(pagos.monto, 0) as decimal(38, 2)
+                ) as total_pagado_suscripciones,
+                cast(
+                    coalesce(features.monto, 0) as decimal(38, 2)
+                ) as total_pagado_features
+            from poblacion_{{ loop.index }} as poblacion
+            left join
+                contenidos_{{ loop.index }} as contenidos
+                on poblacion.id_cuenta = contenidos.id_cuenta
+            left join
+                pagos_{{ loop.index }} as pagos on poblacion.id_cuenta = pagos.id_cuenta
+            left join
+                features_{{ loop.index }} as features
+                on poblacion.id_cuenta = features.id_cuenta
+        ),
+    {% endfor %}
 
     totales as (
-        select
-            poblacion.fecha_rfm,
-            poblacion.inicio_ventana,
-            poblacion.id_cuenta,
-            max(actividades.fecha) as ultima_actividad,
-            count(
-                case when actividades.tipo = 'contenido' then 1 end
-            ) as total_contenidos_creados,
-            count(
-                case when actividades.tipo = 'pago' then 1 end
-            ) as total_pagos_realizados,
-            count(
-                case when actividades.tipo = 'feature' then 1 end
-            ) as total_features_compradas,
-            cast(
-                coalesce(
-                    sum(case when actividades.tipo = 'pago' then actividades.monto end),
-                    0
-                ) as decimal(38, 2)
-            ) as total_pagado_suscripciones,
-            cast(
-                coalesce(
-                    sum(
-                        case
-                            when actividades.tipo = 'feature' then actividades.monto
-                        end
-                    ),
-                    0
-                ) as decimal(38, 2)
-            ) as total_pagado_features
-        from poblacion
-        left join
-            actividades
-            on poblacion.id_cuenta = actividades.id_cuenta
-            and actividades.fecha
-            between poblacion.inicio_ventana and poblacion.fecha_rfm
-        group by poblacion.fecha_rfm, poblacion.inicio_ventana, poblacion.id_cuenta
+        {% for fecha in fechas %}
+            select * from totales_{{ loop.index }} {{ "union all" if not loop.last }}
+        {% endfor %}
     ),
 
     metricas as (
