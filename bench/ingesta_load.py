@@ -5,8 +5,9 @@
 A real PostgreSQL holds what `datavision source load` makes. The floor is `COPY … TO STDOUT` of the same tables, one
 after the other, into nothing. Ours reads one snapshot, lands immutable files and merges into the lakehouse; the others
 write a DuckDB file: dlt with ConnectorX and a worker for each core, ingestr a command for each table with a reader for
-each core. After the change everybody reads by `updated_at` what has one. Each is a process of its own; they take turns;
-whoever has not every row at the end is named and not recorded. Sling and ingestr from 0.15 on are missing: their wheels
+each core. After the change ours reads what PostgreSQL wrote since, the others by `updated_at` what has one and the rest
+whole. Each is a process of its own; they take turns, ingestr in the first round only; whoever has not every row at the
+end is named and not recorded. Sling and ingestr from 0.15 on are missing: their wheels
 fetch programs from elsewhere. CPU seconds are those of the reader and its children, without PostgreSQL's.
 """
 
@@ -44,6 +45,8 @@ PEERS = {
     ],
     "ingestr": ["ingestr==0.14.155"],
 }
+ONCE = "ingestr"
+"""Takes so long that it is measured in the first round only."""
 ROWS_PER_ACCOUNT = 24.18
 """Of the business that `datavision source load` makes until 1 July 2026: 9,283,243 rows of 383,877 accounts."""
 CHANGES = (
@@ -69,7 +72,7 @@ class Bench:
 
     def fill(self, rows: int) -> dict[str, int]:
         """Make the business; return the rows of each table."""
-        made = load(self.url, accounts=round(rows / ROWS_PER_ACCOUNT), seed=1, until=date(2026, 7, 1))
+        made = load(self.url, accounts=round(rows / ROWS_PER_ACCOUNT), seed=1, until=date(2026, 7, 1), replace=True)
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
@@ -170,10 +173,16 @@ def _counts(ask: Callable[[str], Any], schema: str) -> dict[str, int]:
     return found
 
 
-def measure(bench: Bench, peers: list[str], rounds: int) -> Iterator[dict[str, dict[str, list[Cost]]]]:
-    """Yield what everybody took so far, for each reading, after every round."""
+def readers(bench: Bench, peers: list[str]) -> dict[str, Callable[[str], Cost]]:
+    """Return how each reader reads."""
     who = {"ours": bench.ours, "dlt": bench.dlt, "ingestr": bench.ingestr}
-    takes = {name: take for name, take in who.items() if name in ("ours", *peers)}
+    return {name: take for name, take in who.items() if name in ("ours", *peers)}
+
+
+def measure(
+    bench: Bench, takes: dict[str, Callable[[str], Cost]], rounds: int
+) -> Iterator[dict[str, dict[str, list[Cost]]]]:
+    """Yield what everybody took so far, for each reading, after every round."""
     runs: dict[str, dict[str, list[Cost]]] = {
         "first": {name: [] for name in ("floor", *takes)},
         "changes": {name: [] for name in takes},
@@ -186,6 +195,8 @@ def measure(bench: Bench, peers: list[str], rounds: int) -> Iterator[dict[str, d
                 bench.change(number)
             expected = bench.counts("source")
             for name, take in takes.items():
+                if name == ONCE and number:
+                    continue
                 cost = take(reading)
                 if (found := bench.counts(name)) != expected:
                     sys.exit(f"{name} has {found} after {reading}; the source has {expected}.")
@@ -208,10 +219,15 @@ def main() -> None:
     ):
         bench = Bench(Path(name), server)
         for peer in chosen.peers:
-            install(bench.folder / "environments" / peer, PEERS[peer])
+            install(bench.folder / "environments" / peer, PEERS[peer], compiled=False)
+        takes = readers(bench, chosen.peers)
+        # Nobody's first use of a program is measured, which compiles what it imports.
+        bench.fill(10_000)
+        for take in takes.values():
+            take("first")
         rows = bench.fill(chosen.rows)
         say(f"the source has {sum(rows.values()):,} rows")
-        for runs in measure(bench, chosen.peers, chosen.rounds):
+        for runs in measure(bench, takes, chosen.rounds):
             RESULT.write_text(json.dumps(summary(rows, runs), indent=1) + "\n")
     sys.stdout.write(RESULT.read_text())
 
