@@ -155,7 +155,9 @@ class Extractor:
         if written > REPLACE_SHARE * source_rows:
             return extract
         columns = readable(table, extract.columns, policies)
-        query = self._source.relation(table, columns, where=written_since(last), at_source=True)
+        # Where nothing was written, the table is not read again.
+        where = written_since(last) if written else "false"
+        query = self._source.relation(table, columns, where=where, at_source=True)
         rows = self._land(f"{table.name}.parquet", f"FROM {query}")
         extract = replace(extract, reading="changes", files=(rows,), source_rows=source_rows)
         new = self._connection.execute(
