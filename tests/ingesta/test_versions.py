@@ -137,6 +137,7 @@ def test_rows_that_others_took_from_the_lakehouse_come_back(loaded: Place) -> No
             "ALTER TABLE contents RENAME TO old; ALTER TABLE other RENAME TO contents",
             id="another table",
         ),
+        pytest.param("", "VACUUM FULL contents", id="another file"),
     ],
 )
 def test_values_that_change_without_their_rows_are_found(loaded: Place, before: str, after: str) -> None:
