@@ -1,4 +1,5 @@
-"""What the hash of every row costs: `DATAVISION_INGESTA__ROW_HASH` `never` beside `always`, on a real PostgreSQL.
+"""What the hash of every row costs: `DATAVISION_INGESTA__ROW_HASH` `never` beside `always`, on a real PostgreSQL,
+without the row versions that make it superfluous.
 
     python bench/ingesta_hash.py --rows 10000000
 
@@ -98,7 +99,12 @@ def measure(server: EmbeddedPostgres, folder: Path, rows: int) -> dict[str, Any]
         connection.execute("VACUUM ANALYZE contents")
         size = connection.execute("SELECT pg_table_size('contents')").fetchone()
     assert size
-    os.environ |= {"DATAVISION_ENV": "local", "DATAVISION_SOURCE__URL": url, "DATAVISION_INGESTA__COMPARE_ROWS": "0"}
+    os.environ |= {
+        "DATAVISION_ENV": "local",
+        "DATAVISION_SOURCE__URL": url,
+        "DATAVISION_INGESTA__COMPARE_ROWS": "0",
+        "DATAVISION_INGESTA__ROW_VERSIONS": "false",
+    }
     columns = [Column(name, "") for name in COLUMNS]
     pairs = "content_id, updated_at"
     found: dict[str, Any] = {

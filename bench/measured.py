@@ -93,10 +93,14 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {psutil.virtual_memory().total // 2**30} GiB"
 
 
-def install(place: Path, packages: Sequence[str]) -> Path:
-    """Make an environment with these packages; return its folder of programs."""
+def install(place: Path, packages: Sequence[str], *, compiled: bool = True) -> Path:
+    """Make an environment with these packages; return its folder of programs.
+
+    Without `compiled` the first use compiles what it imports, which is quicker where only a part of much is used.
+    """
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(place)], check=True)
-    words = ["uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(place / "bin" / "python")]
+    words = ["uv", "pip", "install", "--quiet", "--python", str(place / "bin" / "python")]
+    words += ["--compile-bytecode"] * compiled
     subprocess.run([*words, *packages], check=True)
     return place / "bin"
 

@@ -152,16 +152,50 @@ def loaded_template(postgres: EmbeddedPostgres, template: str, tmp_path_factory:
     return first
 
 
+@pytest.fixture(scope="session")
+def unversioned_template(postgres: EmbeddedPostgres, template: str, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """The same by cursors and hashes, as of a source whose row versions do not tell what changes."""
+    more = {"DATAVISION_INGESTA__ROW_VERSIONS": "false"}
+    first = Place(postgres.url(template), postgres.url("lake_unversioned"), tmp_path_factory.mktemp("loaded"), more)
+    first.load()
+    return first
+
+
 @pytest.fixture
-def loaded(postgres: EmbeddedPostgres, loaded_template: Place, place: Place) -> Place:
+def loaded(loaded_template: Place, place: Place) -> Place:
     """A place after its first load of everything."""
-    name = urlsplit(place.catalog_url).path.lstrip("/")
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name}".encode())
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE lake_template".encode())
-    shutil.copytree(loaded_template.folder, place.folder, dirs_exist_ok=True)
+    return copied(loaded_template, place)
+
+
+@pytest.fixture
+def unversioned(unversioned_template: Place, place: Place) -> Place:
+    """A place after its first load of everything, where row versions are not asked."""
+    return copied(unversioned_template, place)
+
+
+@pytest.fixture(params=["loaded", "unversioned"])
+def either(request: pytest.FixtureRequest) -> Place:
+    """A place after its first load of everything, with row versions and without."""
+    place: Place = request.getfixturevalue(request.param)
+    return place
+
+
+def copied(original: Place, place: Place) -> Place:
+    """Give a place the lakehouse of another, whose source its own is a copy of."""
+    theirs, ours = (urlsplit(url).path.lstrip("/") for url in (original.catalog_url, place.catalog_url))
+    with psycopg.connect(original.source_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {ours}".encode())
+        connection.execute(f"CREATE DATABASE {ours} TEMPLATE {theirs}".encode())
+    shutil.copytree(original.folder, place.folder, dirs_exist_ok=True)
     with psycopg.connect(place.catalog_url, autocommit=True) as connection:
         connection.execute(
             "UPDATE ducklake_metadata SET value = %s WHERE key = 'data_path'", [str(place.folder / "lake") + "/"]
         )
+    place.more = dict(original.more)
+    if not place.more:
+        # The rows have the versions of the original: transactions are counted for the whole server.
+        number = "SELECT oid FROM pg_database WHERE datname = current_database()"
+        old, new = (one.ask_source(number)[0][0] for one in (original, place))
+        with connect(place.settings.lakehouse) as lake:
+            lake.execute(f"UPDATE raw_datavision._cargas SET marca = replace(marca, '\"{old}/', '\"{new}/')")
     return place

@@ -15,6 +15,7 @@ from ingesta.landing_folder import FolderLanding
 from ingesta.merge import Merged, Merger
 from ingesta.structure import Column
 from ingesta.tables import Table
+from ingesta.versions import Mark
 
 COLUMNS = (Column("k", "BIGINT"), Column("part", "VARCHAR"), Column("value", "VARCHAR"))
 Row = tuple[int, str, str | None]
@@ -33,7 +34,7 @@ class Lake:
         extract = Extract(
             table=Table("things", key=("k", "part")), columns=COLUMNS, added=(), rebuild=self.loads == 0,
             reading="whole", files=(LandedFile("things.parquet", len(rows), 1),), keys=None, hashed=True,
-            compared=True, source_rows=len(rows), seconds=0.0,
+            compared=True, mark=None, source_rows=len(rows), seconds=0.0,
         )  # fmt: skip
         extract = replace(extract, **changes)
         folder = self.folder / f"load-{self.loads + 1}"
@@ -179,21 +180,20 @@ def test_every_load_is_recorded_with_its_numbers(lake: Lake) -> None:
         "SELECT * EXCLUDE cargado_en, day(cargado_en) FROM raw_datavision._cargas ORDER BY 1"
     ).fetchall()
     assert records == [
-        ("load-1", "things", "new", 4, 0, 0, 4, 4, True, 1),
-        ("load-2", "things", "compare", 1, 0, 1, 4, 4, False, 2),
+        ("load-1", "things", "new", 4, 0, 0, 4, 4, True, None, 1),
+        ("load-2", "things", "compare", 1, 0, 1, 4, 4, False, None, 2),
     ]
     authors = lake.connection.execute("SELECT commit_message FROM lake.snapshots() WHERE author = 'ingesta'").fetchall()
     assert authors == [("load-1",), ("load-2",)]
 
 
-def test_records_of_version_0_1_get_the_column_they_lack(lake: Lake) -> None:
+def test_records_of_earlier_versions_get_the_columns_that_they_lack(lake: Lake) -> None:
     lake.load(*FOUR)
-    lake.connection.execute("ALTER TABLE raw_datavision._cargas DROP COLUMN huella")
-    lake.load(*FOUR)
-    assert lake.connection.execute("SELECT huella FROM raw_datavision._cargas ORDER BY id_carga").fetchall() == [
-        (None,),
-        (True,),
-    ]
+    for column in ("huella", "marca"):
+        lake.connection.execute(f"ALTER TABLE raw_datavision._cargas DROP COLUMN {column}")
+    lake.load(*FOUR, mark=Mark("s", "t", "c", 7))
+    found = lake.connection.execute("SELECT huella, marca FROM raw_datavision._cargas ORDER BY id_carga").fetchall()
+    assert found == [(None, None), (True, str(Mark("s", "t", "c", 7)))]
 
 
 def test_a_failed_merge_leaves_everything_as_it_was_and_the_connection_usable(lake: Lake) -> None:

@@ -90,6 +90,20 @@ def test_small_files_become_one(settings: LakehouseSettings) -> None:
         assert lake.execute("SELECT count(*), sum(x) FROM t").fetchall() == [(600, 6 * 4950)]
 
 
+def test_a_large_file_is_not_written_again_for_a_few_more_rows(settings: LakehouseSettings) -> None:
+    with connect(settings) as lake:
+        lake.execute("CREATE TABLE t AS SELECT range AS x, md5(range::VARCHAR) AS y FROM range(1_000_000)")
+        large = _parquet(settings)
+        for _ in range(2):
+            lake.execute("INSERT INTO t SELECT range, 'y' FROM range(100)")
+        assert maintain(lake, settings).merged_files == 2
+        used = {
+            Path(name) for (name,) in lake.execute("SELECT data_file FROM ducklake_list_files('lake', 't')").fetchall()
+        }
+        assert len(used) == 2
+        assert large < used
+
+
 def test_files_of_expired_snapshots_go_only_after_the_delay(make_settings: Callable[..., LakehouseSettings]) -> None:
     settings = make_settings(snapshot_days=1, cleanup_hours=72, snapshot_loads=1)
     with connect(settings) as lake:

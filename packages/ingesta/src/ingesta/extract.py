@@ -1,8 +1,8 @@
 """From the source to landing files, inside the source's snapshot."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
@@ -11,13 +11,17 @@ import duckdb
 
 from datavision_lakehouse.postgres import sql_text
 from ingesta.landing import Landing
+from ingesta.representable import Policy
 from ingesta.settings import IngestaSettings, RowHash
-from ingesta.source import Source
+from ingesta.source import Source, readable
 from ingesta.structure import LOAD_ID, ROW_HASH, Column, added_columns, quoted, row_hash, same_structure
 from ingesta.tables import Table
 from ingesta.target import SCHEMA, Target, Targets
+from ingesta.versions import Mark, written_since
 
 _FEW_ROWS: Final = 10_000
+REPLACE_SHARE: Final = 0.5
+"""Above this share of changed rows, reading a table whole and rewriting it is cheaper than marking its rows deleted."""
 
 Reading = Literal["whole", "changes"]
 
@@ -41,7 +45,7 @@ class LandedFile:
 
 @dataclass(frozen=True)
 class Extract:
-    """One landed table: `files` hold rows, `keys` all keys of the source when only changes were read."""
+    """One landed table: `files` hold rows; when only changes were read and rows may be gone, `keys` all keys there."""
 
     table: Table
     columns: tuple[Column, ...]
@@ -54,9 +58,16 @@ class Extract:
     hashed: bool
     """Whether the files have the hash of each row."""
     compared: bool
-    """Whether every row of the source was compared by its hash, or read."""
+    """Whether no change can have been missed: rows were compared by hash, told by row versions, or all read."""
+    mark: Mark | None
+    """Up to where the source's table was seen; None if its row versions do not tell."""
     source_rows: int
     seconds: float
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether rows of the lakehouse may be gone from the source: then the keys of all rows there have landed."""
+        return self.reading == "whole" or self.keys is not None
 
     @property
     def bytes(self) -> int:
@@ -103,37 +114,63 @@ class Extractor:
         target = self._targets.of(table)
         rebuild = not target.columns or (self._full_refresh and not same_structure(columns, target.columns))
         added = () if rebuild else tuple(added_columns(table.name, columns, target.columns))
-        readable = self._source.representable(table, columns, lambda name: self._settings.policy(table.name, name))
-        hashed = _hashed(table, self._settings)
-        keys = None
-        compared = hashed
-        if target.newest and self._read_changes(table, target, rebuild=rebuild or bool(added)):
-            compared = hashed and hash_due(self._settings.row_hash, target.hashed_at, self._load.at)
-            files, keys = self._changes(table, readable, target, hashed=hashed, compared=compared)
-        else:
-            files = (self._land(f"{table.name}.parquet", f"FROM {self._rows(table, readable, hashed=hashed)}"),)
-        return Extract(
+        policies = {column.name: self._settings.policy(table.name, column.name) for column in columns}
+        mark = self._source.mark(table, columns, policies) if self._settings.row_versions else None
+        done = Extract(
             table=table,
             columns=columns,
             added=added,
             rebuild=rebuild,
-            reading="changes" if keys else "whole",
-            files=files,
-            keys=keys,
-            hashed=hashed,
-            compared=compared,
-            source_rows=keys.rows if keys else files[0].rows,
-            seconds=time.monotonic() - started,
+            reading="whole",
+            files=(),
+            keys=None,
+            hashed=mark is None and _hashed(table, self._settings),
+            compared=True,
+            mark=mark,
+            source_rows=0,
+            seconds=0,
         )
+        if not (rebuild or added) and self._incremental(table, target):
+            if mark and target.mark and mark.follows(target.mark):
+                done = self._written(done, policies, target, target.mark)
+            elif mark is None and table.cursor and (newest := self._targets.newest(table)):
+                done = self._changes(done, policies, target, newest)
+        if not done.files:
+            fit = self._source.representable(table, columns, policies)
+            whole = self._land(f"{table.name}.parquet", f"FROM {self._rows(table, fit, hashed=done.hashed)}")
+            done = replace(done, files=(whole,), compared=done.hashed or mark is not None, source_rows=whole.rows)
+        return replace(done, seconds=time.monotonic() - started)
 
-    def _read_changes(self, table: Table, target: Target, *, rebuild: bool) -> bool:
-        if rebuild or self._full_refresh or table.cursor is None or table.mode == "replace":
-            return False
-        return target.rows > self._settings.compare_rows
+    def _incremental(self, table: Table, target: Target) -> bool:
+        return not self._full_refresh and table.mode != "replace" and target.rows > self._settings.compare_rows
 
-    def _changes(
-        self, table: Table, columns: Sequence[Column], target: Target, *, hashed: bool, compared: bool
-    ) -> tuple[tuple[LandedFile, ...], LandedFile]:
+    def _written(self, extract: Extract, policies: Mapping[str, Policy], target: Target, last: Mark) -> Extract:
+        """Land the rows written since the last load and, if some are gone, all keys; nothing if most were written.
+
+        Every row of the source is one that the last load saw, or one of those written since. If both together are as
+        many as the source has, none is gone.
+        """
+        table = extract.table
+        source_rows, written = self._source.written(table, extract.columns, policies, last)
+        if written > REPLACE_SHARE * source_rows:
+            return extract
+        columns = readable(table, extract.columns, policies)
+        # Where nothing was written, the table is not read again.
+        where = written_since(last) if written else "false"
+        query = self._source.relation(table, columns, where=where, at_source=True)
+        rows = self._land(f"{table.name}.parquet", f"FROM {query}")
+        extract = replace(extract, reading="changes", files=(rows,), source_rows=source_rows)
+        new = self._connection.execute(
+            f"SELECT count(*) FROM {self._landed(rows)} AS r "
+            f"ANTI JOIN {SCHEMA}.{quoted(table.name)} AS l ON {_same(table.key, 'r', 'l')}"
+        ).fetchone()
+        if target.rows + (int(new[0]) if new else 0) == source_rows:
+            return extract
+        key = [column for column in columns if column.name in table.key]
+        keys = self._land(f"{table.name}.keys.parquet", f"FROM {self._source.relation(table, key)}")
+        return replace(extract, keys=keys)
+
+    def _changes(self, extract: Extract, policies: Mapping[str, Policy], target: Target, newest: datetime) -> Extract:
         """Land rows changed recently, all keys, and the rows that the keys show to be missing.
 
         The missing ones arrived very late, had their cursor moved back, or changed without it.
@@ -141,10 +178,13 @@ class Extractor:
         Raises:
             AssertionError: The table has no cursor.
         """
-        if table.cursor is None or target.newest is None:
+        table, hashed = extract.table, extract.hashed
+        if table.cursor is None:
             raise AssertionError("only tables with a cursor are asked for their changes")
+        columns = self._source.representable(table, extract.columns, policies)
+        compared = hashed and hash_due(self._settings.row_hash, target.hashed_at, self._load.at)
         cursor, key = quoted(table.cursor), ", ".join(map(quoted, table.key))
-        since = target.newest - min(timedelta(days=self._settings.lag_days), target.newest - datetime.min)
+        since = newest - min(timedelta(days=self._settings.lag_days), newest - datetime.min)
         lately = f"({cursor} >= TIMESTAMP '{since.isoformat(sep=' ')}' OR {cursor} IS NULL)"
         recent = self._land(f"{table.name}.parquet", f"FROM {self._rows(table, columns, lately, hashed=hashed)}")
         pairs = [column for column in columns if column.name in (*table.key, table.cursor)]
@@ -163,11 +203,15 @@ class Extractor:
             f"WHERE l.{LOAD_ID} IS NULL OR k.{cursor} IS DISTINCT FROM l.{cursor}{changed}"
         ).fetchone()
         count = int(found[0]) if found else 0
+        extract = replace(
+            extract, reading="changes", files=(recent,), keys=keys, compared=compared, source_rows=keys.rows
+        )
         if not count:
-            return (recent,), keys
+            return extract
         rows = self._rows(table, columns, self._among_overlooked(columns, count, compared=compared), hashed=hashed)
         query = f"SELECT s.* FROM {rows} AS s SEMI JOIN (SELECT {key} FROM overlooked) AS o ON "
-        return (recent, self._land(f"{table.name}.late.parquet", query + _same(table.key, "s", "o"))), keys
+        late = self._land(f"{table.name}.late.parquet", query + _same(table.key, "s", "o"))
+        return replace(extract, files=(recent, late))
 
     def _among_overlooked(self, columns: Sequence[Column], count: int, *, compared: bool) -> str:
         """Return a condition that limits the source to little more than the overlooked rows, if they are few."""

@@ -130,7 +130,7 @@ def _land(
                 extract = extractor.extract(table)
             extracts.append(extract)
             rows = sum(file.rows for file in extract.files)
-            what = "changed recently of" if extract.reading == "changes" else "of"
+            what = "changed lately of" if extract.reading == "changes" else "of"
             report(
                 f"{table.name}: {rows:,} rows {what} {extract.source_rows:,}, "
                 f"{size(extract.bytes)}, {extract.seconds:.1f} s"
@@ -174,7 +174,8 @@ def _validate(
     for extract in extracts:
         files = [extract.keys] if extract.keys else extract.files
         names = ", ".join(sql_text(landing.file(current.id, file.name)) for file in files)
-        keys[extract.table.name] = SourceKeys(f"read_parquet([{names}])", extract.source_rows)
+        relation = f"read_parquet([{names}])" if extract.may_delete else None
+        keys[extract.table.name] = SourceKeys(relation, extract.source_rows)
     return Gate(connection, settings.ingesta, TABLES).check(keys, [extract.table for extract in extracts])
 
 

@@ -2,20 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import duckdb
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from datavision_lakehouse.history import mark_load
 from datavision_lakehouse.postgres import sql_text
-from ingesta.extract import Extract, Load
+from ingesta.extract import REPLACE_SHARE, Extract, Load
 from ingesta.landing import Landing
 from ingesta.structure import KNOWN, LOAD_ID, LOADED_AT, ROW_HASH, quoted
-from ingesta.target import HASHED, LOADS, SCHEMA
-
-_REPLACE_SHARE: Final = 0.5
-"""Above this share of changed rows, rewriting a table is cheaper than marking its rows deleted."""
+from ingesta.target import HASHED, LOADS, MARK, SCHEMA
 
 
 @dataclass(frozen=True)
@@ -104,10 +101,8 @@ class Merger:
                 f"CASE WHEN {differs} THEN {self._id} ELSE l.{LOAD_ID} END AS {LOAD_ID} "
                 f"FROM {self._rows(extract)} AS d LEFT JOIN {name} AS l ON {on} WHERE {differs}{other_hash}"
             )
-            self._connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {key} FROM {name} AS l "
-                f"ANTI JOIN {self._keys(extract)} AS d ON {on}"
-            )
+            present = f"ANTI JOIN {self._keys(extract)} AS d ON {on}" if extract.may_delete else "WHERE false"
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE gone AS SELECT {key} FROM {name} AS l {present}")
             updated, inserted, rehashed = self._numbers(
                 f"SELECT count(*) FILTER ({KNOWN} AND {LOAD_ID} = {self._id}), count(*) FILTER (NOT {KNOWN}), "
                 f"count(*) FILTER ({LOAD_ID} <> {self._id}) FROM changed"
@@ -148,18 +143,21 @@ class Merger:
         self._connection.execute(
             f"CREATE TABLE IF NOT EXISTS {SCHEMA}.{LOADS} (id_carga VARCHAR, cargado_en TIMESTAMP WITH TIME ZONE, "
             "tabla VARCHAR, modo VARCHAR, insertadas BIGINT, actualizadas BIGINT, eliminadas BIGINT, total BIGINT, "
-            f"filas_origen BIGINT, {HASHED} BOOLEAN)"
+            f"filas_origen BIGINT, {HASHED} BOOLEAN, {MARK} VARCHAR)"
         )
-        if not self._has_column(LOADS, HASHED):
-            # Created by version 0.1.
-            self._connection.execute(f"ALTER TABLE {SCHEMA}.{LOADS} ADD COLUMN {HASHED} BOOLEAN")
+        for column, kind in ((HASHED, "BOOLEAN"), (MARK, "VARCHAR")):
+            if not self._has_column(LOADS, column):
+                # Created by an earlier version.
+                self._connection.execute(f"ALTER TABLE {SCHEMA}.{LOADS} ADD COLUMN {column} {kind}")
         rows = ", ".join(
             f"({self._id}, {self._at}, {sql_text(done.table)}, "
             f"{sql_text(done.mode)}, {done.inserted}, {done.updated}, "
-            f"{done.deleted}, {done.total}, {landed.source_rows}, {landed.compared})"
+            f"{done.deleted}, {done.total}, {landed.source_rows}, {landed.compared}, "
+            f"{sql_text(str(landed.mark)) if landed.mark else 'NULL'})"
             for landed, done in zip(extracts, merged, strict=True)
         )
-        self._connection.execute(f"INSERT INTO {SCHEMA}.{LOADS} VALUES {rows}")
+        names = "id_carga, cargado_en, tabla, modo, insertadas, actualizadas, eliminadas, total, filas_origen"
+        self._connection.execute(f"INSERT INTO {SCHEMA}.{LOADS} ({names}, {HASHED}, {MARK}) VALUES {rows}")
 
     def _has_column(self, table: str, column: str) -> bool:
         (count,) = self._numbers(
@@ -185,4 +183,4 @@ class Merger:
 def _replaces(mode: str, changed: int, total: int) -> bool:
     if mode == "compare":
         return False
-    return mode == "replace" or changed > _REPLACE_SHARE * total
+    return mode == "replace" or changed > REPLACE_SHARE * total

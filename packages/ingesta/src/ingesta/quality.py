@@ -19,9 +19,9 @@ Outcome = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True)
 class SourceKeys:
-    """What the source held: an SQL relation with all keys of a table, and their number."""
+    """What the source held: how many rows of a table and, if they were read, an SQL relation with their keys."""
 
-    relation: str
+    relation: str | None
     rows: int
 
 
@@ -83,7 +83,7 @@ class Gate:
         here = self._rows(f"SELECT count(*) FROM {_name(table)}")[0][0]
         key = ", ".join(map(quoted, table.key))
         wrong: list[tuple[Any, ...]] = []
-        if here != source.rows:
+        if here != source.rows and source.relation:
             theirs, ours = f"SELECT {key} FROM {source.relation}", f"SELECT {key} FROM {_name(table)}"
             query = f"(({theirs}) EXCEPT ({ours})) UNION ALL (({ours}) EXCEPT ({theirs}))"
             wrong = self._rows(f"{query} LIMIT {_SAMPLE}")

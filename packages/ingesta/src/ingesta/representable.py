@@ -4,7 +4,7 @@ DuckDB reads NaN in a numeric as 0 and wraps timestamps past its last one around
 without a precision are stored with 28 digits before the point and 10 after it. Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -44,11 +44,10 @@ def read_at_source(column: Column, policy: Policy, *, cursor: bool = False) -> C
     return replace(column, at_source=f"CASE WHEN {condition} THEN NULL ELSE {column.expression} END")
 
 
-def count_query(table: str, conditions: Mapping[str, str]) -> str:
-    """Return the PostgreSQL query that counts each column's unfit values, as text, in one pass over the table."""
+def count_query(table: str, conditions: Sequence[str]) -> str:
+    """Return the PostgreSQL query that counts the rows under each condition, as text, in one pass over the table."""
     counts = ", ".join(
-        f"count(*) FILTER (WHERE {condition})::text AS n{number}"
-        for number, condition in enumerate(conditions.values())
+        f"count(*) FILTER (WHERE {condition})::text AS n{number}" for number, condition in enumerate(conditions)
     )
     return f"SELECT {counts} FROM {table}"
 

@@ -40,8 +40,10 @@ class IngestaSettings(Section):
     source_schema: str = "public"
     lag_days: int = Field(default=7, ge=0, le=36_500)
     """Rows changed within this many days before the newest one loaded are read again."""
+    row_versions: bool = True
+    """Whether PostgreSQL's row versions tell what changed, of the tables for which they can."""
     row_hash: RowHash = "always"
-    """How often the source hashes all rows to find those that changed without their cursor moving."""
+    """How often the source hashes all rows of the others to find those that changed without their cursor moving."""
     compare_rows: int = Field(default=10_000, ge=0)
     """A table of at most this many rows is read in full and compared, which is cheaper than asking for changes."""
     freshness_hours: float = Field(default=48, gt=0)

@@ -1,8 +1,9 @@
 """The PostgreSQL side: attached read-only, read in one snapshot."""
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from ingesta.errors import IngestaError, LoadError, QualityError, UsageError
 from ingesta.representable import Policy, count_query, read_at_source, unfit
 from ingesta.structure import ROW_HASH, Column, check_names, lake_column, quoted, row_hash
 from ingesta.tables import Table
+from ingesta.versions import SERVER_QUERY, Mark, versions_query, written_since
 
 SOURCE: Final = "source"
 _SAMPLE: Final = 5
@@ -36,6 +38,14 @@ class _Type(NamedTuple):
 
     name: str
     binary: bool
+
+
+class _Versioned(NamedTuple):
+    """A table whose row versions tell what changed."""
+
+    identity: str
+    structure: str
+    key: frozenset[str]
 
 
 class Source:
@@ -149,8 +159,50 @@ class Source:
             found.setdefault(table, []).append((name, kind))
         return found
 
+    def mark(self, table: Table, columns: Sequence[Column], policies: Mapping[str, Policy]) -> Mark | None:
+        """Return where this snapshot sees the table, or None if its row versions do not tell what changes.
+
+        Args:
+            table: The table, whose declared key must be its primary key.
+            columns: Its columns.
+            policies: What happens to the values of each column that the lakehouse cannot hold.
+        """
+        found = self._versioned.get(table.name)
+        if found is None or found.key != frozenset(table.key):
+            return None
+        read = [(c.name, c.type, c.expression, policies[c.name]) for c in columns]
+        server, horizon = self._server
+        digest = hashlib.sha256(json.dumps([found.structure, read]).encode()).hexdigest()
+        return Mark(server, found.identity, digest, horizon)
+
+    @cached_property
+    def _server(self) -> tuple[str, int]:
+        ((*server, horizon),) = self._ask(SERVER_QUERY)
+        return " ".join(server), int(horizon)
+
+    @cached_property
+    def _versioned(self) -> dict[str, _Versioned]:
+        return {
+            name: _Versioned(identity, structure, frozenset(json.loads(key or "[]")))
+            for name, identity, structure, key in self._ask(versions_query(sql_text(self._schema)))
+        }
+
+    def written(
+        self, table: Table, columns: Sequence[Column], policies: Mapping[str, Policy], since: Mark
+    ) -> tuple[int, int]:
+        """Return how many rows the table has, and how many of them may have been written since an earlier load.
+
+        Raises:
+            QualityError: A column of the latter holds values that would not arrive unchanged.
+        """
+        written = written_since(since)
+        unfit_ones = {name: f"{written} AND {what}" for name, what in _conditions(table, columns, policies).items()}
+        counted = self._counts(table, ["true", written, *unfit_ones.values()])
+        self._refuse(table, columns, unfit_ones, counted[2:])
+        return counted[0], counted[1]
+
     def representable(
-        self, table: Table, columns: tuple[Column, ...], policy: Callable[[str], Policy]
+        self, table: Table, columns: Sequence[Column], policies: Mapping[str, Policy]
     ) -> tuple[Column, ...]:
         """Return the columns as their policies want them read.
 
@@ -158,39 +210,45 @@ class Source:
             QualityError: A column holds values that would not arrive unchanged; the text names table, column, count and
                 sample keys.
         """
-        policies = {column.name: policy(column.name) for column in columns}
-        conditions = {
-            column.name: condition
-            for column in columns
-            if policies[column.name] != "null"
-            and (condition := unfit(column, policies[column.name], cursor=column.name == table.cursor))
-        }
-        if conditions:
-            counts = self._ask(count_query(self._table(table), conditions))[0]
-            for (name, condition), count in zip(conditions.items(), counts, strict=True):
-                if int(count):
-                    kind = "a cursor" if name == table.cursor else next(c.type for c in columns if c.name == name)
-                    raise self._unrepresentable(table, name, kind, condition, int(count))
-        return tuple(
-            read_at_source(column, policies[column.name], cursor=column.name == table.cursor) for column in columns
-        )
+        if conditions := _conditions(table, columns, policies):
+            self._refuse(table, columns, conditions, self._counts(table, list(conditions.values())))
+        return readable(table, columns, policies)
+
+    def _counts(self, table: Table, conditions: Sequence[str]) -> list[int]:
+        return [int(count) for count in self._ask(count_query(self._table(table), conditions))[0]]
+
+    def _refuse(
+        self, table: Table, columns: Sequence[Column], conditions: Mapping[str, str], counts: Sequence[int]
+    ) -> None:
+        for (name, condition), count in zip(conditions.items(), counts, strict=True):
+            if count:
+                kind = "a cursor" if name == table.cursor else next(c.type for c in columns if c.name == name)
+                raise self._unrepresentable(table, name, kind, condition, count)
 
     def relation(
-        self, table: Table, columns: Sequence[Column], *, where: str = "true", hashed: Sequence[Column] = ()
+        self,
+        table: Table,
+        columns: Sequence[Column],
+        *,
+        where: str = "true",
+        hashed: Sequence[Column] = (),
+        at_source: bool = False,
     ) -> str:
         """Return an SQL relation with the table's rows in the lakehouse's types.
 
         Args:
             table: The table to read.
             columns: The columns to read.
-            where: A condition that PostgreSQL and DuckDB understand alike; with `hashed` only PostgreSQL has to.
+            where: A condition that PostgreSQL and DuckDB understand alike; with `hashed` or `at_source` only PostgreSQL
+                has to.
             hashed: Columns whose hash comes along as `_huella`; none means no hash.
+            at_source: Whether PostgreSQL itself is to choose the rows.
 
         Returns:
             The relation, in parentheses.
         """
         types = [f"CAST({quoted(c.name)} AS {c.type}) AS {quoted(c.name)}" for c in columns]
-        if not hashed and not any(column.at_source for column in columns):
+        if not (hashed or at_source or any(column.at_source for column in columns)):
             return f"(SELECT {', '.join(types)} FROM {SOURCE}.{self._table(table)} WHERE {where})"
         chosen = [f"{c.expression} AS {quoted(c.name)}" for c in columns]
         if hashed:
@@ -246,6 +304,23 @@ class Source:
             f"WHERE database_name = {sql_text(SOURCE)} AND schema_name = {sql_text(self._schema)}"
         ).fetchone()
         return str(found[0]) if found and found[0] else f"… (schema {self._schema} is empty)"
+
+
+def readable(table: Table, columns: Sequence[Column], policies: Mapping[str, Policy]) -> tuple[Column, ...]:
+    """Return the table's columns as their policies want them read."""
+    return tuple(
+        read_at_source(column, policies[column.name], cursor=column.name == table.cursor) for column in columns
+    )
+
+
+def _conditions(table: Table, columns: Sequence[Column], policies: Mapping[str, Policy]) -> dict[str, str]:
+    """Return the conditions for values that must not be there, by column."""
+    return {
+        column.name: condition
+        for column in columns
+        if policies[column.name] != "null"
+        and (condition := unfit(column, policies[column.name], cursor=column.name == table.cursor))
+    }
 
 
 def explained(error: duckdb.Error, address: PostgresAddress) -> IngestaError:

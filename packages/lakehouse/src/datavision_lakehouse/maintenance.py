@@ -13,6 +13,9 @@ from datavision_lakehouse.settings import LakehouseSettings
 _ORPHAN_FACTOR: Final = 3
 """Files that no commit refers to are kept this many times longer: a long load may be about to commit them."""
 
+_SMALL_FILE_BYTES: Final = 32 * 2**20
+"""Smaller files are merged. Larger ones are not written again for the few rows that a load adds to them."""
+
 
 @dataclass(frozen=True)
 class Housekeeping:
@@ -42,7 +45,8 @@ def maintain(
     moment = now or datetime.now(UTC)
     begun = moment - timedelta(hours=settings.cleanup_hours)
     flushed = _count(connection, "ducklake_flush_inlined_data('lake')", "rows_flushed")
-    merged = _count(connection, "ducklake_merge_adjacent_files('lake')", "files_processed")
+    small = f"max_file_size => {_SMALL_FILE_BYTES}"
+    merged = _count(connection, f"ducklake_merge_adjacent_files('lake', {small})", "files_processed")
     rewritten = _count(connection, "ducklake_rewrite_data_files('lake')", "files_processed")
     history = [snapshot for snapshot in snapshots(connection) if snapshot.taken_at <= begun]
     old = snapshots_to_expire(history, begun, settings.snapshot_days, settings.snapshot_loads)
