@@ -54,7 +54,8 @@ def account(
     origin = copy_of_the_tree(repository, folder / "origin")
     subprocess.run(["git", "clone", "--quiet", "--bare", str(origin), str(folder / "host.git")], check=True)
     subprocess.run(["git", "clone", "--quiet", str(folder / "host.git"), str(project)], check=True)
-    write_setting(project / "config" / "dev.toml", "images.base_image", hub_image)
+    for key, value in (("images.base_image", hub_image), ("ci.repository", "datavision/rehearsal")):
+        write_setting(project / "config" / "dev.toml", key, value)
     with FargateLocal(folder / "cloud", runtime="podman", strict=True, options=("--vcpus", "100")) as cloud:
         found = Account(cloud, project, folder / "state", authority)
         yield found

@@ -18,8 +18,12 @@ def permissions(account: Account) -> list[dict[str, Any]]:
 
 def show(account: Account) -> None:
     """Print the tables."""
-    ours = {words: seconds for words, seconds in account.seconds.items() if words.startswith("datavision")}
+    ours = [(words[:100], f"{seconds:.0f}") for words, seconds in account.seconds if words.startswith("datavision")]
     services = [(name, f"{wanted}", f"{running}", how) for name, (wanted, running, how) in account.services().items()]
+    images = {
+        run: [f"{module}@{digest[:19]}" for module, digest in account.digests(run).items()] for run in account.runs
+    }
+    runs = [(run, dag, ", ".join(images[run]), f"{seconds:.0f}") for run, (dag, seconds) in account.runs.items()]
     roles = [
         (
             role["role"].rpartition("/")[2],
@@ -29,8 +33,9 @@ def show(account: Account) -> None:
         )
         for role in permissions(account)
     ]
-    table(("command", "seconds"), [(words, f"{seconds:.0f}") for words, seconds in ours.items()])
+    table(("command", "seconds"), ours)
     table(("service", "desired", "running", "deployment"), services)
+    table(("run", "pipeline", "images", "seconds"), runs)
     table(("role", "calls", "refused", "granted and never used"), roles)
 
 
