@@ -6,7 +6,12 @@
             ref("stg_subscriptions"),
             "id_suscripcion",
             ["nombre_suscripcion", "max_contenidos_mensuales", "fecha_creacion"],
-            [{"tabla": source("raw_datavision", "subscriptions"), "clave": "subscription_id"}],
+            [
+                {
+                    "tabla": source("raw_datavision", "subscriptions"),
+                    "clave": "subscription_id",
+                }
+            ],
         )
     }}
 {% endsnapshot %}
