@@ -55,7 +55,8 @@ def main() -> int:
     mailbox = Mailbox(state / "mail")
     mailbox.start()
     missing, late = (MINUTES, NEVER) if victim == "scheduler" else (NEVER, MINUTES)
-    env = {"DATAVISION_ALERTS__MISSING_AFTER_MINUTES": str(missing)}
+    # A worker would see the end of so short a container without any triggerer.
+    env = {"DATAVISION_ALERTS__MISSING_AFTER_MINUTES": str(missing), "DATAVISION_ECS__WAIT__WORKER_SECONDS": "0"}
     try:
         dags = {PIPELINE: DAG.format(minutes=late)}
         with rig(state, dags, env=env, scheduled=True, smtp_port=mailbox.port) as running:
