@@ -58,7 +58,6 @@ def pipeline_suscripciones() -> None:
 
         @task.fargate(execution_timeout=timedelta(minutes=30))
         def staging() -> list[str]:
-            # `fuentes` has tested the sources.
             return transformacion_command("build", "--select", "staging", "--exclude", "source:raw_datavision")
 
         @task.fargate(execution_timeout=timedelta(minutes=20))
