@@ -4,6 +4,7 @@ import json
 import sys
 from typing import Any, Final
 
+from fargate_local.cloud.notifications import is_topic, publish_to
 from fargate_local.cloud.replaced import original, replace
 
 REGIONS: Final = {"us-east-1": "US East (N. Virginia)", "us-east-2": "US East (Ohio)", "us-west-2": "US West (Oregon)",
@@ -28,7 +29,7 @@ def publish_alarms() -> None:
         actions = {"ALARM": self.alarm_actions, "OK": self.ok_actions}.get(state_value, self.insufficient_data_actions)
         if self.actions_enabled and before != state_value:
             for arn in actions or ():
-                if arn.split(":")[2:3] == ["sns"]:
+                if is_topic(arn):
                     tell(arn, self, before)
 
     replace(models.Alarm, "update_state", update_state)
@@ -37,13 +38,11 @@ def publish_alarms() -> None:
 def tell(topic: str, alarm: Any, before: str) -> None:
     """Publish an alarm's state; a topic that does not exist hears nothing, as on AWS."""
     from moto.sns.exceptions import SNSException
-    from moto.sns.models import sns_backends
 
-    _, _, _, region, account, _ = topic.split(":", 5)
     where = REGIONS.get(alarm.region_name, alarm.region_name)
     subject = f'{alarm.state_value}: "{alarm.name}" in {where}'[:100]
     try:
-        sns_backends[account][region].publish(json.dumps(alarm_message(alarm, before, where)), topic, subject=subject)
+        publish_to(topic, json.dumps(alarm_message(alarm, before, where)), subject)
     except (SNSException, KeyError):
         return
 

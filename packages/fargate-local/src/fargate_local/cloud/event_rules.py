@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from fargate_local.cloud.notifications import is_topic, publish_to
+
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +70,7 @@ def deliver_to_each(run: Callable[[Invocation], None], why_not_published: Callab
             try:
                 if is_ecs(target):
                     run(of_rule(self, target, event))
-                elif is_topic(target):
+                elif is_topic(target["Arn"]):
                     publish(self, target, event, why_not_published)
                 else:
                     alone = copy.copy(self)
@@ -83,17 +85,11 @@ def deliver_to_each(run: Callable[[Invocation], None], why_not_published: Callab
     setattr(models.Rule, "send_to_targets", send_to_targets)  # noqa: B010 - and does not let it change
 
 
-def is_topic(target: dict[str, Any]) -> bool:
-    """Return whether a target is a topic of SNS."""
-    return str(target.get("Arn", "")).split(":")[2:3] == ["sns"]
-
-
 def publish(
     rule: Any, target: dict[str, Any], event: dict[str, Any], why_not_published: Callable[[str], str | None]
 ) -> None:
     """Publish an event to a topic, or what the target makes of it."""
     from moto.core.utils import iso_8601_datetime_without_milliseconds, utcfromtimestamp
-    from moto.sns.models import sns_backends
 
     topic = target["Arn"]
     if why := why_not_published(topic):
@@ -101,8 +97,7 @@ def publish(
         return
     if not isinstance(event["time"], str):
         event["time"] = iso_8601_datetime_without_milliseconds(utcfromtimestamp(int(float(event["time"]))))
-    _, _, _, region, account, _ = topic.split(":", 5)
-    sns_backends[account][region].publish(input_of(target, event) or json.dumps(event), topic)
+    publish_to(topic, input_of(target, event) or json.dumps(event))
 
 
 def of_rule(rule: Any, target: dict[str, Any], event: dict[str, Any]) -> Invocation:

@@ -36,6 +36,24 @@ class Notice:
     signature_version: str = "1"
 
 
+def is_topic(arn: str) -> bool:
+    """Return whether an ARN is a topic's."""
+    return arn.split(":")[2:3] == ["sns"]
+
+
+def publish_to(topic: str, message: str, subject: str | None = None) -> None:
+    """Publish to a topic, from inside of moto.
+
+    Raises:
+        SNSException: There is no such topic, or it takes no such message.
+        KeyError: Its account or region has no topics.
+    """
+    from moto.sns.models import sns_backends
+
+    _, _, _, region, account, _ = topic.split(":", 5)
+    sns_backends[account][region].publish(message, topic, subject=subject)
+
+
 class Notices:
     """Who hears of what SNS has for endpoints outside."""
 
