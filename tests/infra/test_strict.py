@@ -5,7 +5,6 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import boto3
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.schedules import start_soon
 
 from datavision import infra
 from datavision.config import Config, load
@@ -343,21 +343,13 @@ def test_the_watchdog_reads_what_started_and_remembers_what_it_told_with_nothing
 def test_people_hear_of_a_watchdog_that_cannot_start(dev: Dev) -> None:
     """What Scheduler starts here is an image that nobody has. The topic is the one of the alarms; a queue stands for
     those who have confirmed their subscription."""
-    cloudformation, sqs, scheduler = (dev.client(name) for name in ("cloudformation", "sqs", "scheduler"))
+    cloudformation, sqs = dev.client("cloudformation"), dev.client("sqs")
     exports = {each["Name"]: each["Value"] for each in cloudformation.list_exports()["Exports"]}
     queue = sqs.create_queue(QueueName="people")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     dev.client("sns").subscribe(TopicArn=exports["datavision-dev-alerts-topic"], Protocol="sqs", Endpoint=arn)
     name = "datavision-dev-watchdog"
-    hourly = scheduler.get_schedule(Name=name, GroupName=name)
-    soon = datetime.now(UTC) + timedelta(seconds=2)
-    scheduler.create_schedule(
-        Name="soon",
-        GroupName=name,
-        ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target=hourly["Target"],
-    )
+    start_soon(dev.client("scheduler"), name)
     deadline = time.monotonic() + DEADLINE
     while not (told := sqs.receive_message(QueueUrl=queue).get("Messages")):
         assert time.monotonic() < deadline

@@ -14,7 +14,6 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import boto3
 import psycopg
 import trustme
 from tests.rehearsal.page import Step, write_setting
+from tests.support.schedules import start_soon
 
 from fargate_local import FargateLocal
 
@@ -209,15 +209,8 @@ class Account:
 
     def watch(self) -> int:
         """Have the watchdog's schedule start it at once rather than at its hour; return its exit code."""
-        scheduler, ecs, name = self.client("scheduler"), self.client("ecs"), f"{CLUSTER}-watchdog"
-        hourly = scheduler.get_schedule(Name=name, GroupName=name)
-        scheduler.create_schedule(
-            Name="now",
-            GroupName=name,
-            ScheduleExpression=f"at({datetime.now(UTC) + timedelta(seconds=3):%Y-%m-%dT%H:%M:%S})",
-            FlexibleTimeWindow={"Mode": "OFF"},
-            Target=hourly["Target"],
-        )
+        ecs, name = self.client("ecs"), f"{CLUSTER}-watchdog"
+        start_soon(self.client("scheduler"), name)
         (task, *_) = until(lambda: ecs.list_tasks(cluster=CLUSTER, family=name)["taskArns"], 120)
         (container,) = self.stopped(task)["containers"]
         return int(container.get("exitCode", -1))

@@ -15,6 +15,7 @@ ERRORS_TOLERATED_SECONDS = 600.0
 STARTING_SECONDS = 1.0
 """How long a container may take to run that is waited for in the worker for a moment."""
 GLANCE_SECONDS = 0.25
+"""Between two looks meanwhile."""
 
 
 def wait_briefly(
