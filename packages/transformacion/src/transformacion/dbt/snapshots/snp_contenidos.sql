@@ -1,5 +1,5 @@
 {% snapshot snp_contenidos %}
-    {{ config(unique_key="id_contenido", post_hook="{{ anotar_avance() }}") }}
+    {{ config(unique_key="id_contenido") }}
 
     {{
         con_fecha_version(

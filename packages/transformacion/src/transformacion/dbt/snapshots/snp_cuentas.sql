@@ -1,5 +1,5 @@
 {% snapshot snp_cuentas %}
-    {{ config(unique_key="id_cuenta", post_hook="{{ anotar_avance() }}") }}
+    {{ config(unique_key="id_cuenta") }}
 
     {{
         con_fecha_version(

@@ -1,5 +1,5 @@
 {% snapshot snp_suscripciones %}
-    {{ config(unique_key="id_suscripcion", post_hook="{{ anotar_avance() }}") }}
+    {{ config(unique_key="id_suscripcion") }}
 
     {{
         con_fecha_version(
