@@ -78,7 +78,7 @@ def test_each_column_says_which_columns_it_was_made_of(built: Received) -> None:
     found = {(item["name"], item["field"]) for item in fields["ultima_actividad"]["inputFields"]}
     assert found == {
         ("lake.staging.stg_account_premium_features", "fecha_compra"),
-        ("lake.staging.stg_contents", "fecha_creacion"),
+        ("lake.raw_datavision.contents", "created_at"),
         ("lake.staging.stg_subscription_payments", "fecha_pago"),
     }
 

@@ -7,7 +7,7 @@ with
 
     planes as (select * from {{ ref("stg_subscriptions") }}),
 
-    contenidos as (select * from {{ ref("stg_contents") }}),
+    contenidos as (select * from {{ ref("base_contents") }}),
 
     pagos as (select * from {{ ref("stg_subscription_payments") }}),
 

@@ -1,11 +1,11 @@
 with
-    contenidos as (select * from {{ source("raw_datavision", "contents") }}),
+    contenidos as (select * from {{ ref("base_contents") }}),
 
     atributos as (select * from {{ source("raw_datavision", "content_attributes") }}),
 
     atributos_por_contenido as (
         select
-            content_id,
+            cast(content_id as bigint) as id_contenido,
             max(
                 case when attribute_name = 'Categoría' then string_value end
             ) as categoria,
@@ -19,30 +19,29 @@ with
 
     reunidos as (
         select
-            cast(contenidos.content_id as bigint) as id_contenido,
-            cast(contenidos.account_id as bigint) as id_cuenta,
-            coalesce(contenidos.title, 'Sin título') as titulo,
-            coalesce(contenidos.description, 'Sin descripción') as descripcion,
-            coalesce(contenidos.content_type, 'Sin tipo') as tipo_contenido,
+            contenidos.id_contenido,
+            contenidos.id_cuenta,
+            contenidos.titulo,
+            contenidos.descripcion,
+            contenidos.tipo_contenido,
             atributos_por_contenido.categoria,
             cast(atributos_por_contenido.duracion as decimal(12, 2)) as duracion,
-            cast(contenidos.created_at as timestamp) as fecha_creacion,
+            contenidos.fecha_creacion,
             cast(
                 -- greatest over a null is null on some engines: a content without
                 -- attributes compares with itself.
                 greatest(
-                    coalesce(contenidos.updated_at, contenidos.created_at),
+                    contenidos.fecha_actualizacion,
                     coalesce(
                         atributos_por_contenido.fecha_actualizacion,
-                        contenidos.updated_at,
-                        contenidos.created_at
+                        contenidos.fecha_actualizacion
                     )
                 ) as timestamp
             ) as fecha_actualizacion
         from contenidos
         left join
             atributos_por_contenido
-            on contenidos.content_id = atributos_por_contenido.content_id
+            on contenidos.id_contenido = atributos_por_contenido.id_contenido
     )
 
 select *
