@@ -1,14 +1,15 @@
-"""fact_rfm beside what else people would write: one scan per metric, polars, pandas and PySpark, side by side.
+"""fact_rfm beside what else people would write: a query per metric, polars, pandas and PySpark, side by side.
 
     PYTHONPATH=. python bench/rfm.py --accounts 1000000 --activities 20000000 --rounds 3
 
 One random business in a lakehouse on a real PostgreSQL catalog, and the same tables as Parquet files for the others.
-Everybody starts a process of its own, reads, computes one date, writes its rows. Ours is there three times: `command`
-is `transformacion run --select fact_rfm`, from the start of Python to the commit; `step` is the same in a fork of an
-interpreter that has loaded dbt, as in a shared container; `query` is the model's query alone, from the lakehouse to a
-Parquet file, as the others write one. They take turns. The answers are compared account by account: who disagrees is
-named and not timed. CPU seconds are those of the process and its children. Peers come from PyPI into environments of
-their own; PySpark needs Java 17. `--times 10` then runs ours on ten times the business, with the same memory.
+Everybody starts a process of its own, reads, computes one date, writes fact_rfm's rows, all columns. Ours is there
+three times: `command` is `transformacion run --select fact_rfm`, from the start of Python to the commit; `step` is the
+same in a fork of an interpreter that has loaded dbt, as in a shared container; `query` is the model's query alone, from
+the lakehouse to a Parquet file, as the others write one. They take turns. The answers are compared row by row: who
+disagrees is named and not timed. CPU seconds are those of the process and its children. Peers come from PyPI into
+environments of their own; PySpark needs Java 17. `--times 10` then runs ours on ten times the business, with the same
+memory.
 """
 
 import argparse
@@ -44,6 +45,25 @@ PEERS: dict[str, list[str]] = {
     "pandas": ["pandas==3.1.1", "pyarrow==26.0.1"],
     "spark": ["pyspark==4.3.0"],
 }
+COLUMNS = {
+    "version": ("text", "id_dim_cuenta"),
+    "last": ("date", "ultima_actividad"),
+    "days": ("int", "dias_desde_ultima_actividad"),
+    "contents": ("bigint", "total_contenidos_creados"),
+    "payments": ("bigint", "total_pagos_realizados"),
+    "features": ("bigint", "total_features_compradas"),
+    "frequency": ("bigint", "frecuencia_total"),
+    "paid": ("decimal(38, 2)", "total_pagado_suscripciones"),
+    "bought": ("decimal(38, 2)", "total_pagado_features"),
+    "monetary": ("decimal(38, 2)", "valor_monetario_total"),
+    "r": ("int", "recency_score"),
+    "f": ("int", "frequency_score"),
+    "m": ("int", "monetary_score"),
+    "score": ("text", "rfm_score"),
+    "segment": ("text", "segmento_rfm"),
+    "day": ("date", "id_dim_fecha_rfm"),
+}
+"""What each answer has: the peers' name, its type, and the name in fact_rfm."""
 TABLES = {
     "accounts": """
         select n as account_id, 'Cuenta ' || n as account_name, 'c' || n || '@ejemplo.com' as email,
@@ -112,6 +132,10 @@ class Bench:
         self._transformacion(
             "build", "--select", "dim_cuentas_base", "segmentos_rfm", "--exclude-resource-type", "test"
         )
+        with connect(self._settings, read_only=True) as connection:
+            columns = "id_dim_cuenta, id_cuenta, valido_desde, valido_hasta"
+            versions = f"select {columns} from lake.marts.dim_cuentas_base"
+            connection.execute(f"copy ({versions}) to '{self.parquet / 'versions.parquet'}'")
         words = [sys.executable, str(REPOSITORY / "bench" / "rfm_query.py"), "--compile", DAY, str(self._query)]
         subprocess.run(words, env=self._env, check=True, capture_output=True)
 
@@ -142,20 +166,18 @@ class Bench:
         return self.folder / f"{name}.parquet"
 
     def differing(self, name: str) -> int:
-        """Return how many accounts a peer's answer has otherwise than ours, or only one of the two has."""
+        """Return how many rows a peer's answer has otherwise than ours, or only one of the two has."""
         path = self.answer(name)
         files = f"{path}/*.parquet" if path.is_dir() else str(path)
-        columns = "days::int, frequency::bigint, monetary::decimal(38, 2), r::int, f::int, m::int, segment"
+        theirs = ", ".join(f"{column}::{kind} as {column}" for column, (kind, _) in COLUMNS.items())
+        ours = ", ".join(f"{called}::{kind} as {column}" for column, (kind, called) in COLUMNS.items())
         with connect(self._settings, read_only=True) as connection:
             connection.execute(f"""
-                create temp table theirs as select account_id, {columns} from '{files}';
+                create temp table theirs as select {theirs} from '{files}';
                 create temp table ours as
-                select c.id_cuenta, f.dias_desde_ultima_actividad, f.frecuencia_total, f.valor_monetario_total,
-                    f.recency_score, f.frequency_score, f.monetary_score, f.segmento_rfm
-                from lake.marts.fact_rfm as f join lake.marts.dim_cuentas_base as c using (id_dim_cuenta)
-                where f.id_dim_fecha_rfm = '{DAY}'""")
+                select {ours} from lake.marts.fact_rfm where id_dim_fecha_rfm = '{DAY}'""")
             counts = [
-                connection.execute(f"select count(*) from (from {a} except from {b})").fetchone()
+                connection.execute(f"select count(*) from (from {a} except all from {b})").fetchone()
                 for a, b in (("theirs", "ours"), ("ours", "theirs"))
             ]
         return sum(int(count[0]) for count in counts if count)
@@ -188,8 +210,8 @@ def main() -> None:
         for who in ("query", *chosen.peers):
             bench.take(who)
             if who in PEERS and (different := bench.differing(who)):
-                sys.exit(f"{who} has {different} accounts otherwise.")
-            say(f"{who} agrees on every account")
+                sys.exit(f"{who} has {different} rows otherwise.")
+            say(f"{who} agrees on every row")
         if chosen.check_only:
             return
         runs: dict[str, list[Cost]] = {name: [] for name in (*OURS, *chosen.peers)}

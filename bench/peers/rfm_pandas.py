@@ -14,7 +14,9 @@ COLUMNS = {
     "contents": ["account_id", "created_at"],
     "subscription_payments": ["account_subscription_id", "payment_date", "amount"],
     "account_premium_features": ["account_id", "purchase_date", "amount_paid"],
+    "versions": ["id_dim_cuenta", "id_cuenta", "valido_desde", "valido_hasta"],
 }
+COUNTS, AMOUNTS = ["contents", "payments", "features"], ["paid", "bought"]
 
 
 def ntile(rows: int) -> np.ndarray:
@@ -27,48 +29,73 @@ def cents(amounts: pd.Series) -> pd.Series:
 
 
 def main(folder: Path, day: pd.Timestamp, result: Path) -> None:
-    read = {name: pd.read_parquet(folder / f"{name}.parquet", columns=columns) for name, columns in COLUMNS.items()}
-    start = day - pd.DateOffset(months=6)
-    subscribed, plans = read["accounts_subscription"], read["subscriptions"]
+    start, end = day - pd.DateOffset(months=6), day + pd.DateOffset(days=1)
+
+    def read(name: str) -> pd.DataFrame:
+        return pd.read_parquet(folder / f"{name}.parquet", columns=COLUMNS[name])
+
+    def in_window(name: str, moment: str) -> pd.DataFrame:
+        seen = [(moment, ">=", start), (moment, "<", end)]
+        return pd.read_parquet(folder / f"{name}.parquet", columns=COLUMNS[name], filters=seen)
+
+    subscribed, plans = read("accounts_subscription"), read("subscriptions")
     paid = plans.loc[plans.subscription_name != "Gratuita", "subscription_id"]
     first, last = pd.to_datetime(subscribed.start_date), pd.to_datetime(subscribed.end_date)
     active = subscribed[(first <= day) & (last.isna() | (last >= day)) & subscribed.subscription_id.isin(paid)]
-    accounts = read["accounts"]
+    accounts = read("accounts")
     old = accounts.created_at.dt.normalize() <= start
     people = accounts.loc[old & accounts.account_id.isin(active.account_id), "account_id"]
 
-    payments = read["subscription_payments"].merge(
+    contents = in_window("contents", "created_at").groupby("account_id").created_at.agg(last="max", contents="size")
+    payments = in_window("subscription_payments", "payment_date").merge(
         subscribed[["account_subscription_id", "account_id"]], on="account_subscription_id"
     )
-    contents, features = read["contents"], read["account_premium_features"]
-    acts = pd.concat(
-        [
-            pd.DataFrame({"account_id": contents.account_id, "day": contents.created_at, "amount": 0}),
-            pd.DataFrame(
-                {"account_id": payments.account_id, "day": payments.payment_date, "amount": cents(payments.amount)}
-            ),
-            pd.DataFrame(
-                {
-                    "account_id": features.account_id,
-                    "day": features.purchase_date,
-                    "amount": cents(features.amount_paid),
-                }
-            ),
-        ]
+    payments["amount"] = cents(payments.amount)
+    payments = payments.groupby("account_id").agg(
+        last=("payment_date", "max"), payments=("payment_date", "size"), paid=("amount", "sum")
     )
-    acts["day"] = acts.day.dt.normalize()
-    acts = acts[acts.day.between(start, day)]
-    grouped = acts.groupby("account_id").agg(last=("day", "max"), frequency=("day", "size"), monetary=("amount", "sum"))
-    metrics = people.to_frame().merge(grouped, left_on="account_id", right_index=True, how="left")
+    features = in_window("account_premium_features", "purchase_date")
+    features["amount_paid"] = cents(features.amount_paid)
+    features = features.groupby("account_id").agg(
+        last=("purchase_date", "max"), features=("purchase_date", "size"), bought=("amount_paid", "sum")
+    )
+    metrics = people.to_frame()
+    for name, one in (("content", contents), ("payment", payments), ("feature", features)):
+        one = one.rename(columns={"last": f"last_{name}"})
+        metrics = metrics.merge(one, left_on="account_id", right_index=True, how="left")
+    metrics["last"] = metrics[["last_content", "last_payment", "last_feature"]].max(axis=1).dt.normalize()
     metrics["days"] = (day - metrics["last"].fillna(start - pd.Timedelta(days=1))).dt.days
-    metrics[["frequency", "monetary"]] = metrics[["frequency", "monetary"]].fillna(0).astype("int64")
+    metrics[COUNTS + AMOUNTS] = metrics[COUNTS + AMOUNTS].fillna(0).astype("int64")
+    metrics["frequency"], metrics["monetary"] = metrics[COUNTS].sum(axis=1), metrics[AMOUNTS].sum(axis=1)
     for name, by, up in (("r", "days", False), ("f", "frequency", True), ("m", "monetary", True)):
         metrics = metrics.sort_values([by, "account_id"], ascending=[up, True])
         metrics[name] = ntile(len(metrics))
     rules = pd.DataFrame(table(), columns=["r", "f", "m", "segment"])
-    metrics["monetary"] /= 100
-    metrics.merge(rules, on=["r", "f", "m"])[
-        ["account_id", "days", "frequency", "monetary", "r", "f", "m", "segment"]
+    rules["score"] = rules.r.astype(str) + "-" + rules.f.astype(str) + "-" + rules.m.astype(str)
+    metrics[[*AMOUNTS, "monetary"]] /= 100
+    versions = read("versions")
+    begun, ended = pd.to_datetime(versions.valido_desde), versions.valido_hasta
+    versions = versions[(begun <= day) & (ended >= day.date())]
+    answer = metrics.merge(rules, on=["r", "f", "m"]).merge(
+        versions[["id_cuenta", "id_dim_cuenta"]], left_on="account_id", right_on="id_cuenta", how="left"
+    )
+    answer["day"] = day
+    answer.rename(columns={"id_dim_cuenta": "version"})[
+        [
+            "version",
+            "last",
+            "days",
+            *COUNTS,
+            "frequency",
+            *AMOUNTS,
+            "monetary",
+            "r",
+            "f",
+            "m",
+            "score",
+            "segment",
+            "day",
+        ]
     ].to_parquet(result)
 
 

@@ -1,4 +1,4 @@
-"""fact_rfm in DuckDB with a scan of the activities for each metric: `rfm_per_metric.py FOLDER DATE RESULT`."""
+"""fact_rfm in DuckDB with a query for each metric: `rfm_per_metric.py FOLDER DATE RESULT`."""
 
 import sys
 
@@ -6,17 +6,19 @@ import duckdb
 from rfm_rules import table
 
 SQL = """
-with activities as (
-    select account_id, created_at::date as day, 0::decimal(38, 2) as amount from '{folder}/contents.parquet'
-    union all
-    select s.account_id, p.payment_date::date, p.amount
+with contents as (
+    select account_id, created_at as moment from '{folder}/contents.parquet'
+    where created_at >= date '{day}' - interval 6 month and created_at < date '{day}' + interval 1 day
+),
+payments as (
+    select s.account_id, p.payment_date as moment, p.amount
     from '{folder}/subscription_payments.parquet' as p
     join '{folder}/accounts_subscription.parquet' as s using (account_subscription_id)
-    union all
-    select account_id, purchase_date::date, amount_paid from '{folder}/account_premium_features.parquet'
+    where p.payment_date >= date '{day}' - interval 6 month and p.payment_date < date '{day}' + interval 1 day
 ),
-seen as not materialized (
-    select * from activities where day between (date '{day}' - interval 6 month)::date and '{day}'
+purchases as (
+    select account_id, purchase_date as moment, amount_paid from '{folder}/account_premium_features.parquet'
+    where purchase_date >= date '{day}' - interval 6 month and purchase_date < date '{day}' + interval 1 day
 ),
 people as (
     select account_id from '{folder}/accounts.parquet'
@@ -27,22 +29,44 @@ people as (
         where s.start_date <= '{day}' and (s.end_date is null or s.end_date >= '{day}')
             and p.subscription_name <> 'Gratuita')
 ),
-recency as (select account_id, max(day) as last from seen group by all),
-frequency as (select account_id, count(*) as frequency from seen group by all),
-monetary as (select account_id, sum(amount) as monetary from seen group by all),
+last_activity as (
+    select account_id, max(moment)::date as last
+    from (
+        select account_id, moment from contents
+        union all select account_id, moment from payments
+        union all select account_id, moment from purchases)
+    group by all
+),
+contents_created as (select account_id, count(*) as contents from contents group by all),
+payments_made as (select account_id, count(*) as payments from payments group by all),
+features_bought as (select account_id, count(*) as features from purchases group by all),
+paid_for_subscriptions as (select account_id, sum(amount) as paid from payments group by all),
+paid_for_features as (select account_id, sum(amount_paid) as bought from purchases group by all),
 metrics as (
-    select account_id,
+    select account_id, last,
         datediff('day', coalesce(last, (date '{day}' - interval 6 month - interval 1 day)::date), date '{day}') as days,
-        coalesce(frequency, 0) as frequency, coalesce(monetary, 0) as monetary
-    from people left join recency using (account_id) left join frequency using (account_id)
-    left join monetary using (account_id)
+        coalesce(contents, 0) as contents, coalesce(payments, 0) as payments, coalesce(features, 0) as features,
+        coalesce(contents, 0) + coalesce(payments, 0) + coalesce(features, 0) as frequency,
+        coalesce(paid, 0) as paid, coalesce(bought, 0) as bought, coalesce(paid, 0) + coalesce(bought, 0) as monetary
+    from people
+    left join last_activity using (account_id)
+    left join contents_created using (account_id)
+    left join payments_made using (account_id)
+    left join features_bought using (account_id)
+    left join paid_for_subscriptions using (account_id)
+    left join paid_for_features using (account_id)
 ),
 scores as (
     select *, ntile(5) over (order by days desc, account_id) as r, ntile(5) over (order by frequency, account_id) as f,
         ntile(5) over (order by monetary, account_id) as m
     from metrics
 )
-select account_id, days, frequency, monetary, r, f, m, segment from scores join rules using (r, f, m)
+select id_dim_cuenta as version, last, days, contents, payments, features, frequency, paid, bought, monetary, r, f, m,
+    r || '-' || f || '-' || m as score, segment, date '{day}' as day
+from scores
+join rules using (r, f, m)
+left join '{folder}/versions.parquet' as v
+    on v.id_cuenta = account_id and date '{day}' between v.valido_desde and v.valido_hasta
 """
 
 

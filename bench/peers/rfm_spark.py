@@ -3,9 +3,11 @@
 import sys
 from pathlib import Path
 
-from pyspark.sql import SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 from rfm_rules import table
+
+COUNTS, AMOUNTS = ("contents", "payments", "features"), ("paid", "bought")
 
 
 def main(folder: Path, day: str, result: Path) -> None:
@@ -32,36 +34,61 @@ def main(folder: Path, day: str, result: Path) -> None:
     people = read["accounts"].filter(f.to_date("created_at") <= start).select("account_id")
     people = people.join(active, "account_id", "left_semi")
     zero = f.lit(0).cast("decimal(38,2)")
-    payments = read["subscription_payments"].join(
-        subscribed.select("account_subscription_id", "account_id"), "account_subscription_id"
+
+    def in_window(name: str, moment: str) -> DataFrame:
+        return read[name].filter((f.col(moment) >= start) & (f.col(moment) < f.date_add(end, 1)))
+
+    def paid(column: str) -> Column:
+        return f.sum(f.col(column).cast("decimal(38,2)"))
+
+    contents = (
+        in_window("contents", "created_at")
+        .groupBy("account_id")
+        .agg(f.max("created_at").alias("last_content"), f.count("*").alias("contents"))
     )
-    acts = (
-        read["contents"]
-        .select("account_id", f.to_date("created_at").alias("day"), zero.alias("amount"))
-        .unionAll(payments.select("account_id", f.to_date("payment_date"), f.col("amount").cast("decimal(38,2)")))
-        .unionAll(
-            read["account_premium_features"].select(
-                "account_id", f.to_date("purchase_date"), f.col("amount_paid").cast("decimal(38,2)")
-            )
-        )
-        .filter(f.col("day").between(start, end))
+    payments = (
+        in_window("subscription_payments", "payment_date")
+        .join(subscribed.select("account_subscription_id", "account_id"), "account_subscription_id")
+        .groupBy("account_id")
+        .agg(f.max("payment_date").alias("last_payment"), f.count("*").alias("payments"), paid("amount").alias("paid"))
     )
-    metrics = (
-        people.join(acts, "account_id", "left")
+    features = (
+        in_window("account_premium_features", "purchase_date")
         .groupBy("account_id")
         .agg(
-            f.datediff(end, f.coalesce(f.max("day"), f.date_sub(start, 1))).alias("days"),
-            f.count("day").alias("frequency"),
-            f.coalesce(f.sum("amount"), zero).alias("monetary"),
+            f.max("purchase_date").alias("last_purchase"),
+            f.count("*").alias("features"),
+            paid("amount_paid").alias("bought"),
+        )
+    )
+    metrics = (
+        people.join(contents, "account_id", "left")
+        .join(payments, "account_id", "left")
+        .join(features, "account_id", "left")
+        .select(
+            "account_id",
+            f.to_date(f.greatest("last_content", "last_payment", "last_purchase")).alias("last"),
+            *(f.coalesce(f.col(name), f.lit(0)).alias(name) for name in COUNTS),
+            *(f.coalesce(f.col(name), zero).alias(name) for name in AMOUNTS),
+        )
+        .select(
+            "*",
+            f.datediff(end, f.coalesce("last", f.date_sub(start, 1))).alias("days"),
+            sum((f.col(name) for name in COUNTS), f.lit(0)).alias("frequency"),
+            (f.col("paid") + f.col("bought")).alias("monetary"),
         )
     )
     for name, order in (("r", f.desc("days")), ("f", f.asc("frequency")), ("m", f.asc("monetary"))):
         metrics = metrics.withColumn(name, f.ntile(5).over(Window.orderBy(order, f.asc("account_id"))))
     rules = f.broadcast(spark.createDataFrame(table(), ["r", "f", "m", "segment"]))
-    metrics.join(rules, ["r", "f", "m"]).select(
-        "account_id", "days", "frequency", "monetary", "r", "f", "m", "segment"
+    versions = read["versions"].filter((f.col("valido_desde") <= end) & (f.col("valido_hasta") >= end))
+    versions = versions.select(f.col("id_cuenta").alias("account_id"), f.col("id_dim_cuenta").alias("version"))
+    metrics.join(rules, ["r", "f", "m"]).join(versions, "account_id", "left").select(
+        *("version", "last", "days", *COUNTS, "frequency", *AMOUNTS, "monetary", "r", "f", "m"),
+        f.concat_ws("-", "r", "f", "m").alias("score"),
+        "segment",
+        end.alias("day"),
     ).coalesce(1).write.parquet(str(result))
-    spark.stop()
 
 
 if __name__ == "__main__":
