@@ -12,6 +12,7 @@ import typer
 from datavision.cli.app import app
 from datavision.config import Config
 
+WHAT_IS_TESTED = "What is tested, and what is not"
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)")
 UNIVERSAL = {"--help", "--json", "--env", "--push", "--engine", "--install-completion", "--show-completion"}
 
@@ -75,6 +76,16 @@ def test_every_relative_link_leads_somewhere(repository: Path) -> None:
         if not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_a_page_that_speaks_of_aws_leads_to_the_list_of_what_is_tested(repository: Path) -> None:
+    """Nobody here has an account. The tutorial needs none; the list itself is in docs/infrastructure.md."""
+    listed = repository / "docs" / "infrastructure.md"
+    assert f"\n## {WHAT_IS_TESTED}\n" in listed.read_text(encoding="utf-8")
+    anchor = "infrastructure.md#" + WHAT_IS_TESTED.lower().replace(",", "").replace(" ", "-")
+    pages = {*repository.glob("README*.md"), *(repository / "docs").glob("*.md")}
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages - {listed, listed.with_name("tutorial.md")}}
+    assert [name for name, text in texts.items() if re.search("AWS|Fargate", text) and anchor not in text] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.es.md"])
