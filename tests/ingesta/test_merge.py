@@ -1,6 +1,6 @@
 """The merge by itself: landing files written by hand, a lakehouse whose catalog is a file."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -213,7 +213,7 @@ class Busy(Merger):
 
     losses = 0
 
-    def _merge_all(self, extracts: Sequence[Extract]) -> list[Merged]:
+    def _merge_all(self, extracts: Iterable[Extract]) -> list[Merged]:
         if self.losses:
             self.losses -= 1
             raise duckdb.TransactionException("conflict")

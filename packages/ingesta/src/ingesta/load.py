@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -10,10 +11,11 @@ from typing import Any
 
 import duckdb
 
-from datavision_lakehouse import ConfigurationError, LakehouseError, connect
+from datavision_lakehouse import LAKE, ConfigurationError, LakehouseError, connect
 from datavision_lakehouse.maintenance import maintain
 from datavision_lakehouse.postgres import sql_text
 from datavision_lakehouse.storage import allow_s3, is_s3
+from ingesta.arrivals import Arrivals
 from ingesta.errors import IngestaError, LoadError, UsageError
 from ingesta.extract import Extract, Extractor, Load
 from ingesta.landing import Landing
@@ -86,9 +88,13 @@ def load(
             if is_s3(settings.landing.path):
                 allow_s3(connection)
             connection.execute("SET preserve_insertion_order = false")
-            extracts = _land(connection, settings, landing, current, tables, report, full_refresh=full_refresh)
-            with report.watch("merging", connection.query_progress):
-                merged = Merger(connection, landing, current).merge(extracts, report)
+            merger, arrivals = Merger(connection, landing, current), Arrivals()
+            # Of the instance's two connections this one writes nothing to the lakehouse: two must not.
+            with connection.cursor() as reading:
+                reading.execute(f"USE {LAKE}")
+                landed = _land(reading, settings, landing, current, tables, report, full_refresh=full_refresh)
+                merged = _merged(connection, merger, landed, arrivals, report)
+            extracts = list(arrivals)
             _say(merged, report)
             findings = _validate(connection, settings, landing, current, extracts) if validate else []
             if settings.ingesta.housekeeping:
@@ -111,6 +117,30 @@ def validate_only(settings: Settings, tables: Sequence[Table], report: Reporter)
     return findings
 
 
+def _merged(
+    connection: duckdb.DuckDBPyConnection,
+    merger: Merger,
+    landed: Iterator[Extract],
+    arrivals: Arrivals,
+    report: Reporter,
+) -> list[Merged]:
+    """Merge each table once it has landed, while PostgreSQL reads the next one."""
+    with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
+        merging = thread.submit(merger.merge, arrivals, report)
+        try:
+            with arrivals.landing():
+                for extract in landed:
+                    arrivals.add(extract)
+                    if merging.done():
+                        break
+            with report.watch("merging", connection.query_progress):
+                return merging.result()
+        except BaseException:
+            # What is being merged will not be committed.
+            connection.interrupt()
+            raise
+
+
 def _land(
     connection: duckdb.DuckDBPyConnection,
     settings: Settings,
@@ -120,7 +150,8 @@ def _land(
     report: Reporter,
     *,
     full_refresh: bool,
-) -> list[Extract]:
+) -> Iterator[Extract]:
+    """Land the tables one after the other, and close the landing folder after the last."""
     source = Source(connection, settings.source, settings.ingesta.source_schema)
     extractor = Extractor(connection, source, landing, current, settings.ingesta, full_refresh=full_refresh)
     extracts = []
@@ -135,8 +166,8 @@ def _land(
                 f"{table.name}: {rows:,} rows {what} {extract.source_rows:,}, "
                 f"{size(extract.bytes)}, {extract.seconds:.1f} s"
             )
+            yield extract
     landing.close(current.id, _manifest(current, str(source), snapshot, extracts))
-    return extracts
 
 
 def _manifest(current: Load, source: str, snapshot: str, extracts: Sequence[Extract]) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """From landing files to the lakehouse: all tables of a load in one transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,8 +36,12 @@ class Merger:
         self._load = load
         self._id, self._at = sql_text(load.id), f"TIMESTAMPTZ '{load.at.isoformat()}'"
 
-    def merge(self, extracts: Sequence[Extract], report: Callable[[str], None]) -> list[Merged]:
+    def merge(self, extracts: Iterable[Extract], report: Callable[[str], None]) -> list[Merged]:
         """Merge all tables in one transaction, again if another writer was faster.
+
+        Args:
+            extracts: What has landed; gone through once more for each try.
+            report: Says that there is another try.
 
         Raises:
             TransactionException: Another writer was faster five times.
@@ -51,12 +55,13 @@ class Merger:
         )
         return retrying(self._merge_all, extracts)
 
-    def _merge_all(self, extracts: Sequence[Extract]) -> list[Merged]:
+    def _merge_all(self, extracts: Iterable[Extract]) -> list[Merged]:
         self._connection.execute("BEGIN")
         try:
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-            merged = [self._merge_one(extract) for extract in extracts]
-            self._record(extracts, merged)
+            done = [(extract, self._merge_one(extract)) for extract in extracts]
+            merged = [one for _, one in done]
+            self._record([extract for extract, _ in done], merged)
             mark_load(self._connection, self._load.id)
             self._connection.execute("COMMIT")
         except BaseException:
