@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from datavision.config import load
+from datavision.infra import airflow_image
 from datavision.infra.cloudformation import StackEdge
 from datavision.infra.errors import InfraError
 
@@ -13,9 +15,15 @@ from datavision.infra.errors import InfraError
 class Scripted:
     """A CloudFormation whose one stack goes through given states, one per look, and keeps the last."""
 
-    def __init__(self, *states: str | None, events: tuple[dict[str, str], ...] = ()) -> None:
+    image = "registry/airflow@sha256:before"
+
+    def __init__(
+        self, *states: str | None, events: tuple[dict[str, str], ...] = (), failures: tuple[dict[str, str], ...] = ()
+    ) -> None:
+        """`failures` are the events of an update."""
         self._states = list(states)
         self.events = list(events)
+        self.failures = list(failures)
         self.calls: list[str] = []
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803 - as boto3 has it
@@ -24,7 +32,12 @@ class Scripted:
             raise ClientError(
                 {"Error": {"Code": "ValidationError", "Message": f"Stack {StackName} does not exist"}}, "DescribeStacks"
             )
-        return {"Stacks": [{"StackName": StackName, "StackStatus": state}]}
+        parameters = [{"ParameterKey": "Image", "ParameterValue": self.image}]
+        return {"Stacks": [{"StackName": StackName, "StackStatus": state, "Parameters": parameters}]}
+
+    def update_stack(self, StackName: str, Parameters: list[dict[str, Any]], **_: Any) -> None:  # noqa: N803 - as boto3 has it
+        self.calls.append(f"update {StackName} to {Parameters[-1]['ParameterValue']}")
+        self.events += self.failures
 
     def delete_stack(self, StackName: str) -> None:  # noqa: N803 - as boto3 has it
         self.calls.append("delete")
@@ -100,3 +113,27 @@ def test_the_failure_is_the_first_cause_of_this_attempt_and_not_what_followed_fr
         event(2, "Database", "Cannot find version 18"),
     ]
     assert edge.failure() == "Database (AWS::RDS::DBInstance): Cannot find version 18"
+
+
+def test_services_that_went_back_to_the_image_before_are_told_with_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = {
+        "EventId": "1",
+        "LogicalResourceId": "SchedulerService",
+        "ResourceType": "AWS::ECS::Service",
+        "ResourceStatus": "UPDATE_FAILED",
+        "ResourceStatusReason": "ECS Deployment Circuit Breaker was triggered",
+    }
+    cloudformation = Scripted(
+        "UPDATE_COMPLETE",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_ROLLBACK_IN_PROGRESS",
+        "UPDATE_ROLLBACK_COMPLETE",
+        failures=(event,),
+    )
+    monkeypatch.setattr(airflow_image, "checked_client", lambda *_: cloudformation)
+    monkeypatch.setattr(airflow_image, "airflow_image", lambda _: "registry/airflow@sha256:after")
+    with pytest.raises(
+        InfraError, match=r"back on the image before.*Circuit Breaker.*datavision rollback airflow --env dev"
+    ):
+        airflow_image.move_airflow(load("dev"), report=lambda _: None)
+    assert cloudformation.calls == ["update datavision-dev-bootstrap to registry/airflow@sha256:after"]

@@ -331,3 +331,13 @@ def test_every_task_definition_is_one_that_fargate_takes(templates: dict[str, di
     assert definitions
     for definition in definitions:
         check_definition(as_request(definition["Properties"]))
+
+
+def test_the_modules_whose_steps_share_containers_may_serve_them(
+    templates: dict[str, dict[str, Any]], repository: Path
+) -> None:
+    dags = "".join(path.read_text() for path in (repository / "dags").glob("*.py"))
+    modules = set(re.findall(r'fargate_session\(\s*module="(\w+)"', dags))
+    assert modules
+    for module in modules:
+        assert "/shared/*" in role(templates, "compute", f"{module.capitalize()}Role")

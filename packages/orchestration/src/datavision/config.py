@@ -167,7 +167,7 @@ class Storage(_Section):
 
 
 class Secrets(_Section):
-    """References into Secrets Manager (name or ARN), never values."""
+    """Names of secrets in Secrets Manager, never values."""
 
     source_url: str
     lakehouse_catalog_url: str

@@ -1,6 +1,6 @@
 """Moves Airflow's services to the image that is pinned, and nothing else of their stacks.
 
-CloudFormation replaces them one task at a time and goes back to the image before if the new one does not stay up.
+CloudFormation replaces them, new tasks first, and goes back to the image before if the new one does not stay up.
 """
 
 from collections.abc import Callable
