@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from moto.moto_api._internal import mock_random
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from fargate_local.cloud.clients import CloudClients
@@ -40,6 +41,19 @@ Extension = Callable[[str, Callable[[str, str], Any]], None]
 part of the change that moto is at: they take no lock, and are repeated with the request that made them."""
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's, which lists its folder of services anew for every request."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._backends: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
+
+
 class MotoGate:
     """moto, with one writer at a time and, given a folder, state that outlives the process.
 
@@ -67,7 +81,7 @@ class MotoGate:
         # The first request to a service makes what every account has, a default network for instance: it is a change.
         self._touched: set[tuple[str, str]] = set()
         self._on_events: Callable[[], None] = self._run_no_targets
-        self._app = DomainDispatcherApplication(create_backend_app)
+        self._app = _Dispatcher()
         self._journal = Journal(folder) if folder else None
         if self._journal:
             self._replay(self._journal)
@@ -137,7 +151,7 @@ class MotoGate:
         self._load(request, seed)
         # Taken after loading the service, which would make the time of its first change seconds too early.
         began = time.time()
-        self._seed(seed)
+        mock_random.seed(seed)
         response = self._call(request)
         accepted = response.code < 400
         if accepted:
@@ -159,14 +173,14 @@ class MotoGate:
     def _load(self, request: CloudRequest, seed: int) -> None:
         """Import the service and let it create what every account has, with the same seed at every replay."""
         if (request.service, request.region) not in self._touched:
-            self._seed(seed)
+            mock_random.seed(seed)
             self._app.get_application(request.environ())
             for extend in self._extensions:
                 extend(request.service, self._inside.get)
             if request.service in EVENT_SERVICES:
                 self._on_events()
         if names_aws_policy(request):
-            self._seed(seed)
+            mock_random.seed(seed)
             load_aws_policies()
 
     def _run_no_targets(self) -> None:
@@ -186,9 +200,6 @@ class MotoGate:
         if close:
             close()
         return CloudResponse(head[0], head[1], [content])
-
-    def _seed(self, seed: int) -> None:
-        self._call(CloudRequest("POST", f"/moto-api/seed?a={seed}"))
 
     @staticmethod
     def _yielded(request: CloudRequest, response: CloudResponse) -> str | None:
@@ -217,7 +228,7 @@ class MotoGate:
         poll = long_poll(request)
         request = poll.once if poll else request
         self._load(request, record.seed)
-        self._seed(record.seed)
+        mock_random.seed(record.seed)
         response = self._call(request)
         if response.code < 400:
             self._note(request)

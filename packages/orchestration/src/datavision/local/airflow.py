@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -22,8 +23,9 @@ from datavision.mail import plain_connection
 from fargate_local.ports import free_port
 
 START_SECONDS = 180
-_STOP_SECONDS = {"api-server": 1.0}
-"""The API server holds no state, and would wait for idle connections."""
+_STOP_SECONDS = {"api-server": 1.0, "triggerer": 2.0}
+"""The API server holds no state, and would wait for idle connections; the triggerer sometimes waits six seconds for its
+triggers, which the next one goes on with."""
 TELEMETRY = {
     "AIRFLOW__TRACES__OTEL_ON": "True",
     "AIRFLOW__METRICS__OTEL_ON": "True",
@@ -58,23 +60,28 @@ class Airflow:
     """The services, from start to stop."""
 
     def __init__(self, settings: AirflowSettings, base_env: Mapping[str, str]) -> None:
-        """Start the services on a migrated database; `wait` returns when they are up."""
+        """Start three of the services on a migrated database; `wait` returns when all four are up."""
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self._services: list[Service] = []
         self._settings = settings
-        self._env = env = {**base_env, **airflow_environment(settings, port)}
+        self._env = {**base_env, **airflow_environment(settings, port)}
         self.password = password_of(settings.state)
-        airflow = console_script("airflow")
-        for name, *arguments in (
-            ("api-server", "--host", "127.0.0.1", "--port", str(port)),
-            ("dag-processor",),
-            ("scheduler", "--skip-serve-logs"),
-            ("triggerer", "--skip-serve-logs"),
-        ):
-            log = settings.state / "logs" / f"airflow-{name}.log"
-            command, patience = [airflow, name, *arguments], _STOP_SECONDS.get(name, STOP_SECONDS)
-            self._services.append(Service(f"Airflow's {name}", command, env, log, stop_seconds=patience))
+        self._start("api-server", "--host", "127.0.0.1", "--port", str(port))
+        self._start("dag-processor")
+        self._start("scheduler", "--skip-serve-logs")
+
+    def start_triggerer(self) -> None:
+        """Start the one that no task needs at first: two cores start the embedded cloud and the others sooner alone."""
+        self._start("triggerer", "--skip-serve-logs")
+
+    def warm(self) -> None:
+        """Wait for the API server and ask it what tasks do: it makes those routes for the first request, in seconds.
+
+        Raises:
+            StartError: It ended, or did not answer in time.
+        """
+        self._services[0].wait_until(self._answers_tasks, START_SECONDS, poll_seconds=0.25)
 
     def wait(self) -> None:
         """Wait until all services are healthy; then the watchdog looks after those that run DAGs by their schedules.
@@ -90,16 +97,36 @@ class Airflow:
         """Stop all services and what they started."""
         stop_all(self._services)
 
+    def _answers_tasks(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/execution/health", timeout=60, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
     def _healthy(self) -> bool:
+        health = self._health()
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+    def _health(self) -> dict[str, Any]:
+        """Return what the API server says of all services; nothing while it does not answer.
+
+        Raises:
+            StartError: One of them ended.
+        """
         for service in self._services:
             if service.exited():
                 raise StartError(f"{service.name} exited while starting. {service.tail()}")
         try:
-            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
+            health: dict[str, Any] = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
         except (httpx.HTTPError, ValueError):
-            return False
-        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+            return {}
+        return health
+
+    def _start(self, name: str, *arguments: str) -> None:
+        log = self._settings.state / "logs" / f"airflow-{name}.log"
+        command, patience = [console_script("airflow"), name, *arguments], _STOP_SECONDS.get(name, STOP_SECONDS)
+        self._services.append(Service(f"Airflow's {name}", command, self._env, log, stop_seconds=patience))
 
 
 def start_watchdog(state: Path, airflow_env: Mapping[str, str]) -> Service:

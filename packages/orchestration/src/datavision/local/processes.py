@@ -39,10 +39,11 @@ class Service:
     ) -> None:
         """Start `command` with `env` as its entire environment; its output goes to the file `log`.
 
-        When it is stopped, it has `stop_seconds` to exit by itself.
+        When it is stopped, it has `stop_seconds` to exit by itself, from when it was first asked.
         """
         self.name = name
         self._stop_seconds = stop_seconds
+        self._asked: float | None = None
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         log.parent.chmod(0o700)
@@ -99,6 +100,7 @@ class Service:
 
     def terminate(self) -> None:
         """Ask it to exit."""
+        self._asked = self._asked or time.monotonic()
         with suppress(ProcessLookupError):
             self._process.terminate()
 
@@ -107,15 +109,18 @@ class Service:
         members = session_members(self.pid)
         self.terminate()
         try:
-            self._process.wait(self._stop_seconds)
+            self._process.wait(self._patience())
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        _, alive = psutil.wait_procs(members, timeout=self._stop_seconds if members else 0)
+        _, alive = psutil.wait_procs(members, timeout=self._patience() if members else 0)
         for process in alive:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(alive, timeout=5)
+
+    def _patience(self) -> float:
+        return max(0.0, (self._asked or 0.0) + self._stop_seconds - time.monotonic())
 
 
 def stop_all(services: Sequence[Service]) -> None:

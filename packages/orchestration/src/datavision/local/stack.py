@@ -122,9 +122,12 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
             if is_migrated(settings) and bundle_is_ready(state):
                 services = _launch_airflow(settings, env, cleanup, report)
         cloud.wait()
-        with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
+        if services is not None:
+            services.start_triggerer()
+        with ThreadPoolExecutor(3, thread_name_prefix="prepare") as pool:
             # No long-lived process is started in these threads: the kernel ends a child with its thread.
             loading = pool.submit(_load_source, postgres, process, report)
+            warming = pool.submit(services.warm) if services else None
             _prepare(stack, postgres, report)
             releasing = pool.submit(release_local, stack.config, report) if release else None
             if airflow and services is None:
@@ -132,8 +135,11 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
                 if releasing is not None:
                     releasing.result()  # Airflow cannot open a bundle before there is one
                 services = _launch_airflow(settings, env, cleanup, report)
+                services.start_triggerer()
             if services is not None:
+                warming = warming or pool.submit(services.warm)
                 services.wait()
+                warming.result()
                 stack = replace(stack, airflow_url=services.url, airflow_password=services.password)
             loading.result()
             if releasing is not None:
