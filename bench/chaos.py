@@ -33,6 +33,7 @@ from datavision.fargate.edge.json_objects import list_keys, read_json
 from datavision.fargate.identity import read_tags
 from datavision.fargate.outcome.audit import read_audits
 from datavision.fargate.outcome.results import MAX_DELIVERY_BYTES
+from datavision.idle import record_idle
 
 DAG = """
 from datetime import datetime, timedelta
@@ -210,6 +211,8 @@ def judge(running: Rig, runs: list[str], verdict: Verdict) -> None:
             verdict.containers += 1
             continue
         by_instance[tags["run"], tags["task"], tags["map-index"]].append(container)
+    # As mantenimiento_contenedores does within the hour.
+    record_idle(running.config)
     audits = read_audits(Cloud.of(running.config), running.config.storage.audit_bucket, "local", "chaos")
     delivered = {(item.run_id, item.task_id, item.map_index) for item in audits if item.result}
     recorded = {item.task_arn for item in audits}

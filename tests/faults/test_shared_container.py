@@ -121,6 +121,30 @@ def test_what_a_container_costs_without_a_step_after_a_failed_one_is_in_a_record
     assert sums.wasted_usd == sums.cost_usd == pytest.approx((idle.cost_usd or 0) + (step.cost_usd or 0))
 
 
+def test_a_container_that_died_before_its_first_step_came_is_recorded_by_what_it_cost(
+    session: Callable[..., Airflow], platform: Any
+) -> None:
+    task, path = session("uno", RESULT), "datavision.fargate.sharing.inbox.Inbox.start"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(path, killing(pkgutil.resolve_name(path), 1, before=True))
+        with pytest.raises(Killed):
+            task.run()
+    (lost,) = platform.running()
+
+    def died() -> bool:
+        kill_containers(task.job.key.run_id)
+        return lost not in platform.running()
+
+    wait_for(died, 60)
+    container = ended(platform, lost)
+    assert task.run().xcom["rows"] == 7
+    (record,) = [item for item in record_idle(platform.config) if item.task_arn == lost]
+    assert (record.outcome, record.shared, record.run_id) == ("idle", "compartido/1", task.job.key.run_id)
+    lived = (container["stoppedAt"] - container["pullStartedAt"]).total_seconds()
+    assert record.seconds == pytest.approx(max(60.0, lived), abs=0.1)
+    assert (record.cpu, record.memory) == (int(container["cpu"]), int(container["memory"]))
+
+
 def test_steps_that_the_dag_runs_side_by_side_run_so_in_one_container(
     session: Callable[..., Airflow], tmp_path: Path
 ) -> None:

@@ -56,5 +56,11 @@ def test_nothing_is_recorded_where_nothing_is_left_or_known(records: list[AuditR
     assert idle_record(TASK, records) is None
 
 
+def test_a_container_without_steps_is_idle_for_all_that_it_lived() -> None:
+    found = idle_record(TASK, [], step(100.0, shared="transformacion/4"))
+    assert found
+    assert (found.seconds, found.launch, found.outcome) == (300.0, 4, "idle")
+
+
 def test_a_container_that_has_not_stopped_is_not_over() -> None:
     assert idle_record({"taskArn": "arn", "pullStartedAt": 1_000.0}, [step(100.0)]) is None

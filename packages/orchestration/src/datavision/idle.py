@@ -32,28 +32,54 @@ def record_idle(config: Config) -> list[AuditRecord]:
         if task.get("startedBy") != started_by(config.env) or not {"shared", "dag", "run"} <= tags.keys():
             continue
         records = read_audits(cloud, bucket, config.env, tags["dag"], run_id=tags["run"])
-        record = idle_record(condensed(task), [item for item in records if item.task_arn == task["taskArn"]])
+        own = [item for item in records if item.task_arn == task["taskArn"]]
+        record = idle_record(condensed(task), own, None if own else _without_steps(task, tags, records))
         if record is not None:
             write_audit(cloud, bucket, record)
             written.append(record)
     return written
 
 
-def idle_record(task: Mapping[str, Any], records: Sequence[AuditRecord]) -> AuditRecord | None:
+def _without_steps(
+    task: Mapping[str, Any], tags: Mapping[str, str], records: Sequence[AuditRecord]
+) -> AuditRecord | None:
+    """Return what is known of a container to which no step was handed, by its run's other containers; None: by none.
+
+    Whoever launched it was killed before, and the container with him.
+    """
+    session, number = tags["task"], tags["try"]
+    others = [item for item in records if item.shared.partition("/")[0] == session]
+    if not others:
+        return None
+    return others[-1].model_copy(
+        update={
+            "shared": f"{session}/{number}",
+            "task_arn": task["taskArn"],
+            "cpu": int(task["cpu"]),
+            "memory": int(task["memory"]),
+            "capacity": "spot" if task.get("capacityProviderName") == "FARGATE_SPOT" else "on-demand",
+        }
+    )
+
+
+def idle_record(
+    task: Mapping[str, Any], records: Sequence[AuditRecord], about: AuditRecord | None = None
+) -> AuditRecord | None:
     """Return the record of what a stopped container was billed for beside its steps.
 
     Args:
         task: As `condensed` returns it.
         records: Its records, in order of launch.
+        about: What is known of a container without records.
 
     Returns:
-        None: it has one, it was billed for nothing more, or that cannot be told, because it has no steps, or one whose
-        end is not known yet.
+        None: it has one, it was billed for nothing more, or that cannot be told, because nothing is known of it, or a
+        step's end is not known yet.
     """
     begin, end = task.get("pullStartedAt") or task.get("startedAt"), task.get("stoppedAt")
-    if not records or begin is None or end is None or {item.outcome for item in records} & {RUNNING, IDLE}:
+    last = records[-1] if records else about
+    if last is None or begin is None or end is None or {item.outcome for item in records} & {RUNNING, IDLE}:
         return None
-    last = records[-1]
     seconds = max(end - begin, MINIMUM_SECONDS) - sum(item.seconds or 0.0 for item in records)
     if last.price is None or seconds < _ROUNDING_SECONDS:
         return None
