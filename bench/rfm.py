@@ -122,7 +122,8 @@ class Bench:
             connection.execute("create schema if not exists lake.raw_datavision")
             for name, query in TABLES.items():
                 path = self.parquet / f"{name}.parquet"
-                connection.execute(f"copy ({query.format(accounts=accounts, activities=activities)}) to '{path}'")
+                rows = query.format(accounts=accounts, activities=f"{activities}::bigint")
+                connection.execute(f"copy ({rows}) to '{path}'")
                 connection.execute(
                     f"create table lake.raw_datavision.{name} as "
                     f"select *, now() as _cargado_en, 'bench' as _id_carga from '{path}'"

@@ -49,6 +49,17 @@ def test_stopping_ends_children_that_opened_a_session_of_their_own(tmp_path: Pat
     assert gone(child)
 
 
+def test_patience_counts_from_when_it_was_first_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["sh", "-c", f"trap '' TERM; echo $$ > {tmp_path / 'pid'}; while :; do sleep 1; done"]
+    service = Service("the shell", words, {"PATH": os.environ["PATH"]}, tmp_path / "log", stop_seconds=1000)
+    wait_for(tmp_path / "pid")
+    service.terminate()
+    now = time.monotonic
+    monkeypatch.setattr("datavision.local.processes.time.monotonic", lambda: now() + 1000)
+    service.stop()
+    assert service.exited()
+
+
 def test_a_service_that_ends_while_starting_is_reported_with_its_last_words(tmp_path: Path) -> None:
     service = shell("echo 'port 5432 is taken' >&2; exit 3", tmp_path)
     with pytest.raises(StartError, match=r"the shell exited while starting(.|\n)*port 5432 is taken"):
