@@ -231,7 +231,7 @@ class Extractor:
     def _land(self, name: str, query: str) -> LandedFile:
         path = self._landing.file(self._load.id, name)
         row = self._connection.execute(
-            f"COPY ({query}) TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS)"
+            f"COPY ({query}) TO {sql_text(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, RETURN_STATS)"
         ).fetchone()
         if row is None:
             return LandedFile(name, 0, Path(path).stat().st_size)
