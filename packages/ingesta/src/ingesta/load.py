@@ -131,7 +131,7 @@ def _merged(
             with arrivals.landing():
                 for extract in landed:
                     arrivals.add(extract)
-                    if merging.done():
+                    if merging.done():  # before the last table it can only have failed
                         break
             with report.watch("merging", connection.query_progress):
                 return merging.result()

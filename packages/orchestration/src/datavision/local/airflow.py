@@ -7,7 +7,9 @@ import base64
 import json
 import secrets
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -70,18 +72,11 @@ class Airflow:
         self._start("api-server", "--host", "127.0.0.1", "--port", str(port))
         self._start("dag-processor")
         self._start("scheduler", "--skip-serve-logs")
+        threading.Thread(target=self._warm, daemon=True).start()
 
     def start_triggerer(self) -> None:
         """Start the one that no task needs at first: two cores start the embedded cloud and the others sooner alone."""
         self._start("triggerer", "--skip-serve-logs")
-
-    def warm(self) -> None:
-        """Wait for the API server and ask it what tasks do: it makes those routes for the first request, in seconds.
-
-        Raises:
-            StartError: It ended, or did not answer in time.
-        """
-        self._services[0].wait_until(self._answers_tasks, START_SECONDS, poll_seconds=0.25)
 
     def wait(self) -> None:
         """Wait until all services are healthy; then the watchdog looks after those that run DAGs by their schedules.
@@ -96,6 +91,11 @@ class Airflow:
     def stop(self) -> None:
         """Stop all services and what they started."""
         stop_all(self._services)
+
+    def _warm(self) -> None:
+        """Ask the API server what tasks ask: it makes those routes for the first request, and takes seconds."""
+        with suppress(StartError):
+            self._services[0].wait_until(self._answers_tasks, START_SECONDS, poll_seconds=0.25)
 
     def _answers_tasks(self) -> bool:
         try:

@@ -124,10 +124,9 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
         cloud.wait()
         if services is not None:
             services.start_triggerer()
-        with ThreadPoolExecutor(3, thread_name_prefix="prepare") as pool:
+        with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             # No long-lived process is started in these threads: the kernel ends a child with its thread.
             loading = pool.submit(_load_source, postgres, process, report)
-            warming = pool.submit(services.warm) if services else None
             _prepare(stack, postgres, report)
             releasing = pool.submit(release_local, stack.config, report) if release else None
             if airflow and services is None:
@@ -137,9 +136,7 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
                 services = _launch_airflow(settings, env, cleanup, report)
                 services.start_triggerer()
             if services is not None:
-                warming = warming or pool.submit(services.warm)
                 services.wait()
-                warming.result()
                 stack = replace(stack, airflow_url=services.url, airflow_password=services.password)
             loading.result()
             if releasing is not None:
