@@ -147,7 +147,7 @@ def kill(running: Rig, victim: str, chance: random.Random) -> None:
         if workers := running.workers():
             running.kill_process(chance.choice(workers))
     elif victim in ("container", "step"):
-        if found := processes_of(victim):
+        if found := processes_of(victim, running.fargate.url):
             running.kill_process(chance.choice(found))
     elif victim == "database":
         running.postgres.stop()
@@ -160,16 +160,14 @@ def kill(running: Rig, victim: str, chance: random.Random) -> None:
         running.start(name)
 
 
-def processes_of(victim: str) -> list[psutil.Process]:
-    """Return the first processes of all shared containers, or the programs of the steps in them."""
+def processes_of(victim: str, cloud: str) -> list[psutil.Process]:
+    """Return the first processes of the shared containers of this embedded cloud, or the programs of their steps."""
     program = "datavision-run" if victim == "container" else STEP.name
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if (
-                any(part.endswith(program) for part in process.cmdline())
-                and "ECS_CONTAINER_METADATA_URI_V4" in process.environ()
-            ):
+            metadata = process.environ().get("ECS_CONTAINER_METADATA_URI_V4", "")
+            if any(part.endswith(program) for part in process.cmdline()) and metadata.startswith(f"{cloud}/"):
                 found.append(process)
     return found
 
