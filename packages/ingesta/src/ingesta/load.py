@@ -88,13 +88,12 @@ def load(
             if is_s3(settings.landing.path):
                 allow_s3(connection)
             connection.execute("SET preserve_insertion_order = false")
-            merger, arrivals = Merger(connection, landing, current), Arrivals()
+            merger = Merger(connection, landing, current)
             # Of the instance's two connections this one writes nothing to the lakehouse: two must not.
             with connection.cursor() as reading:
                 reading.execute(f"USE {LAKE}")
                 landed = _land(reading, settings, landing, current, tables, report, full_refresh=full_refresh)
-                merged = _merged(connection, merger, landed, arrivals, report)
-            extracts = list(arrivals)
+                extracts, merged = _merged(connection, merger, landed, report)
             _say(merged, report)
             findings = _validate(connection, settings, landing, current, extracts) if validate else []
             if settings.ingesta.housekeeping:
@@ -121,10 +120,10 @@ def _merged(
     connection: duckdb.DuckDBPyConnection,
     merger: Merger,
     landed: Iterator[Extract],
-    arrivals: Arrivals,
     report: Reporter,
-) -> list[Merged]:
-    """Merge each table once it has landed, while PostgreSQL reads the next one."""
+) -> tuple[list[Extract], list[Merged]]:
+    """Merge each table once it has landed, while PostgreSQL reads the next one; return what landed and what it did."""
+    arrivals = Arrivals()
     with ThreadPoolExecutor(1, thread_name_prefix="merge") as thread:
         merging = thread.submit(merger.merge, arrivals, report)
         try:
@@ -134,7 +133,7 @@ def _merged(
                     if merging.done():  # before the last table it can only have failed
                         break
             with report.watch("merging", connection.query_progress):
-                return merging.result()
+                return list(arrivals), merging.result()
         except BaseException:
             # What is being merged will not be committed.
             connection.interrupt()

@@ -60,14 +60,13 @@ class Merger:
         try:
             self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
             done = [(extract, self._merge_one(extract)) for extract in extracts]
-            merged = [one for _, one in done]
-            self._record([extract for extract, _ in done], merged)
+            self._record(done)
             mark_load(self._connection, self._load.id)
             self._connection.execute("COMMIT")
         except BaseException:
             self._abandon()
             raise
-        return merged
+        return [merged for _, merged in done]
 
     def _abandon(self) -> None:
         try:
@@ -144,7 +143,7 @@ class Merger:
         )
         return count
 
-    def _record(self, extracts: Sequence[Extract], merged: Sequence[Merged]) -> None:
+    def _record(self, merges: Sequence[tuple[Extract, Merged]]) -> None:
         self._connection.execute(
             f"CREATE TABLE IF NOT EXISTS {SCHEMA}.{LOADS} (id_carga VARCHAR, cargado_en TIMESTAMP WITH TIME ZONE, "
             "tabla VARCHAR, modo VARCHAR, insertadas BIGINT, actualizadas BIGINT, eliminadas BIGINT, total BIGINT, "
@@ -159,7 +158,7 @@ class Merger:
             f"{sql_text(done.mode)}, {done.inserted}, {done.updated}, "
             f"{done.deleted}, {done.total}, {landed.source_rows}, {landed.compared}, "
             f"{sql_text(str(landed.mark)) if landed.mark else 'NULL'})"
-            for landed, done in zip(extracts, merged, strict=True)
+            for landed, done in merges
         )
         names = "id_carga, cargado_en, tabla, modo, insertadas, actualizadas, eliminadas, total, filas_origen"
         self._connection.execute(f"INSERT INTO {SCHEMA}.{LOADS} ({names}, {HASHED}, {MARK}) VALUES {rows}")
