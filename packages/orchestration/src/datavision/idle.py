@@ -10,7 +10,7 @@ from typing import Any, Final
 from datavision.aws import Cloud, client
 from datavision.config import Config
 from datavision.fargate.attempt.accounting import IDLE, RUNNING
-from datavision.fargate.edge.ecs_tasks import condensed, described
+from datavision.fargate.edge.ecs_tasks import condensed, described, on_spot
 from datavision.fargate.identity import read_tags, started_by
 from datavision.fargate.outcome.audit import AuditRecord, read_audits, write_audit
 from datavision.fargate.outcome.cost import MINIMUM_SECONDS, cost_usd
@@ -57,7 +57,7 @@ def _without_steps(
             "task_arn": task["taskArn"],
             "cpu": int(task["cpu"]),
             "memory": int(task["memory"]),
-            "capacity": "spot" if task.get("capacityProviderName") == "FARGATE_SPOT" else "on-demand",
+            "capacity": "spot" if on_spot(task) else "on-demand",
         }
     )
 

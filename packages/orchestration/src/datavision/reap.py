@@ -11,7 +11,7 @@ from typing import Any
 from datavision import airflow_api
 from datavision.aws import Cloud, client
 from datavision.config import Config, Price
-from datavision.fargate.edge.ecs_tasks import StopReason, condensed, described, stop
+from datavision.fargate.edge.ecs_tasks import StopReason, condensed, described, on_spot, stop
 from datavision.fargate.identity import TaskKey, read_tags, started_by
 from datavision.fargate.outcome.cost import cost_usd, price_in
 from datavision.fargate.sizing.sizes import FargateSize
@@ -127,7 +127,7 @@ def _container(task: Mapping[str, Any], env: str) -> Container:
         launch=int(tags.get("launch", "0")),
         created_at=small.get("createdAt", 0.0),
         size=FargateSize(int(task.get("cpu", 0)), int(task.get("memory", 0))),
-        spot=task.get("capacityProviderName") == "FARGATE_SPOT",
+        spot=on_spot(task),
         shared="shared" in tags,
     )
 

@@ -101,6 +101,11 @@ _TIMES = ("createdAt", "pullStartedAt", "pullStoppedAt", "startedAt", "stoppingA
 _TEXTS = ("taskArn", "lastStatus", "desiredStatus", "stopCode", "stoppedReason", "capacityProviderName", "launchType")
 
 
+def on_spot(task: Mapping[str, Any]) -> bool:
+    """Return whether a task, described or condensed, runs on Spot."""
+    return task.get("capacityProviderName") == "FARGATE_SPOT"
+
+
 def condensed(task: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a described task that we use, as plain JSON suitable for a trigger event."""
     small: dict[str, Any] = {name: task[name] for name in _TEXTS if task.get(name) is not None}
