@@ -52,6 +52,16 @@ class Scripted:
         yield {"StackEvents": self.events}
 
 
+def event(number: int, name: str, reason: str, status: str = "CREATE_FAILED", kind: str = "RDS::DBInstance") -> Any:
+    return {
+        "EventId": str(number),
+        "LogicalResourceId": name,
+        "ResourceType": f"AWS::{kind}",
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+    }
+
+
 def recover(cloudformation: Scripted) -> str | None:
     stack = StackEdge(cloudformation, "datavision-dev-storage", lambda _: None).recover()
     return stack["StackStatus"] if stack else None
@@ -70,15 +80,9 @@ def test_what_a_failed_attempt_left_is_deleted_so_that_it_can_be_made_again(stat
 
 
 def test_a_stack_that_cannot_be_deleted_says_which_resource_stands_in_the_way() -> None:
-    event = {
-        "EventId": "1",
-        "LogicalResourceId": "RawBucket",
-        "ResourceType": "AWS::S3::Bucket",
-        "ResourceStatus": "DELETE_FAILED",
-        "ResourceStatusReason": "The bucket is not empty",
-    }
+    full = event(1, "RawBucket", "The bucket is not empty", "DELETE_FAILED", "S3::Bucket")
     with pytest.raises(InfraError, match=r"RawBucket \(AWS::S3::Bucket\): The bucket is not empty"):
-        recover(Scripted("DELETE_FAILED", "DELETE_FAILED", events=(event,)))
+        recover(Scripted("DELETE_FAILED", "DELETE_FAILED", events=(full,)))
 
 
 def test_a_rollback_that_failed_is_finished() -> None:
@@ -95,15 +99,6 @@ def test_a_whole_stack_and_no_stack_are_left_alone() -> None:
 
 
 def test_the_failure_is_the_first_cause_of_this_attempt_and_not_what_followed_from_it() -> None:
-    def event(number: int, name: str, reason: str) -> dict[str, str]:
-        return {
-            "EventId": str(number),
-            "LogicalResourceId": name,
-            "ResourceType": "AWS::RDS::DBInstance",
-            "ResourceStatus": "CREATE_FAILED",
-            "ResourceStatusReason": reason,
-        }
-
     cloudformation = Scripted("CREATE_FAILED", events=(event(1, "Old", "last week's"),))
     edge = StackEdge(cloudformation, "datavision-dev-database", lambda _: None)
     edge.mark()
@@ -116,19 +111,13 @@ def test_the_failure_is_the_first_cause_of_this_attempt_and_not_what_followed_fr
 
 
 def test_services_that_went_back_to_the_image_before_are_told_with_the_cause(monkeypatch: pytest.MonkeyPatch) -> None:
-    event = {
-        "EventId": "1",
-        "LogicalResourceId": "SchedulerService",
-        "ResourceType": "AWS::ECS::Service",
-        "ResourceStatus": "UPDATE_FAILED",
-        "ResourceStatusReason": "ECS Deployment Circuit Breaker was triggered",
-    }
+    gone = event(1, "SchedulerService", "ECS Deployment Circuit Breaker was triggered", "UPDATE_FAILED", "ECS::Service")
     cloudformation = Scripted(
         "UPDATE_COMPLETE",
         "UPDATE_IN_PROGRESS",
         "UPDATE_ROLLBACK_IN_PROGRESS",
         "UPDATE_ROLLBACK_COMPLETE",
-        failures=(event,),
+        failures=(gone,),
     )
     monkeypatch.setattr(airflow_image, "checked_client", lambda *_: cloudformation)
     monkeypatch.setattr(airflow_image, "airflow_image", lambda _: "registry/airflow@sha256:after")
