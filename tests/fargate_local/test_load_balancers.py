@@ -56,8 +56,10 @@ def test_a_rolling_deployment_loses_no_request(balancer: Balancer) -> None:
     callers = [threading.Thread(target=ask) for _ in range(4)]
     for caller in callers:
         caller.start()
+    until(lambda: "1" in versions or bool(failures))
     balancer.update(web, taskDefinition=balancer.define("rolling", version="2", pause=0.05))
     balancer.stable(web)
+    until(lambda: "2" in versions or bool(failures))
     over.set()
     for caller in callers:
         caller.join()
