@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from botocore.loaders import JSONFileLoader
 
-from datavision.aws import Cloud, client, forget_clients
+from datavision.aws import Cloud, async_client, client, forget_clients
 from datavision.config import load
 
 SOURCES = Path(__file__).parents[2] / "packages" / "orchestration" / "src" / "datavision"
@@ -35,6 +36,25 @@ def test_no_other_module_of_the_orchestration_makes_clients() -> None:
 def test_operators_and_commands_share_a_client() -> None:
     cloud = Cloud("eu-west-1", "http://127.0.0.1:9")
     assert client(cloud, "ecs") is client(cloud, "ecs")
+
+
+async def test_every_client_after_the_first_finds_the_models_of_its_service_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cloud = Cloud("eu-west-1", "http://127.0.0.1:9", "aws_default")
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", "aws://")
+    embedded = Cloud("eu-west-1", "http://127.0.0.1:9")
+
+    async def open_each() -> None:
+        for place in (cloud, embedded):
+            async with async_client(place, "ecs") as ecs:
+                assert ecs.meta.service_model.service_name == "ecs"
+        forget_clients()
+        client(embedded, "ecs")
+
+    await open_each()
+    monkeypatch.setattr(JSONFileLoader, "load_file", None)
+    await open_each()
 
 
 @pytest.mark.parametrize(("set_to", "attempts"), [(None, 3), ("1", 1)])

@@ -97,6 +97,7 @@ def client(cloud: Cloud, service: str) -> Any:
 def _client(cloud: Cloud, service: str, key: tuple[tuple[str, str], ...]) -> Any:
     import boto3
     from botocore.config import Config as BotoConfig
+    from botocore.session import get_session
 
     if cloud.aws_conn_id:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -104,7 +105,9 @@ def _client(cloud: Cloud, service: str, key: tuple[tuple[str, str], ...]) -> Any
         session = AwsBaseHook(cloud.aws_conn_id, client_type=service).get_session(region_name=cloud.region)
     else:
         # A session of its own: boto3's default one keeps the first credentials that it found in the environment.
-        session = boto3.Session(region_name=cloud.region, **dict(key))
+        core = get_session()
+        core.register_component("data_loader", _loader())
+        session = boto3.Session(region_name=cloud.region, botocore_session=core, **dict(key))
     return session.client(service, endpoint_url=cloud.endpoint_url, config=BotoConfig(**_options()))
 
 
@@ -127,11 +130,20 @@ async def async_client(cloud: Cloud, service: str) -> AsyncIterator[Any]:
         session = await sync_to_async(hook.get_session)(region_name=cloud.region, deferrable=True)
     else:
         session = get_session()
+    session.register_component("data_loader", _loader())
     options = AioConfig(max_pool_connections=50, **_options())
     async with session.create_client(
         service, region_name=cloud.region, endpoint_url=cloud.endpoint_url, config=options, **cloud.key()
     ) as opened:
         yield opened
+
+
+@cache
+def _loader() -> Any:
+    """Return the reader of service models that all clients share: another reads anew, 0.16 s of the event loop."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 def _options() -> dict[str, Any]:

@@ -22,6 +22,7 @@ from fargate_local.cloud.locks import ReadWriteLock
 from fargate_local.cloud.long_poll import PAUSE_SECONDS, REDRIVE, LongPoll, long_poll, queue_question, queue_seconds
 from fargate_local.cloud.managed_policies import load_aws_policies, names_aws_policy
 from fargate_local.cloud.requests import CloudRequest, CloudResponse
+from fargate_local.cloud.service_models import share_service_models
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class MotoGate:
 
         `why_not_published` says why EventBridge may not publish to a topic, None where it may.
         """
+        share_service_models()
         self.generation = 0
         self.why_not_published = why_not_published
         self._extensions = tuple(extensions)
