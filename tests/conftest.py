@@ -1,6 +1,7 @@
 """What every test gets: an environment of its own, so that a user's settings neither help nor hurt."""
 
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -20,12 +21,24 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 LONG_FILES = ("release", "transformacion", "faults", "ingesta")
 """Folders whose files take a minute or more: they begin first, so that no worker is left alone with one at the end."""
 
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES = 4 << 30
+"""What has to be free in it; the default tests take half."""
+
 # A background job starts with Ctrl-C ignored, and hands that down; what tests start is stopped by Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
 # Airflow reads its home when it is first imported, by whichever test does so.
 _airflow_home = tempfile.TemporaryDirectory(prefix="datavision-airflow-home-")
 os.environ["AIRFLOW_HOME"] = _airflow_home.name
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the files of the default tests in memory, where it may hold programs: they copy databases all the time."""
+    if "not slow" in config.option.markexpr and MEMORY.is_dir():
+        runs = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+        if runs and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
+            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
