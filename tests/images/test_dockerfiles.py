@@ -104,7 +104,7 @@ def project(repository: Path, tmp_path: Path) -> Path:
 def test_airflows_image_is_another_one_when_the_configuration_in_it_is(project: Path) -> None:
     before = read_source(project, "airflow").hash
     config = project / "config" / "prod.toml"
-    config.write_text(config.read_text().replace('size = "large"', 'size = "medium"'))
+    config.write_text(config.read_text().replace('size = "medium"', 'size = "large"'))
     after = read_source(project, "airflow").hash
     assert after != before
     # Its own name in there changes nothing, else no image would ever be the one that is configured.
