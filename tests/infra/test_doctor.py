@@ -65,9 +65,9 @@ def test_the_quota_of_a_new_account_is_too_small(
         asked = {"ServiceCode": "fargate", "QuotaCode": "L-3032A538"}
         stub.add_response("get_service_quota", {"Quota": {"Value": value}}, asked)
         if fits:
-            assert doctor._quota(config) == "100 vCPU on demand, 17 needed"
+            assert doctor._quota(config) == "100 vCPU on demand, 11 needed"
         else:
-            with pytest.raises(UserError, match="6 vCPU on demand, but Airflow and two tasks at once need 17"):
+            with pytest.raises(UserError, match="6 vCPU on demand, but Airflow and two tasks at once need 11"):
                 doctor._quota(config)
 
 
