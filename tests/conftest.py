@@ -22,6 +22,7 @@ LONG_FILES = ("release", "transformacion", "faults", "ingesta")
 """Folders whose files take a minute or more: they begin first, so that no worker is left alone with one at the end."""
 
 MEMORY = Path("/dev/shm")
+ROOT_VARIABLE = "PYTEST_DEBUG_TEMPROOT"
 MEMORY_BYTES = 4 << 30
 """What has to be free in it; the default tests take half."""
 
@@ -34,11 +35,17 @@ os.environ["AIRFLOW_HOME"] = _airflow_home.name
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the files of the default tests in memory, where it may hold programs: they copy databases all the time."""
-    if "not slow" in config.option.markexpr and MEMORY.is_dir():
+    """Keep the files of the default tests in memory, where it may hold programs: they copy databases all the time.
+
+    They go with the run, a failed one's too; with `PYTEST_DEBUG_TEMPROOT` they stay in the folder that it names.
+    """
+    if ROOT_VARIABLE not in os.environ and "not slow" in config.option.markexpr and MEMORY.is_dir():
         runs = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
         if runs and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES:
-            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+            folder = tempfile.TemporaryDirectory(prefix="dv", dir=MEMORY, ignore_cleanup_errors=True)
+            config.add_cleanup(folder.cleanup)
+            # Workers inherit it. Short, for sockets lie below.
+            os.environ[ROOT_VARIABLE] = folder.name
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
