@@ -96,7 +96,7 @@ def test_an_instance_is_being_created_and_then_a_postgresql_on_loopback(cloud: F
     rds = Rds(cloud, "fresh")
     made = rds.create(MasterUserPassword=PASSWORD)
     assert made["DBInstanceStatus"] == "creating"
-    assert set(rds.until()) <= {"creating"}
+    assert rds.until() == ["creating"]
     assert rds.described()["Endpoint"]["Address"] == "127.0.0.1"
     with rds.connect(PASSWORD) as connection:
         addresses = connection.execute("SHOW listen_addresses").fetchone()

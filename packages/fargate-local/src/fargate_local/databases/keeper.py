@@ -40,6 +40,8 @@ class Kept:
     """What it could not become."""
     why: str = ""
     attempts: int = 0
+    way: tuple[Wanted, str] | None = None
+    """What it was last set on the way to, and what RDS calls that: its files and settings change before it is there."""
     work: "Future[None] | None" = None
 
     @property
@@ -131,14 +133,21 @@ class Keeper:
     def status(self, wanted: Wanted) -> str:
         """Return the `DBInstanceStatus` of an instance (RDS user guide, "Viewing Amazon RDS DB instance status")."""
         kept = self._kept.get(wanted.resource_id)
-        if kept is None or (kept.reached is None and kept.failed != wanted):
-            ready = (self.folder / wanted.resource_id / "ready").exists()
-            return ("stopped" if wanted.stopped else "starting") if ready else "creating"
+        if kept is None:
+            return self._way(None, wanted)
         if kept.failed == wanted:
             return "failed"
-        reached = kept.reached
-        if reached == wanted and not kept.busy and kept.cluster.running != wanted.stopped:
+        busy = kept.busy
+        if busy and kept.way and kept.way[0] == wanted:
+            return kept.way[1]
+        if kept.reached == wanted and not busy and kept.cluster.running != wanted.stopped:
             return "stopped" if wanted.stopped else "available"
+        return self._way(kept.reached, wanted)
+
+    def _way(self, reached: Wanted | None, wanted: Wanted) -> str:
+        if reached is None:
+            ready = (self.folder / wanted.resource_id / "ready").exists()
+            return ("stopped" if wanted.stopped else "starting") if ready else "creating"
         return transition(reached, wanted)
 
     def readiness(self, region: str, identifier: str) -> str | None:
@@ -186,6 +195,7 @@ class Keeper:
             kept = self._kept.get(resource_id) or self._kept.setdefault(resource_id, self._new(resource_id))
             as_wanted = kept.reached == want and kept.cluster.running != want.stopped
             if not as_wanted and kept.failed != want and not kept.busy:
+                kept.way = (want, self._way(kept.reached, want))
                 kept.work = self._workers.submit(self._reach, kept, want)
 
     def _forgotten(self, wanted: dict[str, Wanted]) -> list[str]:
