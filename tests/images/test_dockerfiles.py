@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 from flask_appbuilder.const import AUTH_DB, AUTH_OAUTH
+from tests.support.cloud_in_process import cloud_in_process
 
 from datavision.config import load
+from datavision.images.builders import open_builder
 from datavision.images.containers import ContainerBuilder
 from datavision.images.recipe import Stamp
 from datavision.images.registry import Registry
@@ -121,15 +123,32 @@ def test_airflows_image_is_another_one_when_the_scripts_that_make_it_are(project
     assert read_source(project, "airflow").hash != before
 
 
-def test_docker_pushes_an_image_and_no_index_with_a_provenance(
-    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def engines(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, project: Path) -> Path:
+    """A folder on the path where docker and podman write the arguments of their last call into `called`."""
     folder = tmp_path_factory.mktemp("bin")
-    (folder / "docker").write_text(f'#!/bin/sh\necho "$@" > {folder}/called\n')
-    (folder / "docker").chmod(0o755)
+    for engine in ("docker", "podman"):
+        (folder / engine).write_text(f'#!/bin/sh\necho {engine} "$@" > {folder}/called\n')
+        (folder / engine).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     monkeypatch.setenv("DATAVISION_CONFIG_DIR", str(project / "config"))
     monkeypatch.setenv("DATAVISION_IMAGES__BASE_IMAGE", f"python:3.11@sha256:{'a' * 64}")
-    builder = ContainerBuilder(load("dev"), project, Registry.__new__(Registry), "docker", lambda _: None)
+    return folder
+
+
+def built_by(engines: Path, project: Path, engine: str) -> str:
+    """The command line of a build of ingesta."""
+    builder = ContainerBuilder(load("dev"), project, Registry.__new__(Registry), engine, lambda _: None)
     builder.build(read_source(project, "ingesta"), Stamp("1.0.0", "0" * 40, "https://git"))
-    assert "--provenance=false --sbom=false" in (folder / "called").read_text()
+    return (engines / "called").read_text()
+
+
+def test_docker_pushes_an_image_and_no_index_with_a_provenance(engines: Path, project: Path) -> None:
+    assert "--provenance=false --sbom=false" in built_by(engines, project, "docker")
+
+
+def test_podman_is_taken_where_docker_answers_as_well(engines: Path, project: Path) -> None:
+    with cloud_in_process(project) as config:
+        assert open_builder(config, project, project / "state", "auto").engine == "podman"
+        (engines / "podman").write_text("#!/bin/sh\nexit 1\n")
+        assert open_builder(config, project, project / "state", "auto").engine == "docker"

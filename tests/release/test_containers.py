@@ -71,6 +71,14 @@ def layers(config: Config, done: Release, module: str) -> dict[str, int]:
     return {layer["digest"]: layer["size"] for layer in answer.json()["layers"]}
 
 
+def forget_builds(base_image: str) -> None:
+    """Leave the base alone: what a machine of CI has that never built anything."""
+    base = podman_out("images", "--quiet", "--no-trunc", base_image).strip()
+    for image in podman_out("images", "--all", "--quiet", "--no-trunc").split():
+        if image != base:
+            subprocess.run(["podman", "rmi", "--force", image], check=False, capture_output=True)
+
+
 def test_the_pinned_digest_is_the_one_the_registry_serves(containers: Config, released: Release) -> None:
     for image in released.images.values():
         answer = manifest(containers, image.repository, image.digest)
@@ -144,20 +152,21 @@ def test_the_modules_commands_work_and_their_code_lies_under_app(containers: Con
 def test_the_same_source_and_base_give_the_same_bytes(containers: Config, released: Release, base_image: str) -> None:
     before = pulled(containers, released, "ingesta")
     layers = podman_out("image", "inspect", "--format", "{{json .RootFS.Layers}}", before)
-    base = podman_out("images", "--quiet", "--no-trunc", base_image).strip()
-    for image in podman_out("images", "--all", "--quiet", "--no-trunc").split():
-        if image != base:  # so that nothing of the first build is left to take
-            subprocess.run(["podman", "rmi", "--force", image], check=False, capture_output=True)
+    forget_builds(base_image)
     again = build_images(containers, ["ingesta"], None, lambda _: None)["ingesta"]
     assert podman_out("image", "inspect", "--format", "{{json .RootFS.Layers}}", again) == layers
 
 
-def test_a_release_pushes_what_changed_and_no_dependency(containers: Config, released: Release, project: Any) -> None:
+def test_a_release_of_another_machine_pushes_what_changed_and_no_dependency(
+    containers: Config, released: Release, project: Any, base_image: str
+) -> None:
     before = layers(containers, released, "ingesta")
+    forget_builds(base_image)
     project.change_ingesta("one line more")
     after = layers(containers, release(containers), "ingesta")
     assert sum(after.values()) > 50_000_000
-    assert 0 < sum(size for digest, size in after.items() if digest not in before) < 250_000
+    pushed = sum(size for digest, size in after.items() if digest not in before)
+    assert 0 < pushed < 250_000
 
 
 def test_a_failed_build_shows_the_failing_step_and_nothing_else(containers: Config, project: Any) -> None:

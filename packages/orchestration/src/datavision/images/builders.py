@@ -79,14 +79,14 @@ def open_builder(
 def _resolve(config: Config, choice: EngineChoice) -> Literal["docker", "podman", "process"]:
     if choice == "process":
         return choice
-    candidates: tuple[Literal["docker", "podman"], ...] = ("docker", "podman") if choice == "auto" else (choice,)
+    candidates: tuple[Literal["docker", "podman"], ...] = ("podman", "docker") if choice == "auto" else (choice,)
     for engine in candidates:
         if _answers(engine):
             return engine
     if choice == "auto" and Environment(config).runs_folders:
         return "process"
     raise ImageError(
-        f"No container engine answers (tried: {', '.join(candidates)}). Start Docker or install podman, "
+        f"No container engine answers (tried: {', '.join(candidates)}). Install podman or start Docker, "
         "and check with `docker info` or `podman info`."
     )
 

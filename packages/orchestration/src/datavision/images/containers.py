@@ -20,6 +20,9 @@ from datavision.images.source import ModuleSource
 from datavision.process_environment import ProcessEnvironment
 
 _STEP = re.compile(r"^(\[\d+/\d+\] )?STEP \d+/\d+: |^#\d+ \[")
+_LAYER_TIME = "315532800"
+"""Unix seconds, 1980: the time of every file. With a time of the build or of its commit, a new machine of CI would make
+dependencies that nobody changed into a new layer, and each release would push and store all of them again."""
 _MANIFEST_TYPES = ", ".join(
     (
         "application/vnd.oci.image.manifest.v1+json",
@@ -65,7 +68,7 @@ class ContainerBuilder:
             "REVISION": stamp.commit,
             "SOURCE": stamp.origin,
             "SOURCE_HASH": source.hash,
-            "SOURCE_DATE_EPOCH": str(source.epoch),
+            "CREATED": source.created,
         }
         command = [
             self.engine, "build",
@@ -79,7 +82,7 @@ class ContainerBuilder:
             # Otherwise buildx pushes an index with provenance, whose digest is not the one that ECS reports.
             command += ["--provenance=false", "--sbom=false"]
         if self.engine == "podman":
-            command += ["--format", "oci", "--timestamp", str(source.epoch)]
+            command += ["--format", "oci", "--timestamp", _LAYER_TIME]
         self._run_build(source.module, [*command, "."])
         return name
 

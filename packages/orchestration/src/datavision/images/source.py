@@ -32,8 +32,8 @@ class ModuleSource:
     members: dict[str, Path]
     """Workspace members the module needs, itself included: distribution name → folder."""
     requirements: str
-    epoch: int
-    """Unix seconds of the last commit to any of it: the time of everything in the image (SOURCE_DATE_EPOCH)."""
+    created: str
+    """When anything of it was last committed, in ISO 8601; empty before the first commit."""
     hash: str
     """sha256 over the files of all members, what else the Dockerfile copies, and the requirements, in hexadecimal."""
 
@@ -66,8 +66,8 @@ def read_source(project: Path, module: str) -> ModuleSource:
         for path in tracked_files(part):
             digest.update(f"\0{path.relative_to(project)}\0{int(path.stat().st_mode & 0o100 > 0)}\0".encode())
             digest.update(hashlib.sha256(_content(project, path)).digest())
-    epoch = _last_commit(project, [*inputs, project / "uv.lock"])
-    return ModuleSource(module, package, folder, members, lock_part, epoch, digest.hexdigest())
+    created = _last_commit(project, [*inputs, project / "uv.lock"])
+    return ModuleSource(module, package, folder, members, lock_part, created, digest.hexdigest())
 
 
 def _content(project: Path, path: Path) -> bytes:
@@ -92,9 +92,9 @@ def tracked_files(folder: Path) -> list[Path]:
     return [path for name in names if (path := folder / name).is_file()]
 
 
-def _last_commit(project: Path, paths: Sequence[Path]) -> int:
-    done = run_git(["log", "-1", "--format=%ct", "--", *map(str, paths)], project)
-    return int(done.stdout.strip() or 0)
+def _last_commit(project: Path, paths: Sequence[Path]) -> str:
+    done = run_git(["log", "-1", "--format=%cI", "--", *map(str, paths)], project)
+    return done.stdout.strip()
 
 
 def _distribution(folder: Path) -> str:
