@@ -1,6 +1,7 @@
-{% macro cambios_de(fuentes, relacion=none) -%}
+{% macro cambios_de(fuentes) -%}
     {%- set todo = {"claves": none, "avance": "-- avance: {}"} -%}
-    {%- if not execute or model.resource_type == "unit_test" -%}
+    {%- set se_construye = flags.WHICH in ("build", "run", "snapshot") -%}
+    {%- if not execute or not se_construye or model.resource_type == "unit_test" -%}
         {{ return(todo) }}
     {%- endif -%}
     {%- set estado = estado_de_las_fuentes(fuentes) -%}
@@ -10,14 +11,24 @@
         if desde is none
         else claves_cambiadas(fuentes, desde, estado.ahora.foto)
     ) -%}
-    {%- set linea = "-- avance: " ~ tojson(
-        {
-            "ahora": estado.ahora,
-            "claves": claves,
-            "relacion": relacion | string,
-        }
-    ) -%}
-    {{ return({"claves": claves, "avance": linea}) }}
+    {%- set avance = {
+        "ahora": estado.ahora,
+        "claves": claves,
+        "existe": {
+            "tabla": fuentes[0].tabla | string,
+            "clave": fuentes[0].clave,
+        },
+    } -%}
+    {{
+        return(
+            {
+                "claves": (
+                    "select clave from " ~ tabla_de_claves() if claves else none
+                ),
+                "avance": "-- avance: " ~ tojson(avance),
+            }
+        )
+    }}
 {%- endmacro %}
 
 
@@ -118,10 +129,29 @@
 {%- endmacro %}
 
 
+{% macro tabla_de_claves() -%}
+    {{ adapter.quote(this.identifier ~ "__claves") }}
+{%- endmacro %}
+
+
+{% macro claves_de_avance() -%}
+    select distinct clave from ({{ avance().claves }}) where clave is not null
+{%- endmacro %}
+
+
+{% macro guardar_claves() -%}
+    {#- Once: the record of changes reads files, and a query asks for the keys more often. -#}
+    {%- if avance().get("claves") -%}
+        create or replace temporary table {{ tabla_de_claves() }} as
+        {{ claves_de_avance() }}
+    {%- endif -%}
+{%- endmacro %}
+
+
 {% macro avance() -%}
     {%- if not execute -%} {{ return({}) }} {%- endif -%}
     {%- set linea = modules.re.search(
-        "^ *-- avance: (.*)$", model.compiled_code, modules.re.MULTILINE
+        "-- avance: (.*)$", model.compiled_code, modules.re.MULTILINE
     ) -%}
     {{ return(fromjson(linea.group(1))) }}
 {%- endmacro %}

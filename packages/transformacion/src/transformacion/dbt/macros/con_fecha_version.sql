@@ -1,4 +1,4 @@
-{% macro con_fecha_version(relacion, clave, columnas, fuentes) -%}
+{% macro con_fecha_version(relacion, clave, columnas, fuentes, lectura=none) -%}
     {#- What the source says counts as a date from year 1 until a day after now: clocks
         differ. What does not count (NULL, year 200000, before Christ) says nothing. #}
     {%- set fecha_util %}
@@ -10,7 +10,8 @@
             then fecha_actualizacion
         end
     {%- endset %}
-    {%- set cambios = cambios_de(fuentes, relacion) %}
+    {%- set cambios = cambios_de(fuentes) %}
+    {%- set filas = "(" ~ lectura(cambios.claves) ~ ")" if lectura else relacion %}
     {{ cambios.avance }}
     {%- if execute and load_relation(this) is not none %}
         {%- set donde = (
@@ -22,7 +23,7 @@
                     *,
                     {{ fecha_util }} as fecha_util,
                     hash({{ columnas | join(", ") }}) as huella
-                from {{ relacion }} {{ donde }}
+                from {{ filas }} {{ donde }}
             ),
 
             -- Narrow: a key, two dates and a hash of a version, so that the history of
@@ -87,6 +88,6 @@
         where es_nueva or ultima_hasta is not null or fecha_version > ultima_desde
     {%- else %}
         select *, coalesce({{ fecha_util }}, {{ snapshot_get_time() }}) as fecha_version
-        from {{ relacion }}
+        from {{ filas }}
     {%- endif %}
 {%- endmacro %}

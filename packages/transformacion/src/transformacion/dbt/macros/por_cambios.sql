@@ -2,21 +2,17 @@
     {#- A table. Where the model says which keys changed, their rows alone are computed and
         put in the place of the ones before; else the table is built anew. -#}
     {%- set anterior = load_cached_relation(this) -%}
-    {%- set claves = avance().get("claves") -%}
-    {%- if claves is none or anterior is none or not anterior.is_table -%}
+    {%- if not avance().get("claves") or anterior is none or not anterior.is_table -%}
         {{ return(materialization_table_duckdb()) }}
     {%- endif -%}
-    {%- set cambiadas = make_temp_relation(this, "__claves").include(
-        database=false, schema=false
-    ) -%}
+    {%- set claves = tabla_de_claves() -%}
     {%- set nuevas = make_temp_relation(this, "__nuevas") -%}
 
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
 
-    {% call statement("cambiadas") -%}
-        create or replace temporary table {{ cambiadas }} as
-        select distinct clave from ({{ claves }}) where clave is not null
+    {% call statement("claves") -%}
+        create or replace temporary table {{ claves }} as {{ claves_de_avance() }}
     {%- endcall %}
     {% call statement("nuevas") -%}
         {{ create_table_as(True, nuevas, compiled_code) }}
@@ -28,7 +24,7 @@
             | join(", ")
         ) %}
         delete from {{ this }}
-        where {{ config.require("clave") }} in (select clave from {{ cambiadas }})
+        where {{ config.require("clave") }} in (select clave from {{ claves }})
         ;
         insert into {{ this }} ({{ columnas }})
         select {{ columnas }}
@@ -38,7 +34,7 @@
     {{ run_hooks(post_hooks, inside_transaction=True) }}
     {{ adapter.commit() }}
 
-    {% for temporal in (cambiadas, nuevas.include(database=false, schema=false)) %}
+    {% for temporal in (claves, nuevas.include(database=false, schema=false)) %}
         {% call statement("fin") -%} drop table if exists {{ temporal }}
         {%- endcall %}
     {% endfor %}

@@ -13,7 +13,7 @@
             where
                 dbt_valid_to is null
                 {%- if vista.get("claves") %}
-                    and {{ clave }} in ({{ vista.claves }})
+                    and {{ clave }} in (select clave from {{ tabla_de_claves() }})
                 {%- endif %}
         ),
 
@@ -47,8 +47,8 @@
             where
                 not exists (
                     select 1
-                    from {{ vista.relacion }} as actual
-                    where actual.{{ clave }} = abiertas.clave
+                    from {{ vista.existe.tabla }} as actual
+                    where actual.{{ vista.existe.clave }} = abiertas.clave
                 )
         )
 

@@ -24,6 +24,7 @@
                     "clave": "content_id",
                 },
             ],
+            contenidos_con_atributos,
         )
     }}
 {% endsnapshot %}
