@@ -38,7 +38,9 @@ def hub_image(podman_engine: Path, authority: trustme.CA, pytestconfig: pytest.C
         context = podman_engine / "context"
         context.mkdir()
         (context / "authority.crt").write_bytes(authority.cert_pem.bytes())
-        (context / "Containerfile").write_text(TRUSTING.format(base=debian_with_python(pytestconfig)))
+        (context / "Containerfile").write_text(
+            TRUSTING.format(base=debian_with_python(pytestconfig.cache.mkdir("base-image")))
+        )
         podman("build", "--quiet", "--tag", f"{address}/{NAME}", str(context))
         podman("push", "--quiet", f"{address}/{NAME}")
         yield f"{address}/{NAME}"

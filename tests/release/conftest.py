@@ -156,7 +156,7 @@ HOW = "apt-get install --no-install-recommends podman runc buildah skopeo docker
 
 
 @pytest.fixture(scope="session")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def podman() -> Iterator[None]:
     """A podman with storage and passwords of its own."""
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing or os.geteuid() != 0:
@@ -164,7 +164,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         if os.environ.get("CI") == "true":
             pytest.fail(sentence)
         pytest.skip(sentence)
-    with own_podman(tmp_path_factory.mktemp("podman")):
+    with own_podman():
         yield
 
 
@@ -179,7 +179,7 @@ def registry(podman: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def base_image(podman: None, pytestconfig: pytest.Config) -> str:
     """The local name of a Debian with Python."""
-    return debian_with_python(pytestconfig)
+    return debian_with_python(pytestconfig.cache.mkdir("base-image"))
 
 
 @contextlib.contextmanager

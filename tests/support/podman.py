@@ -34,39 +34,40 @@ PodmanCloud = Callable[..., AbstractContextManager[Ecs]]
 
 
 @contextmanager
-def own_podman(folder: Path) -> Iterator[None]:
-    """Let this process's podman have its storage, its runtime files and its passwords in a folder of its own."""
-    (folder / "containers.conf").write_text(
-        '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1024:1024"]\n'
-        '[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n'
-        f'tmp_dir="{folder}/libpod"\n'
-    )
-    (folder / "storage.conf").write_text(
-        f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
-    )
-    (folder / "registries.conf").write_text("")
-    (folder / "auth.json").write_text("{}")
-    with pytest.MonkeyPatch.context() as patch:
+def own_podman() -> Iterator[Path]:
+    """Let this process's podman have storage, runtime files and passwords in a folder of its own, which is yielded."""
+    # Not one of pytest's: xdist's have so long a name that podman notices the end of a container 20 seconds late.
+    with tempfile.TemporaryDirectory(prefix="podman-") as name, pytest.MonkeyPatch.context() as patch:
+        folder = Path(name)
+        (folder / "containers.conf").write_text(
+            '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1024:1024"]\n'
+            '[engine]\nruntime="runc"\ncgroup_manager="cgroupfs"\nevents_logger="file"\n'
+            f'tmp_dir="{folder}/libpod"\n'
+        )
+        (folder / "storage.conf").write_text(
+            f'[storage]\ndriver="overlay"\ngraphroot="{folder}/graph"\nrunroot="{folder}/run"\n'
+        )
+        (folder / "registries.conf").write_text("")
+        (folder / "auth.json").write_text("{}")
         patch.setenv("CONTAINERS_CONF", str(folder / "containers.conf"))
         patch.setenv("CONTAINERS_STORAGE_CONF", str(folder / "storage.conf"))
         patch.setenv("CONTAINERS_REGISTRIES_CONF", str(folder / "registries.conf"))
         patch.setenv("REGISTRY_AUTH_FILE", str(folder / "auth.json"))
-        yield
+        yield folder
         podman("system", "reset", "--force")
 
 
 @pytest.fixture(scope="module")
-def podman_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def podman_engine() -> Iterator[Path]:
     """The folder of a podman of its own, set for this process."""
-    folder = tmp_path_factory.mktemp("podman")
-    with own_podman(folder):
+    with own_podman() as folder:
         yield folder
 
 
-def debian_with_python(config: pytest.Config) -> str:
-    """Import a Debian, made from packages once and kept in pytest's cache; return its local name."""
+def debian_with_python(kept: Path) -> str:
+    """Import a Debian, made from packages once and kept in this folder; return its local name."""
     name = "localhost/python:bookworm"
-    tarball = config.cache.mkdir("base-image") / "bookworm.tar"
+    tarball = kept / "bookworm.tar"
     if not tarball.exists():
         part = tarball.with_suffix(".part.tar")
         command = ["mmdebstrap", "--quiet", "--variant=minbase", "--include=python3,python3-venv,ca-certificates"]
