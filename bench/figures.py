@@ -151,6 +151,8 @@ def _images(recorded: Mapping[str, Any]) -> Iterable[Figure]:
     for row in recorded["rows"]:
         if row["way"] == "ours":
             yield Figure(f"{row['module']}, in the registry", round(row["registry_bytes"] / 1e6, 1), " MB")
+            added = round(row["changed_bytes_elsewhere"] / 1e3)
+            yield Figure(f"{row['module']}, added to the registry by a changed line, built elsewhere", added, " kB")
 
 
 _READERS: Mapping[str, Callable[[Any], Iterable[Figure]]] = {

@@ -6,14 +6,17 @@ A part's figures that are more than 20 % worse than the recorded ones (those of 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import results_page
 from figures import regressions
+from measured import machine
 
 REPOSITORY = results_page.REPOSITORY
 
@@ -25,12 +28,14 @@ class Part:
     script: str
     options: tuple[str, ...] = ()
     prints: bool = False
+    programs: tuple[str, ...] = ()
+    """What this machine has to have; without them the part is left out, unless it is named."""
 
 
 PARTS = {
     "fargate_local_scale": Part("fargate_local_scale.py", ("--json", "bench/results/fargate_local_scale.json")),
     "operator_parse": Part("operator_parse.py", prints=True),
-    "operator_scale": Part("operator_scale.py", prints=True),
+    "operator_scale": Part("operator_scale.py", ("--json", "bench/results/operator_scale.json")),
     "ingesta_hash": Part("ingesta_hash.py", prints=True),
     "page": Part("page.py", prints=True),
     "rfm": Part("rfm.py"),
@@ -38,6 +43,7 @@ PARTS = {
     "daily": Part("daily.py"),
     "trivial_task": Part("trivial_task.py"),
     "shared_container": Part("shared_container.py"),
+    "images": Part("images.py", prints=True, programs=("podman", "runc", "mmdebstrap")),
     "chaos": Part("chaos.py"),
 }
 
@@ -61,8 +67,18 @@ def run(name: str) -> None:
     )
     if answer.returncode:
         sys.exit(f"{name} ended with {answer.returncode}; its last lines say why.")
-    if part.prints:
-        file(name).write_text(json.dumps(json.loads(answer.stdout), indent=1) + "\n")
+    found = json.loads(answer.stdout if part.prints else file(name).read_text())
+    if isinstance(found, dict):
+        found = {"date": datetime.now(UTC).date().isoformat(), "machine": machine(), **found}
+    file(name).write_text(json.dumps(found, indent=1) + "\n")
+
+
+def is_possible(name: str) -> bool:
+    """Return whether this machine has a part's programs; say so if not."""
+    missing = [program for program in PARTS[name].programs if shutil.which(program) is None]
+    if missing:
+        sys.stderr.write(f"{name} is left out: it needs {', '.join(missing)}.\n")
+    return not missing
 
 
 def recorded(name: str) -> Any:
@@ -79,7 +95,8 @@ def file(name: str) -> Path:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
-    chosen = options.parse_args().parts or list(PARTS)
+    named = options.parse_args().parts
+    chosen = named or [name for name in PARTS if is_possible(name)]
     if unknown := sorted(set(chosen) - set(PARTS)):
         sys.stderr.write(f"There is no benchmark {unknown[0]!r}. Name any of: {', '.join(PARTS)}.\n")
         return 2

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import results_page
+import run
 from figures import Figure, figures_of, regressions
 
 RESULTS = Path(__file__).resolve().parents[2] / "bench" / "results"
@@ -97,3 +98,11 @@ def test_an_unknown_part_is_named_with_the_known_ones() -> None:
 
     assert answer.returncode == 2
     assert answer.stderr.startswith("There is no benchmark 'rmf'. Name any of: fargate_local_scale,")
+
+
+def test_a_part_is_left_out_where_its_programs_are_missing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert [name for name in run.PARTS if not run.is_possible(name)] == ["images"]
+    assert capsys.readouterr().err == "images is left out: it needs podman, runc, mmdebstrap.\n"

@@ -157,7 +157,7 @@ def test_the_same_source_and_base_give_the_same_bytes(containers: Config, releas
     assert podman_out("image", "inspect", "--format", "{{json .RootFS.Layers}}", again) == layers
 
 
-def test_a_release_of_another_machine_pushes_what_changed_and_no_dependency(
+def test_a_release_of_another_machine_adds_to_the_registry_what_changed_and_no_dependency(
     containers: Config, released: Release, project: Any, base_image: str
 ) -> None:
     before = layers(containers, released, "ingesta")
@@ -165,8 +165,8 @@ def test_a_release_of_another_machine_pushes_what_changed_and_no_dependency(
     project.change_ingesta("one line more")
     after = layers(containers, release(containers), "ingesta")
     assert sum(after.values()) > 50_000_000
-    pushed = sum(size for digest, size in after.items() if digest not in before)
-    assert 0 < pushed < 250_000
+    added = sum(size for digest, size in after.items() if digest not in before)
+    assert 0 < added < 250_000
 
 
 def test_a_failed_build_shows_the_failing_step_and_nothing_else(containers: Config, project: Any) -> None:

@@ -19,10 +19,10 @@ from datavision.images.registry import RegisteredImage, Registry, manifest_diges
 from datavision.images.source import ModuleSource
 from datavision.process_environment import ProcessEnvironment
 
+LAYER_TIME = "315532800"
+"""Unix seconds, 1980: the time of every file. With the time of a build or its commit, a machine of CI that never built
+would make dependencies that nobody changed into a new layer, and ECR would store all of them again each time."""
 _STEP = re.compile(r"^(\[\d+/\d+\] )?STEP \d+/\d+: |^#\d+ \[")
-_LAYER_TIME = "315532800"
-"""Unix seconds, 1980: the time of every file. With a time of the build or of its commit, a new machine of CI would make
-dependencies that nobody changed into a new layer, and each release would push and store all of them again."""
 _MANIFEST_TYPES = ", ".join(
     (
         "application/vnd.oci.image.manifest.v1+json",
@@ -82,7 +82,7 @@ class ContainerBuilder:
             # Otherwise buildx pushes an index with provenance, whose digest is not the one that ECS reports.
             command += ["--provenance=false", "--sbom=false"]
         if self.engine == "podman":
-            command += ["--format", "oci", "--timestamp", _LAYER_TIME]
+            command += ["--format", "oci", "--timestamp", LAYER_TIME]
         self._run_build(source.module, [*command, "."])
         return name
 
