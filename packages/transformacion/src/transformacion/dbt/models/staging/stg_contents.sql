@@ -1,1 +1,1 @@
-with reunidos as ({{ contenidos_con_atributos() }}) select * from reunidos
+{{ contenidos_con_atributos() }}
