@@ -22,7 +22,7 @@ from pathlib import Path
 from measured import machine, say
 from tests.support.podman import debian_with_python, own_podman
 
-from datavision.images.containers import LAYER_TIME
+from datavision.images.containers import certificates, layer_options
 
 MODULES = ("ingesta", "transformacion")
 NAIVE = """\
@@ -98,7 +98,7 @@ def measure(base: str, tree: Path, module: str, way: str, dockerfile: str, sourc
     kept = ignore.read_text()
     options = [f"--build-arg=BASE_IMAGE={base}", *certificates()]
     if way == "ours":
-        options += ["--format=oci", f"--timestamp={LAYER_TIME}"]
+        options += layer_options("podman")
     else:
         ignore.write_text(".git\n")
     try:
@@ -127,11 +127,6 @@ def measure(base: str, tree: Path, module: str, way: str, dockerfile: str, sourc
 
 def new_bytes(before: dict[str, int], after: dict[str, int]) -> int:
     return sum(size for digest, size in after.items() if digest not in before)
-
-
-def certificates() -> list[str]:
-    file = os.environ.get("SSL_CERT_FILE")
-    return [f"--secret=id=ca,src={file}"] if file else []
 
 
 def build(tree: Path, dockerfile: str, name: str, *options: str) -> float:

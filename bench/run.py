@@ -95,8 +95,7 @@ def file(name: str) -> Path:
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; default: all")
-    named = options.parse_args().parts
-    chosen = named or [name for name in PARTS if is_possible(name)]
+    chosen = options.parse_args().parts or [name for name in PARTS if is_possible(name)]
     if unknown := sorted(set(chosen) - set(PARTS)):
         sys.stderr.write(f"There is no benchmark {unknown[0]!r}. Name any of: {', '.join(PARTS)}.\n")
         return 2

@@ -11,7 +11,7 @@ from tests.rehearsal.account import Account
 from tests.rehearsal.page import write_setting
 from tests.rehearsal.report import show
 from tests.support.clone import copy_of_the_tree
-from tests.support.podman import debian_with_python, podman
+from tests.support.podman import cached_debian, podman
 
 from fargate_local import FargateLocal
 
@@ -38,9 +38,7 @@ def hub_image(podman_engine: Path, authority: trustme.CA, pytestconfig: pytest.C
         context = podman_engine / "context"
         context.mkdir()
         (context / "authority.crt").write_bytes(authority.cert_pem.bytes())
-        (context / "Containerfile").write_text(
-            TRUSTING.format(base=debian_with_python(pytestconfig.cache.mkdir("base-image")))
-        )
+        (context / "Containerfile").write_text(TRUSTING.format(base=cached_debian(pytestconfig)))
         podman("build", "--quiet", "--tag", f"{address}/{NAME}", str(context))
         podman("push", "--quiet", f"{address}/{NAME}")
         yield f"{address}/{NAME}"

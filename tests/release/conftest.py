@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.clone import copy_of_the_tree
 from tests.support.cloud import SECRET_VALUES, pointing_to
-from tests.support.podman import debian_with_python, own_podman
+from tests.support.podman import cached_debian, own_podman
 from tests.support.ports import free_port
 
 from datavision import infra
@@ -179,7 +179,7 @@ def registry(podman: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="session")
 def base_image(podman: None, pytestconfig: pytest.Config) -> str:
     """The local name of a Debian with Python."""
-    return debian_with_python(pytestconfig.cache.mkdir("base-image"))
+    return cached_debian(pytestconfig)
 
 
 @contextlib.contextmanager

@@ -78,6 +78,11 @@ def debian_with_python(kept: Path) -> str:
     return name
 
 
+def cached_debian(config: pytest.Config) -> str:
+    """The same, kept in pytest's cache."""
+    return debian_with_python(config.cache.mkdir("base-image"))
+
+
 def podman(*words: str, stdin: str | None = None) -> Any:
     done = subprocess.run(["podman", *words], capture_output=True, text=True, check=False, input=stdin)
     assert done.returncode == 0, done.stderr

@@ -19,7 +19,7 @@ from datavision.images.registry import RegisteredImage, Registry, manifest_diges
 from datavision.images.source import ModuleSource
 from datavision.process_environment import ProcessEnvironment
 
-LAYER_TIME = "315532800"
+_LAYER_TIME = "315532800"
 """Unix seconds, 1980: the time of every file. With the time of a build or its commit, a machine of CI that never built
 would make dependencies that nobody changed into a new layer, and ECR would store all of them again each time."""
 _STEP = re.compile(r"^(\[\d+/\d+\] )?STEP \d+/\d+: |^#\d+ \[")
@@ -76,13 +76,9 @@ class ContainerBuilder:
             "--platform", f"linux/{_machine(self._config.ecs.cpu_architecture)}",
             "--tag", name,
             *(part for key, value in arguments.items() for part in ("--build-arg", f"{key}={value}")),
-            *_certificates(),
+            *certificates(),
+            *layer_options(self.engine),
         ]  # fmt: skip
-        if self.engine == "docker":
-            # Otherwise buildx pushes an index with provenance, whose digest is not the one that ECS reports.
-            command += ["--provenance=false", "--sbom=false"]
-        if self.engine == "podman":
-            command += ["--format", "oci", "--timestamp", LAYER_TIME]
         self._run_build(source.module, [*command, "."])
         return name
 
@@ -211,7 +207,15 @@ def failing_step(lines: Sequence[str]) -> list[str]:
     return list(lines[starts[-1] :]) if starts else list(lines)
 
 
-def _certificates() -> list[str]:
+def layer_options(engine: str) -> list[str]:
+    """Return what makes an engine's image the one that is pushed and, with podman, the same for the same content."""
+    if engine == "podman":
+        return ["--format", "oci", "--timestamp", _LAYER_TIME]
+    # Otherwise buildx pushes an index with provenance, whose digest is not the one that ECS reports.
+    return ["--provenance=false", "--sbom=false"]
+
+
+def certificates() -> list[str]:
     """Behind a company's proxy its certificates are needed to build; as a secret they stay out of every layer."""
     path = ProcessEnvironment.current().certificates
     return ["--secret", f"id=ca,src={path}"] if path and Path(path).is_file() else []
