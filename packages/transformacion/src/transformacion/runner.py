@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 import typer
@@ -15,9 +15,14 @@ from datavision_lakehouse.process_environment import variables_set
 from transformacion.errors import RunError, TransformacionError, UsageError
 from transformacion.outcome import Step, cause, needs_another_try, step_from_dbt
 from transformacion.telemetry import Artifacts
-from transformacion.variables import PROJECT_VARIABLE
+from transformacion.variables import PROJECT_VARIABLE, gives_variables
 from transformacion.workspace import PROJECT, Workspace, project_version, workspace
 
+if TYPE_CHECKING:
+    from dbt.contracts.graph.manifest import Manifest
+
+_parsed: Final[list["Manifest"]] = []
+"""The project as `parse_project` left it in this process."""
 _ANNOUNCED: Final = ("model", "seed", "snapshot", "source")
 
 
@@ -84,13 +89,13 @@ def list_nodes(arguments: Sequence[str]) -> list[str]:
 
 
 def parse_project() -> None:
-    """Parse the dbt project and keep the results for the commands that follow; they start sooner.
+    """Parse the dbt project and keep the results: the next command of this process, and those of others, start sooner.
 
     Raises:
         UsageError: The project is wrong.
     """
     with workspace() as space:
-        _result(["parse"], space)
+        _parsed.append(_result(["parse"], space))
 
 
 def _invoke(command: Sequence[str], space: Workspace, artifacts: Artifacts | None) -> list[Step]:
@@ -106,12 +111,19 @@ def _result(command: Sequence[str], space: Workspace, *, artifacts: bool = False
 
     try:
         with redirect_stdout(sys.stderr):
-            answer = dbtRunner(callbacks=[_progress]).invoke([*command, *space.arguments(artifacts=artifacts)])
+            runner = dbtRunner(manifest=_take_parsed(command), callbacks=[_progress])
+            answer = runner.invoke([*command, *space.arguments(artifacts=artifacts)])
     finally:
         _disconnect()
     if answer.exception is not None:
         raise _explained(answer.exception) from answer.exception
     return answer.result
+
+
+def _take_parsed(command: Sequence[str]) -> "Manifest | None":
+    # It serves one command: dbt compiles into it, and would not compile ephemeral models into a second one.
+    # Variables may change what the project is.
+    return _parsed.pop() if _parsed and not gives_variables(command) else None
 
 
 def _disconnect() -> None:

@@ -42,6 +42,11 @@ def dbt_environment(command: Sequence[str], fecha_rfm: date | None) -> dict[str,
     """
     if fecha_rfm is None:
         return {}
-    if any(argument == "--vars" or argument.startswith("--vars=") for argument in command):
+    if gives_variables(command):
         raise UsageError("Give the date once: either --fecha-rfm or --vars, not both.")
     return {RFM_DATE_VARIABLE: fecha_rfm.isoformat()}
+
+
+def gives_variables(command: Sequence[str]) -> bool:
+    """Return whether the command has `--vars`."""
+    return any(argument == "--vars" or argument.startswith("--vars=") for argument in command)

@@ -6,7 +6,12 @@ from transformacion.runner import parse_project
 
 _MODULES = (
     "dbt.cli.main",
-    "dbt.adapters.duckdb",
+    "dbt.task.build",
+    "dbt.task.freshness",
+    "dbt.adapters.__about__",
+    "dbt.adapters.duckdb.environments.local",
+    "datavision_lakehouse.dbt_plugin",
+    "sqlparse",
     "transformacion.cli",
     "transformacion.report.data",
     "transformacion.report.page",
