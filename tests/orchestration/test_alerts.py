@@ -98,7 +98,7 @@ def test_a_failure_says_what_why_since_when_what_of_the_data_and_what_to_do(conf
     other = audit(PIPELINE, "before", today, ended + 90_000, task_id="marts", release="0.9.0")
     for record in (good, bad, other):
         write_audit(cloud, bucket, record)
-    check = FailedCheck("unique_stg_accounts_id_cuenta", rows=3, sample=("41", "<b>", "97"))
+    check = FailedCheck("source_unique_raw_datavision_accounts_account_id", rows=3, sample=("41", "<b>", "97"))
     tell_failure(context(fault(Outcome.QUALITY, checks=(check,), log_lines=("uno", "dos"))))
     (message,) = mails()
     assert message["subject"] == f"[DataVision dev] {PIPELINE}.ingesta encontró datos que no pasan los controles"
@@ -112,7 +112,7 @@ def test_a_failure_says_what_why_since_when_what_of_the_data_and_what_to_do(conf
     assert "Qué hacer: Corregir los datos en el origen y limpiar la tarea (Clear)." in text
     assert text.count("uno") == text.count("dos") == 1
     assert "Motivo" not in text, "that a container has ended says nothing"
-    assert "- unique_stg_accounts_id_cuenta: 3 filas, por ejemplo 41; <b>; 97\n" in text
+    assert "- source_unique_raw_datavision_accounts_account_id: 3 filas, por ejemplo 41; <b>; 97\n" in text
     assert "3 filas, por ejemplo 41; &lt;b&gt;; 97</li>" in html
     run = f"/dags/{PIPELINE}/runs/scheduled__2026-11-23T12%3A00%3A00%2B00%3A00"
     for link in (f'{run}"', f'{run}/tasks/ingesta"', f'/dags/{PIPELINE}/plugin/datavision-pipeline">Volver a 0.3.0<'):

@@ -103,10 +103,12 @@ def test_a_failed_check_exits_3_and_is_named_with_its_count(command: Any, undone
         "delete from lake.raw_datavision.accounts where account_id in (1, 2) and rowid in "
         "(select max(rowid) from lake.raw_datavision.accounts where account_id in (1, 2) group by account_id)",
     )
-    code, output, result = command("build", "--select", "stg_accounts")
+    code, output, result = command("build", "--select", "+stg_accounts")
     assert code == 3, output
-    assert result["tests_failed"] == [{"name": "unique_stg_accounts_id_cuenta", "rows": 2, "sample": ["1", "2"]}]
-    assert output.endswith("failed check: unique_stg_accounts_id_cuenta: 2 rows, for example 1; 2\n")
+    assert result["tests_failed"] == [
+        {"name": "source_unique_raw_datavision_accounts_account_id", "rows": 2, "sample": ["1", "2"]}
+    ]
+    assert output.endswith("failed check: source_unique_raw_datavision_accounts_account_id: 2 rows, for example 1; 2\n")
 
 
 def test_a_load_that_is_too_old_exits_3(command: Any, undone: Any) -> None:

@@ -106,10 +106,30 @@ def test_every_mart_keeps_a_contract_and_every_key_is_tested(parsed: tuple["Mani
     assert [node.name for node in marts if not node.config.contract.enforced] == []
     nodes: list[Any] = list(parsed[0].nodes.values())
     generic_tests = [node for node in nodes if getattr(node, "test_metadata", None)]
-    tested = {(node.attached_node, node.test_metadata.name) for node in generic_tests}
+    tested = {(about, node.test_metadata.name) for node in generic_tests for about in node.depends_on.nodes}
     for node in ours(parsed[0]):
-        if getattr(node.config, "materialized", "") != "ephemeral" and node.resource_type != "source":
+        # A view's rows are those of a source, which has to be tested itself.
+        if getattr(node.config, "materialized", "") not in ("ephemeral", "view"):
             assert {(node.unique_id, "unique"), (node.unique_id, "clave_unica")} & tested, node.name
+
+
+@pytest.mark.parametrize("kind", ["view", "table"])
+def test_a_view_takes_the_place_of_what_has_its_name(built: Any, kind: str) -> None:
+    columns = "select column_name from duckdb_columns() where table_name = 'stg_accounts' order by column_index"
+    relations = "select table_name, table_type from information_schema.tables order by 1"
+    right = built.rows(columns), built.rows(relations)
+    built.execute(
+        "drop view lake.staging.stg_accounts", f"create {kind} lake.staging.stg_accounts as select 1 as anterior"
+    )
+    built.dbt("run", "--select", "stg_accounts")
+    assert (built.rows(columns), built.rows(relations)) == right
+
+
+def test_a_view_is_replaced_in_one_snapshot_of_the_lakehouse(built: Any) -> None:
+    snapshots = "select max(snapshot_id) from lake.snapshots()"
+    (before,) = built.rows(snapshots)
+    built.dbt("run", "--select", "stg_accounts")
+    assert built.rows(snapshots) == [(before[0] + 1,)]
 
 
 def test_one_model_is_one_sql_and_one_yaml() -> None:
