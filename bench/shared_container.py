@@ -1,6 +1,6 @@
 """The daily pipeline with Fargate's start times: one container for its dbt steps, one for each, and the stock operator.
 
-    PYTHONPATH=. python bench/shared_container.py --rounds 3 --start 55
+    PYTHONPATH=. python bench/shared_container.py --start 55
 
 A whole local stack of a copy of HEAD, in which the daily pipeline stands three times: as it is, without its
 `fargate_session`, and with Airflow's `EcsRunTaskOperator` (deferred, its defaults). They run in turn. Each container
@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from measured import machine
 
 from datavision.airflow_api import AirflowApi
 from datavision.aws import Cloud, client
@@ -174,7 +176,7 @@ def summary(runs: list[Measured], start: float) -> dict[str, Any]:
     }
     return {
         "date": datetime.now(UTC).date().isoformat(),
-        "machine": f"{os.cpu_count()} cores",
+        "machine": machine(),
         "start_seconds": start,
         "medians": medians,
         "ratios": ratios,
@@ -188,7 +190,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=1, help="each takes 14 minutes")
     options.add_argument("--start", type=float, default=55.0, help="seconds before a container runs")
     chosen = options.parse_args()
     runs: list[Measured] = []
