@@ -76,7 +76,7 @@ except SystemExit as end:
 """
 
 
-@pytest.mark.parametrize("command", ["build --select stg_accounts", "snapshot", "source-freshness"])
+@pytest.mark.parametrize("command", ["build --select stg_accounts", "source-freshness"])
 def test_a_step_imports_nothing_of_dbt_that_was_not_loaded(
     lake: Any, loaded: None, tmp_path: Path, command: str
 ) -> None:
