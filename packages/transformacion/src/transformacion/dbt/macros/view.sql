@@ -7,6 +7,9 @@
 
 
 {% macro duckdb__create_view_as(relation, sql) -%}
+    {%- if config.get("contract").enforced -%}
+        {{ get_assert_columns_equivalent(sql) }}
+    {%- endif %}
     create or replace view {{ relation }} as
     {{ sql }}
 {%- endmacro %}
