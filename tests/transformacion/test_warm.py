@@ -88,3 +88,24 @@ def test_a_step_imports_nothing_of_dbt_that_was_not_loaded(
         check=False,
     )
     assert done.stdout.splitlines()[-1] == "0", done.stdout + done.stderr
+
+
+FROZEN = """
+import gc
+from datavision_runtime.shared.child import preload
+preload("transformacion")
+print(gc.get_freeze_count(), len(gc.get_objects()))
+"""
+
+
+def test_no_steps_garbage_collector_goes_over_what_was_loaded(lake: Any, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FROZEN],
+        env=bare_environment(**{"TMPDIR": str(tmp_path), **lake.variables}),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    frozen, collected = map(int, done.stdout.split())
+    assert frozen > 100_000
+    assert collected < frozen / 100

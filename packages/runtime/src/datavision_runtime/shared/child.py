@@ -6,6 +6,7 @@ in that interpreter; the command is then called in the forked process as its con
 command is started as a program.
 """
 
+import gc
 import json
 import os
 import resource
@@ -25,9 +26,14 @@ GROUP = "datavision_runtime.shared"
 
 
 def preload(module: str) -> None:
-    """Load what the module's command needs, if the module says what that is."""
+    """Load what the module's command needs, if the module says what that is.
+
+    It stays loaded: no step's garbage collector goes over it again, nor copies its pages by doing so.
+    """
     for point in entry_points(group=GROUP, name=module):
         point.load()()
+    gc.collect()
+    gc.freeze()
 
 
 def run_step(command: Sequence[str], environment: Mapping[str, str], output: Connection, usage_file: Path) -> None:
