@@ -54,7 +54,7 @@ class Platform:
         """The local configuration, with the running cloud's address in it."""
         return RunningStack(**self.stack).config
 
-    def call(self, *arguments: str, seconds: float = 300) -> "subprocess.CompletedProcess[str]":
+    def call(self, *arguments: str, seconds: float = 900) -> "subprocess.CompletedProcess[str]":
         """Run `datavision …` and return what it did."""
         return subprocess.run(
             [DATAVISION, *arguments], cwd=self.repository, env=self.env, capture_output=True, text=True, timeout=seconds

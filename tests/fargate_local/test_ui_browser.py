@@ -19,6 +19,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+expect.set_options(timeout=30_000)  # a task takes that long to end on a busy machine
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="needs: apt-get install chromium"),

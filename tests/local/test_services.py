@@ -49,6 +49,17 @@ def test_stopping_ends_children_that_opened_a_session_of_their_own(tmp_path: Pat
     assert gone(child)
 
 
+def test_a_service_is_asked_to_end_once(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    trap = f"trap 'echo asked >> {asked}; sleep 0.3; exit' TERM"
+    service = shell(f"{trap}; echo $$ > {tmp_path / 'pid'}; while :; do sleep 0.05; done", tmp_path)
+    wait_for(tmp_path / "pid")
+    service.terminate()
+    wait_for(asked)
+    service.stop()
+    assert asked.read_text().split() == ["asked"]
+
+
 def test_patience_counts_from_when_it_was_first_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ["sh", "-c", f"trap '' TERM; echo $$ > {tmp_path / 'pid'}; while :; do sleep 1; done"]
     service = Service("the shell", words, {"PATH": os.environ["PATH"]}, tmp_path / "log", stop_seconds=1000)

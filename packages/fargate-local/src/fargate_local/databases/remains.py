@@ -46,11 +46,15 @@ def works_in(process: psutil.Process, data: Path) -> bool:
 def gone(process: psutil.Process, seconds: float) -> bool:
     """Wait until a process has ended, at most this long; return whether it has."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        # A container's first process may be slow to reap: a zombie is gone for our purposes.
-        with suppress(psutil.NoSuchProcess):
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                time.sleep(0.02)
-                continue
-        return True
+    while lives(process):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def lives(process: psutil.Process) -> bool:
+    """Return whether a process has not ended; a container's first process may be slow to reap what has."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

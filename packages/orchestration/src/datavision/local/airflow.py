@@ -1,4 +1,4 @@
-"""Airflow's own four services on this machine: API server, scheduler, DAG processor, triggerer.
+"""Airflow's own services on this machine: API server, scheduler, DAG processor, triggerer.
 
 They are the real ones on PostgreSQL with a git bundle, so that deferral, retries and callbacks are those of production.
 """
@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -25,9 +24,6 @@ from datavision.mail import plain_connection
 from fargate_local.ports import free_port
 
 START_SECONDS = 180
-_STOP_SECONDS = {"api-server": 1.0, "triggerer": 2.0}
-"""The API server holds no state, and would wait for idle connections; the triggerer sometimes waits six seconds for its
-triggers, which the next one goes on with."""
 TELEMETRY = {
     "AIRFLOW__TRACES__OTEL_ON": "True",
     "AIRFLOW__METRICS__OTEL_ON": "True",
@@ -62,21 +58,33 @@ class Airflow:
     """The services, from start to stop."""
 
     def __init__(self, settings: AirflowSettings, base_env: Mapping[str, str]) -> None:
-        """Start three of the services on a migrated database; `wait` returns when all four are up."""
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        self._services: list[Service] = []
-        self._settings = settings
-        self._env = {**base_env, **airflow_environment(settings, port)}
-        self.password = password_of(settings.state)
-        self._start("api-server", "--host", "127.0.0.1", "--port", str(port))
-        self._start("dag-processor")
-        self._start("scheduler", "--skip-serve-logs")
-        threading.Thread(target=self._warm, daemon=True).start()
+        """Start the services on a migrated database; `wait` returns when they are up.
 
-    def start_triggerer(self) -> None:
-        """Start the one that no task needs at first: two cores start the embedded cloud and the others sooner alone."""
-        self._start("triggerer", "--skip-serve-logs")
+        Tasks have an API server of their own: two build their routes in half the time of one that builds all.
+        """
+        port, execution_port = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self._execution_url = f"http://127.0.0.1:{execution_port}/execution/"
+        self._settings = settings
+        self._env = {
+            **base_env,
+            **airflow_environment(settings, port),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": self._execution_url,
+        }
+        self.password = password_of(settings.state)
+        self._watchdog: Service | None = None
+        api_server = ["api-server", "--host", "127.0.0.1"]
+        services = {
+            "api-server": [*api_server, "--apps", "core", "--port", str(port)],
+            "execution-api": [*api_server, "--apps", "execution", "--port", str(execution_port)],
+            "scheduler": ["scheduler", "--skip-serve-logs"],
+            "dag-processor": ["dag-processor"],
+            "triggerer": ["triggerer", "--skip-serve-logs"],
+        }
+        logs = settings.state / "logs"
+        command = [sys.executable, "-m", "datavision.local.airflow_services", str(logs), json.dumps(services)]
+        self._services = Service("Airflow", command, self._env, logs / "airflow.log", stop_seconds=STOP_SECONDS + 5)
+        threading.Thread(target=self._warm, daemon=True).start()
 
     def wait(self) -> None:
         """Wait until all services are healthy; then the watchdog looks after those that run DAGs by their schedules.
@@ -84,49 +92,32 @@ class Airflow:
         Raises:
             StartError: One of them ended, or they were not up in time.
         """
-        self._services[0].wait_until(self._healthy, START_SECONDS, poll_seconds=0.25)
+        self._services.wait_until(self._healthy, START_SECONDS, poll_seconds=0.25)
         if self._settings.scheduled:
-            self._services.append(start_watchdog(self._settings.state, self._env))
+            self._watchdog = start_watchdog(self._settings.state, self._env)
 
     def stop(self) -> None:
         """Stop all services and what they started."""
-        stop_all(self._services)
+        stop_all([self._services, *([self._watchdog] if self._watchdog else [])])
 
     def _warm(self) -> None:
-        """Ask the API server what tasks ask: it makes those routes for the first request, and takes seconds."""
+        """Ask the API server of tasks: it makes its routes for the first request, and takes seconds."""
         with suppress(StartError):
-            self._services[0].wait_until(self._answers_tasks, START_SECONDS, poll_seconds=0.25)
+            self._services.wait_until(self._answers_tasks, START_SECONDS, poll_seconds=0.25)
 
     def _answers_tasks(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/execution/health", timeout=60, trust_env=False).is_success
+            return httpx.get(f"{self._execution_url}health", timeout=60, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
     def _healthy(self) -> bool:
-        health = self._health()
+        try:
+            health = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
+        except (httpx.HTTPError, ValueError):
+            return False
         parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
         return all(health.get(part, {}).get("status") == "healthy" for part in parts)
-
-    def _health(self) -> dict[str, Any]:
-        """Return what the API server says of all services; nothing while it does not answer.
-
-        Raises:
-            StartError: One of them ended.
-        """
-        for service in self._services:
-            if service.exited():
-                raise StartError(f"{service.name} exited while starting. {service.tail()}")
-        try:
-            health: dict[str, Any] = httpx.get(f"{self.url}/api/v2/monitor/health", timeout=5, trust_env=False).json()
-        except (httpx.HTTPError, ValueError):
-            return {}
-        return health
-
-    def _start(self, name: str, *arguments: str) -> None:
-        log = self._settings.state / "logs" / f"airflow-{name}.log"
-        command, patience = [console_script("airflow"), name, *arguments], _STOP_SECONDS.get(name, STOP_SECONDS)
-        self._services.append(Service(f"Airflow's {name}", command, self._env, log, stop_seconds=patience))
 
 
 def start_watchdog(state: Path, airflow_env: Mapping[str, str]) -> Service:
@@ -196,6 +187,8 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         # Its first responses are slow on a busy laptop, and a worker that gives up waits five minutes for its retry.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        # A worker that looks a moment before its task's process is gone looks again only after this many seconds.
+        "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__API_AUTH__JWT_SECRET": keys["jwt"],
         "AIRFLOW__API__SECRET_KEY": keys["api"],
         "AIRFLOW__API__WORKERS": "1",

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
 from datavision.errors import UserError
 from datavision.exit_codes import FAILURE
+from fargate_local.databases.remains import gone, lives
 
 STOP_SECONDS = 20
 _PR_SET_PDEATHSIG = 1
@@ -45,10 +47,7 @@ class Service:
         self._stop_seconds = stop_seconds
         self._asked: float | None = None
         self.log = log
-        log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        log.parent.chmod(0o700)
-        # Readable only by the owner, whatever the umask: logs quote data.
-        with os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as output:
+        with open_log(log) as output:
             self._process = subprocess.Popen(
                 command,
                 env=dict(env),
@@ -56,7 +55,7 @@ class Service:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+                preexec_fn=die_with_parent,
             )
 
     @property
@@ -93,10 +92,9 @@ class Service:
                 raise StartError(f"{self.name} was not ready after {seconds:.0f} s. {self.tail()}")
             time.sleep(poll_seconds)
 
-    def tail(self, lines: int = 8) -> str:
+    def tail(self) -> str:
         """Return the end of the log for an error message."""
-        text = self.log.read_text(encoding="utf-8", errors="replace").rstrip()
-        return f"Its log is {self.log}; the last lines are:\n" + "\n".join(text.splitlines()[-lines:])
+        return last_words(self.log, 8)
 
     def terminate(self) -> None:
         """Ask it to exit."""
@@ -105,19 +103,21 @@ class Service:
             self._process.terminate()
 
     def stop(self) -> None:
-        """Ask it to exit, wait, and kill what is left of its session."""
+        """Ask it to exit, unless it was asked, wait, and kill what is left of its session."""
         members = session_members(self.pid)
-        self.terminate()
+        if self._asked is None:  # asked twice, Airflow's triggerer gives up halfway
+            self.terminate()
         try:
             self._process.wait(self._patience())
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        _, alive = psutil.wait_procs(members, timeout=self._patience() if members else 0)
-        for process in alive:
+        left = [process for process in members if not gone(process, self._patience())]
+        for process in left:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(alive, timeout=5)
+        for process in left:
+            gone(process, 5)
 
     def _patience(self) -> float:
         return max(0.0, (self._asked or 0.0) + self._stop_seconds - time.monotonic())
@@ -140,9 +140,24 @@ def session_members(session: int) -> list[psutil.Process]:
                 members[process.pid] = process
                 for child in process.children(recursive=True):
                     members[child.pid] = child
-    return list(members.values())
+    return [process for process in members.values() if lives(process)]
 
 
-def _die_with_parent() -> None:
-    """Have the kernel kill this child when its parent dies, even by `kill -9`."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def open_log(log: Path, *, append: bool = False) -> BinaryIO:
+    """Open a service's log to write, new or to go on; it is readable only by the owner, because logs quote data."""
+    log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log.parent.chmod(0o700)  # whatever the umask
+    kept = os.O_APPEND if append else os.O_TRUNC
+    return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | kept, 0o600), "ab" if append else "wb")
+
+
+def last_words(log: Path, lines: int) -> str:
+    """Return the end of a service's log for an error message."""
+    text = log.read_text(encoding="utf-8", errors="replace").rstrip()
+    return f"Its log is {log}; the last lines are:\n" + "\n".join(text.splitlines()[-lines:])
+
+
+def die_with_parent() -> None:
+    """Have the kernel end this child when its parent dies, even by `kill -9`; on Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -122,8 +122,6 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
             if is_migrated(settings) and bundle_is_ready(state):
                 services = _launch_airflow(settings, env, cleanup, report)
         cloud.wait()
-        if services is not None:
-            services.start_triggerer()
         with ThreadPoolExecutor(2, thread_name_prefix="prepare") as pool:
             # No long-lived process is started in these threads: the kernel ends a child with its thread.
             loading = pool.submit(_load_source, postgres, process, report)
@@ -134,7 +132,6 @@ def _started(state: Path, report: Report, *, airflow: bool, scheduled: bool, rel
                 if releasing is not None:
                     releasing.result()  # Airflow cannot open a bundle before there is one
                 services = _launch_airflow(settings, env, cleanup, report)
-                services.start_triggerer()
             if services is not None:
                 services.wait()
                 stack = replace(stack, airflow_url=services.url, airflow_password=services.password)
