@@ -7,20 +7,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import psycopg
 import pytest
 from tests.support.receivers import Received, receiver
 
+from datavision.airflow_api import USER
 from datavision.config import Config
 from datavision.local.stack import RunningStack
 
 ACCOUNTS = 2_000
 UP_SECONDS = 420
+WRITE_BY_THE_CLOCK = ("pipeline_suscripciones", "mantenimiento_auditoria")
 DATAVISION = Path(sys.executable).parent / "datavision"
 
 
@@ -73,6 +77,32 @@ class Platform:
         assert done.returncode == 0, done.stderr
         rows: list[dict[str, Any]] = json.loads(done.stdout)
         return rows
+
+    @contextmanager
+    def nothing_by_the_clock(self) -> Iterator[None]:
+        """Keep the daily DAGs that write from starting meanwhile, whatever the time of day, and let end what runs."""
+        user = {"username": USER, "password": self.stack["airflow_password"]}
+        with httpx.Client(base_url=self.stack["airflow_url"], timeout=60, trust_env=False) as client:
+            token = client.post("/auth/token", json=user).raise_for_status().json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+
+            def pause(paused: bool) -> None:
+                for dag in WRITE_BY_THE_CLOCK:
+                    client.patch(f"/api/v2/dags/{dag}", json={"is_paused": paused}).raise_for_status()
+
+            def runs() -> bool:
+                asked = client.get("/api/v2/dags/~/dagRuns", params={"state": ["queued", "running"]}).raise_for_status()
+                return any(run["dag_id"] in WRITE_BY_THE_CLOCK for run in asked.json()["dag_runs"])
+
+            pause(True)
+            try:
+                deadline = time.monotonic() + UP_SECONDS
+                while runs():
+                    assert time.monotonic() < deadline
+                    time.sleep(1)
+                yield
+            finally:
+                pause(False)
 
     def source(self, query: str) -> list[tuple[Any, ...]]:
         """Read the source itself."""
