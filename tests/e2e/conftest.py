@@ -1,4 +1,7 @@
-"""One running platform for all end-to-end tests: `datavision up` on a small business, in a state folder of its own."""
+"""One running platform for a file of end-to-end tests: `datavision up` on a small business, in its own state folder.
+
+It ends with the file: one that only waits takes a fifth of a core from all tests that follow.
+"""
 
 import json
 import os
@@ -110,14 +113,14 @@ class Platform:
             return connection.execute(query).fetchall()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def received() -> Iterator[Received]:
     """The server of lineage, traces and metrics."""
     with receiver() as found:
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def platform(repository: Path, tmp_path_factory: pytest.TempPathFactory, received: Received) -> Iterator[Platform]:
     """A running stack, stopped by Ctrl-C at the end, after which nothing of it may be left."""
     found = Platform(repository, tmp_path_factory.mktemp("platform") / "state", received)
