@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 import psycopg
 import pytest
 from tests.support.receivers import Received, receiver
 
-from datavision.airflow_api import USER
+from datavision.airflow_api import AirflowApi
 from datavision.config import Config
 from datavision.local.stack import RunningStack
 
@@ -84,23 +83,16 @@ class Platform:
     @contextmanager
     def nothing_by_the_clock(self) -> Iterator[None]:
         """Keep the daily DAGs that write from starting meanwhile, whatever the time of day, and let end what runs."""
-        user = {"username": USER, "password": self.stack["airflow_password"]}
-        with httpx.Client(base_url=self.stack["airflow_url"], timeout=60, trust_env=False) as client:
-            token = client.post("/auth/token", json=user).raise_for_status().json()["access_token"]
-            client.headers["Authorization"] = f"Bearer {token}"
+        with AirflowApi(self.stack["airflow_url"], password=self.stack["airflow_password"]) as api:
 
             def pause(paused: bool) -> None:
                 for dag in WRITE_BY_THE_CLOCK:
-                    client.patch(f"/api/v2/dags/{dag}", json={"is_paused": paused}).raise_for_status()
-
-            def runs() -> bool:
-                asked = client.get("/api/v2/dags/~/dagRuns", params={"state": ["queued", "running"]}).raise_for_status()
-                return any(run["dag_id"] in WRITE_BY_THE_CLOCK for run in asked.json()["dag_runs"])
+                    api._call("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": paused})
 
             pause(True)
             try:
                 deadline = time.monotonic() + UP_SECONDS
-                while runs():
+                while any(run.dag_id in WRITE_BY_THE_CLOCK for run in api.begun_runs()):
                     assert time.monotonic() < deadline
                     time.sleep(1)
                 yield

@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from tests.support.balancer import until
 from tests.support.children import bare_environment
 
 from fargate_local.databases.remains import lives
@@ -45,17 +44,9 @@ airflow_services.main()
 """
 
 
-def wait_until(ready: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + 60
-    while not (found := ready()):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return found
-
-
 def processes_of(folder: Path, name: str) -> list[psutil.Process]:
     """Wait for a service to be up; return it and what it started."""
-    wait_until((folder / name).exists)
+    until((folder / name).exists)
     return [psutil.Process(int(pid)) for pid in (folder / name).read_text().split()]
 
 
@@ -104,7 +95,7 @@ def test_the_api_server_ends_after_those_that_report_to_it_and_nothing_is_left(s
     services.process.terminate()
     services.said()
     assert (services.folder / "ended").read_text().split() == ["scheduler", "api-server"]
-    wait_until(lambda: not any(map(lives, running)))
+    until(lambda: not any(map(lives, running)))
 
 
 @pytest.mark.parametrize("services", [0.0], indirect=True)
@@ -114,7 +105,7 @@ def test_a_killed_service_is_started_again_without_what_it_had_started(services:
     scheduler.kill()
     again, _ = processes_of(services.folder, "scheduler")
     assert again.pid != scheduler.pid
-    wait_until(lambda: not lives(helper))
+    until(lambda: not lives(helper))
     log = services.folder / "logs" / "airflow-scheduler.log"
     assert log.read_text().splitlines() == ["scheduler runs"] * 2
     services.process.terminate()
@@ -131,7 +122,7 @@ def test_a_service_that_ends_while_it_starts_ends_the_others_and_is_named_with_i
     assert services.process.returncode == 1
     assert said.startswith("Airflow's scheduler exited with -9. Its log is ")
     assert said.endswith("the last lines are:\nscheduler runs\n")
-    wait_until(lambda: not any(map(lives, running)))
+    until(lambda: not any(map(lives, running)))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
@@ -140,7 +131,7 @@ def test_the_services_end_with_the_process_that_forked_them(services: Services) 
     api_server, _, scheduler, _ = services.all()
     services.process.kill()
     services.process.wait(10)
-    wait_until(lambda: not lives(api_server) and not lives(scheduler))
+    until(lambda: not lives(api_server) and not lives(scheduler))
     assert sorted((services.folder / "ended").read_text().split()) == ["api-server", "scheduler"]
 
 

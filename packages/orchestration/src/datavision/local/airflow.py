@@ -64,15 +64,9 @@ class Airflow:
         """
         port, execution_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self._execution_url = f"http://127.0.0.1:{execution_port}/execution/"
         self._settings = settings
-        self._env = {
-            **base_env,
-            **airflow_environment(settings, port),
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": self._execution_url,
-        }
+        self._env = {**base_env, **airflow_environment(settings, port, execution_port)}
         self.password = password_of(settings.state)
-        self._watchdog: Service | None = None
         api_server = ["api-server", "--host", "127.0.0.1"]
         services = {
             "api-server": [*api_server, "--apps", "core", "--port", str(port)],
@@ -83,7 +77,8 @@ class Airflow:
         }
         logs = settings.state / "logs"
         command = [sys.executable, "-m", "datavision.local.airflow_services", str(logs), json.dumps(services)]
-        self._services = Service("Airflow", command, self._env, logs / "airflow.log", stop_seconds=STOP_SECONDS + 5)
+        self._airflow = Service("Airflow", command, self._env, logs / "airflow.log", stop_seconds=STOP_SECONDS + 5)
+        self._services = [self._airflow]
         threading.Thread(target=self._warm, daemon=True).start()
 
     def wait(self) -> None:
@@ -92,22 +87,23 @@ class Airflow:
         Raises:
             StartError: One of them ended, or they were not up in time.
         """
-        self._services.wait_until(self._healthy, START_SECONDS, poll_seconds=0.25)
+        self._airflow.wait_until(self._healthy, START_SECONDS, poll_seconds=0.25)
         if self._settings.scheduled:
-            self._watchdog = start_watchdog(self._settings.state, self._env)
+            self._services.append(start_watchdog(self._settings.state, self._env))
 
     def stop(self) -> None:
         """Stop all services and what they started."""
-        stop_all([self._services, *([self._watchdog] if self._watchdog else [])])
+        stop_all(self._services)
 
     def _warm(self) -> None:
         """Ask the API server of tasks: it makes its routes for the first request, and takes seconds."""
         with suppress(StartError):
-            self._services.wait_until(self._answers_tasks, START_SECONDS, poll_seconds=0.25)
+            self._airflow.wait_until(self._answers_tasks, START_SECONDS, poll_seconds=0.25)
 
     def _answers_tasks(self) -> bool:
         try:
-            return httpx.get(f"{self._execution_url}health", timeout=60, trust_env=False).is_success
+            url = self._env["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+            return httpx.get(f"{url}health", timeout=60, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
@@ -159,8 +155,11 @@ def _marker(settings: AirflowSettings) -> Path:
     return settings.state / "airflow" / "migrated"
 
 
-def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
-    """Return Airflow's configuration as environment variables."""
+def airflow_environment(settings: AirflowSettings, port: int, execution_port: int | None = None) -> dict[str, str]:
+    """Return Airflow's configuration as environment variables.
+
+    `execution_port` is the API server's that tasks talk to, if they have one of their own.
+    """
     home = private_folder(settings.state / "airflow")
     keys = _keys(home / "keys.json")
     bundle = {
@@ -183,7 +182,7 @@ def airflow_environment(settings: AirflowSettings, port: int) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_passwords(home, keys["password"])),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{execution_port or port}/execution/",
         "AIRFLOW__CORE__FERNET_KEY": keys["fernet"],
         # Its first responses are slow on a busy laptop, and a worker that gives up waits five minutes for its retry.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",

@@ -21,7 +21,7 @@ from typing import NoReturn
 import psutil
 from setproctitle import setproctitle
 
-from datavision.local.processes import STOP_SECONDS, die_with_parent, last_words, open_log, session_members
+from datavision.local.processes import STOP_SECONDS, die_with_parent, last_words, open_log, session_members, stop_all
 
 COMMAND = "airflow.__main__"
 PRELOADED = (
@@ -82,12 +82,12 @@ class Forked:
         sys.stderr.write(f"{said} It is started again.\n")
         self.start()
 
-    def ask(self) -> None:
-        """Ask it to end."""
+    def terminate(self) -> None:
+        """Ask it to exit."""
         self._process.terminate()
 
-    def end(self) -> None:
-        """Wait for it to end, as long as it may take, and kill it then."""
+    def stop(self) -> None:
+        """Wait for it to exit, as long as it may take, and kill what is left."""
         self._process.join(_STOP_SECONDS.get(self.name, STOP_SECONDS))
         self._process.kill()
         self._process.join()
@@ -118,11 +118,8 @@ def main() -> NoReturn:
                 service.keep_up()
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        for stopped in ([s for s in running if s.name not in _LAST], [s for s in running if s.name in _LAST]):
-            for service in stopped:
-                service.ask()
-            for service in stopped:
-                service.end()
+        stop_all([service for service in running if service.name not in _LAST])
+        stop_all([service for service in running if service.name in _LAST])
 
 
 def _become(arguments: list[str], log: Path, again: bool) -> None:

@@ -26,7 +26,7 @@ from datavision.exit_codes import FAILURE
 from datavision.local.locks import take
 from datavision.process_environment import ProcessEnvironment
 from fargate_local.databases.programs import programs
-from fargate_local.databases.remains import disown_process_file, end_processes, gone
+from fargate_local.databases.remains import disown_process_file, end_processes, gone, lives
 from fargate_local.databases.unprivileged import command_prefix
 from fargate_local.ports import HOST, free_port, is_free
 
@@ -234,7 +234,7 @@ class EmbeddedPostgres:
         try:
             process = psutil.Process(int((self._data / "postmaster.pid").read_text().split("\n", 1)[0]))
             # After a crash the number may belong to any process.
-            mine = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._data
+            mine = lives(process) and Path(process.cwd()) == self._data
         except (OSError, ValueError, psutil.Error):
             return None
         return process if mine else None

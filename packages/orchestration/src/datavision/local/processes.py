@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import psutil
 
@@ -123,7 +123,17 @@ class Service:
         return max(0.0, (self._asked or 0.0) + self._stop_seconds - time.monotonic())
 
 
-def stop_all(services: Sequence[Service]) -> None:
+class Stoppable(Protocol):
+    """What ends within its own patience once it is asked."""
+
+    def terminate(self) -> None:
+        """Ask it to exit."""
+
+    def stop(self) -> None:
+        """Wait for it to exit, and kill what is left."""
+
+
+def stop_all(services: Sequence[Stoppable]) -> None:
     """Stop services together: ask all, then wait for each in order."""
     for service in services:
         service.terminate()
